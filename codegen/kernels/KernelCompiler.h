@@ -1,0 +1,33 @@
+//===- KernelCompiler.h - from a kernel spec to an object file ------------===//
+#ifndef TRANSOM_CODEGEN_KERNELS_KERNELCOMPILER_H
+#define TRANSOM_CODEGEN_KERNELS_KERNELCOMPILER_H
+
+#include "codegen/kernels/KernelSpec.h"
+#include "codegen/schedule/Machine.h"
+
+#include <string>
+
+namespace transom::codegen {
+
+struct KernelOptions {
+  bool emitAssembly = false;
+};
+
+/// Version of algorithms and schedules: part of the object cache's key. Counts
+/// up with every change that alters generated code.
+extern const char *const kernelVersion;
+
+/// What a spec needs packed how, before anything is compiled (the weights file
+/// is written while kernels compile).
+std::vector<Packing> packingOf(const KernelSpec &spec, const Machine &machine);
+
+/// Compiles a spec with the first family that accepts it. Thread-safe: kernels
+/// compile in parallel. On failure returns false and sets `error` (what Halide
+/// said, and the spec); never throws.
+bool compileKernel(const KernelSpec &spec, const Machine &machine,
+                   const std::string &symbol, const KernelOptions &options,
+                   CompiledKernel &kernel, std::string &error);
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_KERNELS_KERNELCOMPILER_H

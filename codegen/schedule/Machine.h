@@ -1,0 +1,30 @@
+//===- Machine.h - the numbers that schedules are derived from ------------===//
+#ifndef TRANSOM_CODEGEN_SCHEDULE_MACHINE_H
+#define TRANSOM_CODEGEN_SCHEDULE_MACHINE_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace transom::codegen {
+
+/// A target CPU as the schedules see it. Plain data: no Halide, no MLIR.
+struct Machine {
+  std::string target; ///< as the user gave it: host, haswell, x86-64-v4, znver4
+  std::string triple = "x86_64-unknown-linux-gnu";
+  std::string cpu;          ///< LLVM's -mcpu
+  std::string halideTarget; ///< Halide's target string, without runtime, asserts
+  uint64_t cpuFeatures = 0; ///< transom_cpu_feature bits that the code needs
+  int floatLanes = 8;       ///< f32 in a vector register
+  int vectorRegisters = 16;
+  int64_t l1Bytes = 32 << 10, l2Bytes = 512 << 10;
+
+  /// Resolves a --target; nullopt and `error` (naming what is supported) if
+  /// it is unknown. `host` detects features and caches of this machine.
+  static std::optional<Machine> fromTarget(const std::string &target,
+                                           std::string &error);
+};
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_SCHEDULE_MACHINE_H

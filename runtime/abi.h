@@ -1,0 +1,267 @@
+//===- abi.h - the contract between generated code and the runtime --------===//
+//
+// Read by the compiler (codegen/host emits these structs as constant data) and
+// by the runtime, which is linked into every compiled library. Self-contained
+// C11 / C++; a change of any layout here is a new TRANSOM_ABI_VERSION.
+//
+// A compiled program is a sequence of launches. A launch runs one kernel over a
+// grid of independent tasks; a kernel is a serial leaf function which Halide
+// compiled (its `_argv` entry), described by a `transom_kernel`: how many tasks
+// there are, and how each task's view of every operand is found.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRANSOM_RUNTIME_ABI_H
+#define TRANSOM_RUNTIME_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TRANSOM_ABI_VERSION 1u
+
+/// Activations [rows, width] live in the arena with a row stride of `width`
+/// rounded up to this many elements. Kernels may write (and must not trust)
+/// the padding columns, so that odd widths need no scalar tails.
+#define TRANSOM_ROW_ALIGNMENT 64
+/// Every slot has room for its rows rounded up to this many, for the same
+/// reason, and so that every slot starts on a cache line.
+#define TRANSOM_ROWS_ALIGNMENT 16
+
+/// Element types of tensors at the library's surface and of kernel buffers.
+enum transom_dtype_values {
+  TRANSOM_F32 = 0,
+  TRANSOM_I32 = 1,
+  TRANSOM_I64 = 2,
+  TRANSOM_BF16 = 3,
+  TRANSOM_F16 = 4,
+  TRANSOM_I8 = 5,
+  TRANSOM_U8 = 6
+};
+
+/// The run-time sizes that an activation's leading dimension can have.
+enum transom_extent {
+  TRANSOM_TOKENS = 0,        ///< packed tokens of all sequences
+  TRANSOM_SEQUENCES = 1,     ///< sequences in the batch
+  TRANSOM_SOURCE_TOKENS = 2, ///< packed encoder tokens (encoder-decoder)
+  TRANSOM_POSITIONS = 3,     ///< rows asked for by select-positions
+  TRANSOM_EXTENTS = 4
+};
+
+/// Where a dimension's extent, a row range or a scalar comes from in one task.
+enum transom_source {
+  TRANSOM_CONSTANT = 0,
+  TRANSOM_TASK_ROWS = 1,      ///< rows of this task
+  TRANSOM_TASK_COLUMNS = 2,   ///< column units (weight blocks, heads) of it
+  TRANSOM_TASK_KEYS = 3,      ///< keys of this task's sequence
+  TRANSOM_TASK_ROW_BEGIN = 4, ///< first row, counted within its sequence
+  TRANSOM_SEQUENCE_ROWS = 5   ///< rows of this task's sequence
+};
+
+typedef struct transom_kernel_dim {
+  int32_t source; ///< transom_source of the extent
+  int32_t extent; ///< the extent if TRANSOM_CONSTANT
+  int32_t stride; ///< in elements
+} transom_kernel_dim;
+
+enum transom_argument_kind {
+  TRANSOM_BUFFER = 0, ///< a `halide_buffer_t *`
+  TRANSOM_SCALAR = 1  ///< a pointer to an int32, value from `source`
+};
+
+/// One argument of a kernel's argv entry, after the user context.
+/// A buffer starts at
+///   operands[operand] + offset + rowIndex * row_bytes
+///                     + (columnIndex / column_divisor) * column_bytes
+/// where rowIndex is the task's first row (rows = TRANSOM_TASK_ROWS: counted
+/// over the whole batch), the first key row of its sequence
+/// (TRANSOM_TASK_KEYS), or 0 (TRANSOM_CONSTANT).
+typedef struct transom_kernel_argument {
+  uint8_t kind;  ///< transom_argument_kind
+  uint8_t dtype; ///< transom_dtype_values
+  uint8_t rank;
+  uint8_t rows;           ///< transom_source: which rows address it
+  int32_t source;         ///< of a scalar
+  int32_t operand;        ///< index into the launch's operands
+  int32_t column_divisor; ///< grouped-query attention: heads per key head
+  int64_t offset;         ///< bytes
+  int64_t row_bytes;
+  int64_t column_bytes;
+  transom_kernel_dim dims[4];
+} transom_kernel_argument;
+
+enum transom_grid {
+  /// rows x columns; rows are the launch's rows.
+  TRANSOM_GRID_ROWS = 0,
+  /// (sequence, column, chunk of its rows); offsets come from operands.
+  TRANSOM_GRID_RAGGED = 1
+};
+
+/// One function of a kernel; variants differ in speed only: they read the same
+/// packed weights and give bitwise the same results.
+typedef struct transom_kernel_variant {
+  int32_t (*run)(void **arguments); ///< Halide's `<name>_argv`
+  int64_t max_rows; ///< the first variant with launch rows <= max_rows is run
+  int32_t row_tile; ///< tasks take a multiple of this many rows
+  /// Most rows of a task (a multiple of row_tile), 0: no limit.
+  int32_t task_rows;
+  /// Least columns of a task, so that a task is worth its start.
+  int32_t task_columns;
+  int32_t reserved;
+} transom_kernel_variant;
+
+typedef struct transom_kernel {
+  const char *name;
+  int32_t grid;    ///< transom_grid
+  int32_t columns; ///< column units of a launch: weight blocks, heads, or 1
+  int32_t num_arguments;
+  int32_t num_variants;
+  const transom_kernel_argument *arguments;
+  const transom_kernel_variant *variants; ///< ascending max_rows
+  /// TRANSOM_GRID_RAGGED only, indices into the launch's operands, i32 data:
+  /// query_offsets, key_offsets [sequences + 1], key_lengths [sequences].
+  int32_t query_offsets, key_offsets, key_lengths;
+  int32_t reserved;
+  /// Scratch that one task allocates with halide_malloc, at most:
+  ///   scratch_bytes + scratch_bytes_per_key * keys of its sequence.
+  int64_t scratch_bytes, scratch_bytes_per_key;
+  /// For profiles: floating-point operations of a launch are
+  ///   flops_per_row * rows  (+ flops_per_pair * query-key pairs if ragged).
+  double flops_per_row, flops_per_pair;
+} transom_kernel;
+
+/// What the generated program sees of one run. Owned by the session.
+typedef struct transom_frame {
+  const uint8_t *weights; ///< base of the mapped, packed weights
+  uint8_t *arena;
+  const void *const *inputs; ///< packed inputs, in the library's order
+  const void **outputs;      ///< set by the program: first row of each output
+  int64_t extents[TRANSOM_EXTENTS];
+  /// The same, rounded up to TRANSOM_ROWS_ALIGNMENT: slot sizes count these.
+  int64_t padded_extents[TRANSOM_EXTENTS];
+  uint64_t requested; ///< bit i: output i is asked for
+  void *session;      ///< the runtime's own
+} transom_frame;
+
+/// Runs every task of a launch; returns when all are done. `layer` names the
+/// model's own layer, for profiles. Defined by the runtime.
+/// Returns 0, or a transom_status that the program hands through.
+int32_t transom_launch(transom_frame *frame, const transom_kernel *kernel,
+                       const void *const *operands, int64_t rows,
+                       const char *layer);
+
+/// How the runtime makes an input that generated code sees, packed.
+enum transom_input_role {
+  TRANSOM_INPUT_VALUES = 0,     ///< given by the caller, [tokens]
+  TRANSOM_INPUT_OFFSETS = 1,    ///< [sequences + 1]
+  TRANSOM_INPUT_KEY_LENGTHS = 2, ///< [sequences]: tokens that can be attended to
+  TRANSOM_INPUT_TOKEN_ROWS = 3   ///< [sequences]: packed row of token_index
+};
+
+/// What stands in for a values input that the caller leaves out.
+enum transom_input_default {
+  TRANSOM_DEFAULT_NONE = 0, ///< it is required
+  TRANSOM_DEFAULT_ZEROS = 1,
+  TRANSOM_DEFAULT_POSITIONS = 2, ///< 0, 1, 2, ... within each sequence
+  TRANSOM_DEFAULT_ONES = 3
+};
+
+typedef struct transom_input_info {
+  const char *name;
+  uint8_t dtype; ///< TRANSOM_I32
+  uint8_t role;
+  uint8_t fallback;    ///< transom_input_default
+  uint8_t extent;      ///< transom_extent
+  int32_t token_index; ///< TRANSOM_INPUT_TOKEN_ROWS: which token
+  int64_t bound;       ///< values must lie in [0, bound); 0: unbounded
+} transom_input_info;
+
+typedef struct transom_output_info {
+  const char *name;
+  uint8_t dtype;
+  uint8_t extent; ///< TRANSOM_TOKENS or TRANSOM_SEQUENCES: the leading dim
+  uint8_t rank;   ///< of one row: 1 for [tokens, width]
+  uint8_t reserved;
+  int32_t reserved2;
+  int64_t dims[3];    ///< of one row
+  int64_t row_bytes;  ///< stride between rows in the arena
+  int64_t width;      ///< elements of a row
+} transom_output_info;
+
+/// CPU features that a library's code may need, checked when it is opened.
+enum transom_cpu_feature {
+  TRANSOM_CPU_SSE41 = 1 << 0,
+  TRANSOM_CPU_AVX = 1 << 1,
+  TRANSOM_CPU_AVX2 = 1 << 2,
+  TRANSOM_CPU_FMA = 1 << 3,
+  TRANSOM_CPU_F16C = 1 << 4,
+  TRANSOM_CPU_AVX512F = 1 << 5,
+  TRANSOM_CPU_AVX512BW = 1 << 6,
+  TRANSOM_CPU_AVX512DQ = 1 << 7,
+  TRANSOM_CPU_AVX512VL = 1 << 8,
+  TRANSOM_CPU_AVX512CD = 1 << 9,
+  TRANSOM_CPU_AVX512VNNI = 1 << 10,
+  TRANSOM_CPU_AVX512BF16 = 1 << 11,
+  TRANSOM_CPU_AVX512VBMI = 1 << 12,
+  TRANSOM_CPU_AVX512VBMI2 = 1 << 13,
+  TRANSOM_CPU_AVX512IFMA = 1 << 14,
+  TRANSOM_CPU_AVX512BITALG = 1 << 15,
+  TRANSOM_CPU_AVX512VPOPCNTDQ = 1 << 16,
+  TRANSOM_CPU_GFNI = 1 << 17,
+  TRANSOM_CPU_VAES = 1 << 18,
+  TRANSOM_CPU_BMI2 = 1 << 19,
+  TRANSOM_CPU_AMX_TILE = 1 << 20,
+  TRANSOM_CPU_AMX_BF16 = 1 << 21,
+  TRANSOM_CPU_AMX_INT8 = 1 << 22
+};
+
+/// The first 64 bytes of a weights file; packed weights follow at `bytes`
+/// offsets from the file's start, each 64-byte aligned.
+#define TRANSOM_WEIGHTS_MAGIC "TRANSOMW"
+typedef struct transom_weights_header {
+  char magic[8];
+  uint32_t abi_version;
+  uint32_t header_bytes; ///< 64
+  uint64_t bytes;        ///< of the whole file
+  uint64_t hash;         ///< of the packed contents; equals the library's
+  uint8_t reserved[32];
+} transom_weights_header;
+
+/// Everything about one compiled model, as constant data in its library.
+typedef struct transom_library {
+  uint32_t abi_version;
+  uint32_t struct_bytes; ///< sizeof(transom_library)
+  const char *name;      ///< NAME of libNAME.so
+  const char *metadata;  ///< JSON: task, config, labels, inputs, outputs, target
+  const char *target;    ///< target as given to the compiler
+  uint64_t cpu_features; ///< transom_cpu_feature bits that the code needs
+  uint64_t weights_hash;
+  uint64_t weights_bytes;
+  const void *embedded_weights; ///< or null: NAME.weights beside the library
+  int32_t num_inputs, num_outputs;
+  const transom_input_info *inputs;
+  const transom_output_info *outputs;
+  /// The arena takes sum over e of arena_bytes[e] * padded_extents[e].
+  int64_t arena_bytes[TRANSOM_EXTENTS];
+  int32_t (*run)(transom_frame *frame);
+} transom_library;
+
+#ifdef __cplusplus
+} // extern "C"
+#define TRANSOM_STATIC_ASSERT static_assert
+#else
+#define TRANSOM_STATIC_ASSERT _Static_assert
+#endif
+
+TRANSOM_STATIC_ASSERT(sizeof(transom_kernel_dim) == 12, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_kernel_argument) == 88, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_kernel_variant) == 32, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_kernel) == 88, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_input_info) == 24, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_output_info) == 56, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_weights_header) == 64, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_library) == 128, "ABI layout");
+
+#endif // TRANSOM_RUNTIME_ABI_H
