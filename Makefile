@@ -1,0 +1,67 @@
+# The usual ways to build and check Transom; `make help` lists them.
+# All but the set-up is plain CMake: see CMakePresets.json.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+PRESET ?= release
+BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
+VENV := $(CURDIR)/.venv/bin
+
+# ccache: objects are shared between clones and worktrees, so paths below the
+# root of the repository are hashed relative to it.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+export CCACHE_COMPILERCHECK := mtime
+export CCACHE_SLOPPINESS := pch_defines,time_macros,include_file_mtime,include_file_ctime
+export CCACHE_MAXSIZE ?= 5G
+export PYTHONPATH := $(CURDIR)/python
+export PATH := $(VENV):$(PATH)
+
+.PHONY: help build configure setup setup-test setup-bench demo test bench \
+        check-format format tidy docs clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | \
+	  sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
+	@echo 'PRESET=release|dev|asan|tsan picks the build; default release.'
+
+setup:
+	@scripts/setup.sh build
+
+setup-test:
+	@scripts/setup.sh test
+
+setup-bench:
+	@scripts/setup.sh bench
+
+configure: setup
+	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET)
+
+build: configure ## the compiler: build/bin/transom, transom-opt
+	@cmake --build --preset $(PRESET)
+
+demo: build ## compile a small model and use it
+	@bash examples/demo.sh
+
+test: setup-test build ## all tests
+	@ctest --preset $(PRESET)
+
+bench: setup-bench build ## measure against other engines
+	@python bench/run.py
+
+check-format: setup ## is the code formatted?
+	@scripts/format.sh --check
+
+format: setup ## format it
+	@scripts/format.sh
+
+tidy: build ## clang-tidy over all sources
+	@run-clang-tidy-22 -quiet -p $(BUILD) '^$(CURDIR)/(codegen|frontends|ir|passes|runtime|tools)/'
+
+docs: configure ## write docs/reference from the .td files
+	@cmake --build --preset $(PRESET) --target docs
+
+clean: ## remove the build trees, keep .venv
+	@rm -rf build build-dev build-asan build-tsan

@@ -1,0 +1,129 @@
+# The few ways a target is made in this tree. Every folder lists its sources
+# explicitly in its own CMakeLists.txt and calls one of:
+#
+#   transom_add_library(NAME a.cpp ... [DEPENDS tablegen...] [LINK_LIBS ...]
+#                       [PRIVATE_LIBS ...] [PCH MLIR|Halide|NONE] [EXCEPTIONS])
+#   transom_add_tool(NAME a.cpp ... [DEPENDS ...] [LINK_LIBS ...] [...])
+#   transom_add_unittest(NAME a.cpp ... [LINK_LIBS ...] [LABELS ...] [...])
+#   transom_tablegen(FILE.td OUTPUT -gen-x [args...]) ..., then
+#   transom_tablegen_target(NAME)
+#
+# Libraries are static and link the shared MLIR and LLVM only: mixing in MLIR's
+# component libraries would give the process two copies of MLIR.
+
+# Flags that decide whether a precompiled header fits stay in one list, so that
+# the header and every file that uses it are compiled alike.
+set(TRANSOM_COMPILE_FLAGS
+    -fPIC
+    -frtti                            # As Debian's LLVM is built.
+    -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=   # Nothing in an object says
+    -ffile-prefix-map=${PROJECT_BINARY_DIR}/=build/) # where it was built.
+if(TRANSOM_SANITIZE)
+  list(APPEND TRANSOM_COMPILE_FLAGS -fsanitize=${TRANSOM_SANITIZE}
+       -fno-omit-frame-pointer -fno-sanitize-recover=all)
+endif()
+
+set(TRANSOM_WARNINGS -Wall -Wextra -Werror -Wno-unused-parameter
+                     -Wno-missing-field-initializers)
+
+separate_arguments(LLVM_DEFINITIONS_LIST NATIVE_COMMAND "${LLVM_DEFINITIONS}")
+list(TRANSFORM LLVM_DEFINITIONS_LIST REPLACE "^-D" "")
+
+include(TransomPrecompile)
+
+function(_transom_compile_settings target)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "EXCEPTIONS" "PCH" "")
+  if(ARG_EXCEPTIONS)
+    set(exceptions -fexceptions)
+  else()
+    set(exceptions -fno-exceptions)
+  endif()
+  target_compile_options(${target} PRIVATE
+    ${TRANSOM_COMPILE_FLAGS} ${exceptions} ${TRANSOM_WARNINGS})
+  target_include_directories(${target} PUBLIC
+    "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}")
+  target_include_directories(${target} SYSTEM PUBLIC
+    ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
+  target_compile_definitions(${target} PUBLIC ${LLVM_DEFINITIONS_LIST})
+  if(TRANSOM_SANITIZE)
+    target_link_options(${target} PUBLIC -fsanitize=${TRANSOM_SANITIZE})
+  endif()
+  if(NOT ARG_PCH)
+    set(ARG_PCH MLIR)
+  endif()
+  if(TRANSOM_PCH AND NOT ARG_PCH STREQUAL "NONE")
+    transom_use_pch(${target} ${ARG_PCH})
+  endif()
+endfunction()
+
+macro(_transom_parse)
+  cmake_parse_arguments(ARG "EXCEPTIONS" "PCH"
+                        "DEPENDS;LINK_LIBS;PRIVATE_LIBS;LABELS" ${ARGN})
+  set(settings)
+  if(ARG_EXCEPTIONS)
+    list(APPEND settings EXCEPTIONS)
+  endif()
+  if(ARG_PCH)
+    list(APPEND settings PCH ${ARG_PCH})
+  endif()
+endmacro()
+
+function(transom_add_library name)
+  _transom_parse(${ARGN})
+  if(NOT ARG_UNPARSED_ARGUMENTS) # A folder that has no sources yet.
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${ARG_LINK_LIBS} MLIR LLVM)
+    return()
+  endif()
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  _transom_compile_settings(${name} ${settings})
+  target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS} MLIR LLVM
+                        PRIVATE ${ARG_PRIVATE_LIBS})
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+endfunction()
+
+function(transom_add_tool name)
+  _transom_parse(${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  _transom_compile_settings(${name} ${settings})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} MLIR LLVM)
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+endfunction()
+
+# A gtest program, one ctest entry with the name of the target.
+function(transom_add_unittest name)
+  if(NOT TRANSOM_BUILD_TESTS)
+    return()
+  endif()
+  _transom_parse(${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  _transom_compile_settings(${name} ${settings})
+  find_package(GTest REQUIRED)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} MLIR LLVM
+                        GTest::gmock GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/test")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES
+    LABELS "unit;${ARG_LABELS}" TIMEOUT 600)
+endfunction()
+
+# mlir_tablegen with our include roots.
+macro(transom_tablegen td output)
+  set(LLVM_TARGET_DEFINITIONS ${td})
+  mlir_tablegen(${output} ${ARGN}
+    EXTRA_INCLUDES "${PROJECT_SOURCE_DIR}" "${MLIR_INCLUDE_DIRS}")
+endmacro()
+
+# add_public_tablegen_target for a folder whose .td files may be yet to come.
+macro(transom_tablegen_target name)
+  if(TABLEGEN_OUTPUT)
+    add_public_tablegen_target(${name})
+  else()
+    add_custom_target(${name})
+  endif()
+endmacro()

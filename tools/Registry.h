@@ -1,0 +1,21 @@
+//===- Registry.h - the dialects and passes that our tools know ----------===//
+
+#ifndef TRANSOM_TOOLS_REGISTRY_H
+#define TRANSOM_TOOLS_REGISTRY_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace transom {
+
+inline void registerDialects(mlir::DialectRegistry &registry) {
+  registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect>();
+}
+
+inline void registerPasses() { mlir::registerTransformsPasses(); }
+
+} // namespace transom
+
+#endif // TRANSOM_TOOLS_REGISTRY_H
