@@ -1,0 +1,173 @@
+//===- KernelOps.td - define, call, program, launch -------------*- tablegen -*-//
+
+#ifndef TRANSOM_IR_KERNEL_OPS_TD
+#define TRANSOM_IR_KERNEL_OPS_TD
+
+include "ir/Kernel/KernelAttributes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Kernel_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Kernel_Dialect, mnemonic, traits>;
+
+def DefineOp : Kernel_Op<"define", [
+    FunctionOpInterface, IsolatedFromAbove, SingleBlock]> {
+  let summary = "what one kernel computes";
+  let description = [{
+    The body is the kernel's specification: transformer ops on its arguments, and
+    nothing else. Codegen selects a kernel family by it. `rows` is the argument
+    whose leading extent is the number of rows of a launch; `weights` lists the
+    arguments that are weights and may be packed as the kernel likes.
+
+    ```mlir
+    kernel.define @linear_768x3072(%x: tensor<?x768xf32>, %w: tensor<3072x768xf32>,
+                                   %b: tensor<3072xf32>) -> tensor<?x3072xf32>
+        rows 0 weights [1, 2] {
+      %0 = transformer.linear %x, %w bias %b : ...
+      kernel.yield %0 : tensor<?x3072xf32>
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<FunctionType>:$function_type,
+                       I64Attr:$rows, DenseI64ArrayAttr:$weights,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::mlir::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+  }];
+}
+
+def YieldOp : Kernel_Op<"yield", [Pure, ReturnLike, Terminator, HasParent<"DefineOp">]> {
+  let summary = "the results of a kernel";
+  let description = [{
+    ```mlir
+    kernel.yield %0 : tensor<?x3072xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$values);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
+}
+
+def CallOp : Kernel_Op<"call", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a kernel applied to tensors";
+  let description = [{
+    Value semantics: what stands in place of the op that was outlined. `layer` is
+    the model's own name of the place, for profiles.
+
+    ```mlir
+    %y = kernel.call @linear_768x3072(%x, %w, %b)
+        : (tensor<?x768xf32>, tensor<3072x768xf32>, tensor<3072xf32>) -> tensor<?x3072xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyRankedTensor>:$arguments,
+                       OptionalAttr<StrAttr>:$layer);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $callee `(` $arguments `)` (`layer` $layer^)? attr-dict `:` functional-type($arguments, $results)
+  }];
+}
+
+def ProgramOp : Kernel_Op<"program", [
+    FunctionOpInterface, IsolatedFromAbove, SingleBlock]> {
+  let summary = "a function as launches on one arena";
+  let description = [{
+    Arguments are the packed inputs, results the slots of the outputs; both keep
+    the `transformer.*` attributes of the function. The arena takes
+    `sum over e of arena[e] * (rows of extent e, rounded up to 16)` bytes.
+
+    ```mlir
+    kernel.program @forward(%ids: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "input_ids"})
+        -> (!kernel.buffer<tensor<?x768xf32>, tokens> {transformer.name = "last_hidden_state"})
+        arena [6144, 0, 0, 0] {
+      ...
+      kernel.return %3 : !kernel.buffer<tensor<?x768xf32>, tokens>
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<FunctionType>:$function_type,
+                       DenseI64ArrayAttr:$arena,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::mlir::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+  }];
+}
+
+def ReturnOp : Kernel_Op<"return", [Pure, ReturnLike, Terminator, HasParent<"ProgramOp">]> {
+  let summary = "the slots that hold the outputs";
+  let description = [{
+    ```mlir
+    kernel.return %3 : !kernel.buffer<tensor<?x768xf32>, tokens>
+    ```
+  }];
+  let arguments = (ins Variadic<Kernel_BufferType>:$values);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
+}
+
+def SlotOp : Kernel_Op<"slot", [Pure]> {
+  let summary = "memory in the arena";
+  let description = [{
+    The slot begins at `sum over e of offset[e] * (rows of e, rounded up to 16)`
+    bytes; offsets are multiples of 4 (of 64 after the rows' rounding).
+
+    ```mlir
+    %s = kernel.slot [3072, 0, 0, 0] : !kernel.buffer<tensor<?x768xf32>, tokens>
+    ```
+  }];
+  let arguments = (ins DenseI64ArrayAttr:$offset);
+  let results = (outs Kernel_BufferType:$result);
+  let assemblyFormat = "$offset attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def WeightOp : Kernel_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a weight in the mapped file";
+  let description = [{
+    ```mlir
+    %w = kernel.weight @layer.0.query.weight : !kernel.buffer<tensor<768x768xf32>>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$weight);
+  let results = (outs Kernel_BufferType:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($result)";
+}
+
+def LaunchOp : Kernel_Op<"launch", [
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a kernel run on buffers";
+  let description = [{
+    `reads` are the callee's arguments, `writes` its results, in order. `rows` is
+    the extent that counts its rows. `outputs` lists the program's outputs that
+    need this launch: it is skipped if none of them was asked for.
+
+    ```mlir
+    kernel.launch @linear_768x3072 rows tokens reads(%x, %w, %b) writes(%s)
+        outputs [0, 1] layer "encoder.layer.0.intermediate.dense"
+        : !kernel.buffer<tensor<?x768xf32>, tokens>, ... -> !kernel.buffer<tensor<?x3072xf32>, tokens>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, Kernel_ExtentAttr:$rows,
+                       Variadic<Kernel_BufferType>:$reads,
+                       Variadic<Kernel_BufferType>:$writes,
+                       DenseI64ArrayAttr:$outputs, OptionalAttr<StrAttr>:$layer);
+  let assemblyFormat = [{
+    $callee `rows` $rows `reads` `(` $reads `)` `writes` `(` $writes `)` `outputs` $outputs
+    (`layer` $layer^)? attr-dict `:` type($reads) `->` type($writes)
+  }];
+}
+
+#endif // TRANSOM_IR_KERNEL_OPS_TD

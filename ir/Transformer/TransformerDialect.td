@@ -1,0 +1,42 @@
+//===- TransformerDialect.td - the transformer dialect ----------*- tablegen -*-//
+
+#ifndef TRANSOM_IR_TRANSFORMER_DIALECT_TD
+#define TRANSOM_IR_TRANSFORMER_DIALECT_TD
+
+include "mlir/IR/OpBase.td"
+
+def Transformer_Dialect : Dialect {
+  let name = "transformer";
+  let cppNamespace = "::transom::transformer";
+  let summary = "transformer models on tensors, with value semantics";
+  let description = [{
+    One program at three levels (see `docs/`):
+
+    1. *primitives*: what an ONNX graph contains: arithmetic with NumPy
+       broadcasting, reductions, gather, reshape, transpose, slice, concat;
+    2. *definition ops*: one equation of a paper each, one spelling a meaning;
+       frontends emit these, and `transom-raise` makes them from primitives;
+    3. *fused ops*: each names one kernel family; only passes make them, and
+       `decompose` gives back the definition ops.
+
+    Letters in shapes: B batch, T tokens of a sequence, N tokens of all sequences
+    packed, S sequences, C model width, H heads, D head size, F feed-forward
+    width, V vocabulary.
+
+    A model is a `func.func` whose arguments and results carry attributes:
+
+    | attribute | on | meaning |
+    |---|---|---|
+    | `transformer.name` | argument, result | the tensor's name at the surface |
+    | `transformer.dims` | argument, result | names of its dimensions, e.g. `["batch", "length"]`, after `transom-remove-padding` `["tokens"]`, `["sequences"]`, `["sequences+1"]` |
+    | `transformer.default` | argument | `"zeros"`, `"ones"` or `"positions"`: what stands in when the caller leaves it out |
+    | `transformer.bound` | argument | integer values lie in [0, bound) |
+    | `transformer.role` | argument | `"attention_mask"` (padded form); made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"` |
+    | `transformer.token_index` | argument | with role `"token_rows"`: which token of each sequence |
+    | `transformer.metadata` | module | a string of JSON that is handed on to the library |
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let useDefaultAttributePrinterParser = 1;
+}
+
+#endif // TRANSOM_IR_TRANSFORMER_DIALECT_TD

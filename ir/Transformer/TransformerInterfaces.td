@@ -1,0 +1,65 @@
+//===- TransformerInterfaces.td - what passes ask of any op -----*- tablegen -*-//
+
+#ifndef TRANSOM_IR_TRANSFORMER_INTERFACES_TD
+#define TRANSOM_IR_TRANSFORMER_INTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/Interfaces.td"
+
+def Transformer_DecomposableOpInterface : OpInterface<"DecomposableOpInterface"> {
+  let cppNamespace = "::transom::transformer";
+  let description = [{
+    A fused op's meaning: builds the definition ops (or, of a definition op, the
+    primitives) that compute the same results. It is documentation, test oracle
+    and the fallback when no kernel accepts the op.
+  }];
+  let methods = [
+    InterfaceMethod<
+      "Builds the equivalent ops before this op; returns their results, one for "
+      "each of the op's. Fails if the op has no such form.",
+      "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>", "decompose",
+      (ins "::mlir::OpBuilder &":$builder)>
+  ];
+}
+
+def Transformer_ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
+  let cppNamespace = "::transom::transformer";
+  let description = [{
+    An op whose every result element depends on the operands' elements at the
+    same (broadcast) index only. Such ops take tensors, or scalars inside the
+    region of `transformer.linear` and `transformer.elementwise`.
+  }];
+}
+
+def Transformer_RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
+  let cppNamespace = "::transom::transformer";
+  let description = [{
+    An op whose result row i is made from row i of its activations (operands
+    that are not weights): it doesn't know sequences, and padding can be taken
+    from under it.
+  }];
+  let methods = [
+    InterfaceMethod<
+      "The operand whose leading extents the results have.",
+      "::mlir::OpOperand &", "getRowsOperand", (ins)>
+  ];
+}
+
+def Transformer_InterpretableOpInterface
+    : OpInterface<"InterpretableOpInterface"> {
+  let cppNamespace = "::transom::transformer";
+  let description = [{
+    Reference semantics, in double precision where the element type is float:
+    what the op means, independent of any kernel. See ir/Interpreter.
+  }];
+  let methods = [
+    InterfaceMethod<
+      "Computes the results from the operands' values.",
+      "::mlir::LogicalResult", "interpret",
+      (ins "::llvm::ArrayRef<::transom::interpreter::Tensor>":$operands,
+           "::transom::interpreter::Context &":$context,
+           "::llvm::SmallVectorImpl<::transom::interpreter::Tensor> &":$results)>
+  ];
+}
+
+#endif // TRANSOM_IR_TRANSFORMER_INTERFACES_TD

@@ -1,0 +1,113 @@
+//===- Passes.td - every pass of the pipeline -------------------*- tablegen -*-//
+//
+// In the order in which Pipelines.cpp runs them. One entry, one .cpp, one lit
+// test (test/passes/<name>.mlir) a pass.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TRANSOM_PASSES_TD
+#define TRANSOM_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Raise : Pass<"transom-raise", "::mlir::ModuleOp"> {
+  let summary = "primitives -> definition ops";
+  let description = [{
+    Recognises what exporters write in chains of primitives and says it in one
+    definition op: layer norm as mean and variance, GELU by erf and by tanh,
+    softmax by exp, masks by where and by (1 - mask) * lowest, heads by reshape
+    and transpose, linear by matmul and add.
+  }];
+  let statistics = [Statistic<"numRaised", "num-raised", "definition ops formed">];
+  let dependentDialects = ["::transom::transformer::TransformerDialect"];
+}
+
+def FuseAttention : Pass<"transom-fuse-attention", "::mlir::ModuleOp"> {
+  let summary = "fuse softmax(scale(q k^T) + bias) v into attention";
+  let description = [{
+    Turns the chain that every frontend emits into one `transformer.attention`.
+    Leaves alone probabilities with a second user: a caller wants the attention
+    map. That refusal is a missed remark in category `fusion`.
+  }];
+  let statistics = [Statistic<"numFused", "num-fused", "attentions formed">];
+  let dependentDialects = ["::transom::transformer::TransformerDialect"];
+}
+
+def FuseNorm : Pass<"transom-fuse-norm", "::mlir::ModuleOp"> {
+  let summary = "fuse a residual add and its norm";
+  let description = [{
+    `layer_norm(add(x, r))` -> `add_layer_norm`, `rms_norm(add(x, r))` ->
+    `add_rms_norm`; the sum stays a result, for pre-norm models. An add that
+    broadcasts is left alone.
+  }];
+  let statistics = [Statistic<"numFused", "num-fused", "norms fused">];
+  let dependentDialects = ["::transom::transformer::TransformerDialect"];
+}
+
+def MergeProjections : Pass<"transom-merge-projections", "::mlir::ModuleOp"> {
+  let summary = "linears of one input -> one linear and slices";
+  let description = [{
+    Q, K and V (gate and up) read the same activation: one linear with their
+    weights concatenated reads it once. Only weights named by `weight` symbols
+    with sources merge, and all or none have a bias.
+  }];
+  let statistics = [Statistic<"numMerged", "num-merged", "linears merged away">];
+  let dependentDialects = ["::transom::transformer::TransformerDialect"];
+}
+
+def RemovePadding : Pass<"transom-remove-padding", "::mlir::ModuleOp"> {
+  let summary = "[batch, length] -> packed [tokens]";
+  let description = [{
+    Every activation [batch, length, ..] becomes [tokens, ..], attention becomes
+    `ragged_attention` over sequence offsets, the attention mask disappears from
+    the function, `select_token` becomes a row gather. A padded slot costs
+    nothing afterwards. An op that mixes tokens and is none of these is an error
+    that names it.
+  }];
+  let statistics = [Statistic<"numPacked", "num-packed", "ops packed">];
+  let dependentDialects = ["::transom::transformer::TransformerDialect"];
+}
+
+def FuseEpilogues : Pass<"transom-fuse-epilogues", "::mlir::ModuleOp"> {
+  let summary = "elementwise consumers -> regions";
+  let description = [{
+    Moves elementwise ops into the epilogue of the `linear` that feeds them, as
+    long as the linear has no other user, and gathers the chains that are left
+    into `elementwise` ops.
+  }];
+  let statistics = [Statistic<"numFused", "num-fused", "ops moved into a region">];
+  let dependentDialects = ["::transom::transformer::TransformerDialect"];
+}
+
+def VerifyLowerable : Pass<"transom-verify-lowerable", "::mlir::ModuleOp"> {
+  let summary = "every op left has a kernel";
+  let description = [{
+    The contract between fused ops and kernels: names the first op that no kernel
+    family accepts and the pass that should have consumed it.
+  }];
+}
+
+def OutlineKernels : Pass<"transom-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "each distinct op -> one kernel symbol";
+  let description = [{
+    Moves each op, with the slices that feed it, into the body of a
+    `kernel.define`, one for all places with the same static shapes, types,
+    attributes and epilogue, and leaves a `kernel.call`.
+  }];
+  let statistics = [Statistic<"numKernels", "num-kernels", "distinct kernels">,
+                    Statistic<"numCalls", "num-calls", "calls">];
+  let dependentDialects = ["::transom::kernel::KernelDialect"];
+}
+
+def PlanMemory : Pass<"transom-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "calls on tensors -> launches on slots of one arena";
+  let description = [{
+    Every activation is bytes-per-row times an extent, so offsets in one arena are
+    linear in the extents. Slots whose live ranges don't meet share memory.
+    A launch that only some outputs need says which.
+  }];
+  let statistics = [Statistic<"arenaBytesPerToken", "arena-bytes-per-token", "bytes">];
+  let dependentDialects = ["::transom::kernel::KernelDialect"];
+}
+
+#endif // TRANSOM_PASSES_TD
