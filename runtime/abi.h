@@ -71,8 +71,9 @@ enum transom_argument_kind {
   TRANSOM_SCALAR = 1  ///< a pointer to an int32, value from `source`
 };
 
-/// One argument of a kernel's argv entry, after the user context.
-/// A buffer starts at
+/// One argument of a kernel's argv entry, after the user context: argv[0]
+/// points to a `void *` that the kernel hands to halide_malloc and halide_free,
+/// which the runtime defines. A buffer starts at
 ///   operands[operand] + offset + rowIndex * row_bytes
 ///                     + (columnIndex / column_divisor) * column_bytes
 /// where rowIndex is the task's first row (rows = TRANSOM_TASK_ROWS: counted
@@ -103,7 +104,9 @@ enum transom_grid {
 /// packed weights and give bitwise the same results.
 typedef struct transom_kernel_variant {
   int32_t (*run)(void **arguments); ///< Halide's `<name>_argv`
-  int64_t max_rows; ///< the first variant with launch rows <= max_rows is run
+  /// The first variant with rows <= max_rows is run, or else the last one;
+  /// rows of the launch, or if ragged of the task's sequence.
+  int64_t max_rows;
   int32_t row_tile; ///< tasks take a multiple of this many rows
   /// Most rows of a task (a multiple of row_tile), 0: no limit.
   int32_t task_rows;
@@ -134,10 +137,12 @@ typedef struct transom_kernel {
 
 /// What the generated program sees of one run. Owned by the session.
 typedef struct transom_frame {
-  const uint8_t *weights; ///< base of the mapped, packed weights
+  const uint8_t *weights; ///< start of the mapped weights file, its header
   uint8_t *arena;
-  const void *const *inputs; ///< packed inputs, in the library's order
-  const void **outputs;      ///< set by the program: first row of each output
+  /// Packed inputs, in the library's order. They may be read up to their padded
+  /// extents: values are 0 there, offsets the last one, lengths 0, rows -1.
+  const void *const *inputs;
+  const void **outputs; ///< set by the program: first row of each output
   int64_t extents[TRANSOM_EXTENTS];
   /// The same, rounded up to TRANSOM_ROWS_ALIGNMENT: slot sizes count these.
   int64_t padded_extents[TRANSOM_EXTENTS];
@@ -154,10 +159,14 @@ int32_t transom_launch(transom_frame *frame, const transom_kernel *kernel,
 
 /// How the runtime makes an input that generated code sees, packed.
 enum transom_input_role {
-  TRANSOM_INPUT_VALUES = 0,     ///< given by the caller, [tokens]
-  TRANSOM_INPUT_OFFSETS = 1,    ///< [sequences + 1]
-  TRANSOM_INPUT_KEY_LENGTHS = 2, ///< [sequences]: tokens that can be attended to
-  TRANSOM_INPUT_TOKEN_ROWS = 3   ///< [sequences]: packed row of token_index
+  TRANSOM_INPUT_VALUES = 0,  ///< given by the caller, [tokens]
+  TRANSOM_INPUT_OFFSETS = 1, ///< [sequences + 1]
+  TRANSOM_INPUT_KEY_LENGTHS =
+      2, ///< [sequences]: tokens that can be attended to
+  /// [sequences]: packed row of token_index, -1 if the sequence has none: the
+  /// embedding of -1 is zeros. Sequence outputs of sequences without tokens are
+  /// zeros, whatever the program computes.
+  TRANSOM_INPUT_TOKEN_ROWS = 3
 };
 
 /// What stands in for a values input that the caller leaves out.
@@ -185,9 +194,9 @@ typedef struct transom_output_info {
   uint8_t rank;   ///< of one row: 1 for [tokens, width]
   uint8_t reserved;
   int32_t reserved2;
-  int64_t dims[3];    ///< of one row
-  int64_t row_bytes;  ///< stride between rows in the arena
-  int64_t width;      ///< elements of a row
+  int64_t dims[3];   ///< of one row
+  int64_t row_bytes; ///< stride between rows in the arena
+  int64_t width;     ///< elements of a row
 } transom_output_info;
 
 /// CPU features that a library's code may need, checked when it is opened.
@@ -234,12 +243,14 @@ typedef struct transom_library {
   uint32_t abi_version;
   uint32_t struct_bytes; ///< sizeof(transom_library)
   const char *name;      ///< NAME of libNAME.so
-  const char *metadata;  ///< JSON: task, config, labels, inputs, outputs, target
-  const char *target;    ///< target as given to the compiler
+  const char *metadata; ///< JSON: task, config, labels, inputs, outputs, target
+  const char *target;   ///< target as given to the compiler
   uint64_t cpu_features; ///< transom_cpu_feature bits that the code needs
   uint64_t weights_hash;
-  uint64_t weights_bytes;
-  const void *embedded_weights; ///< or null: NAME.weights beside the library
+  uint64_t weights_bytes; ///< of the whole file, its header included
+  /// The whole weights file, 64-byte aligned; or null: NAME.weights beside the
+  /// library.
+  const void *embedded_weights;
   int32_t num_inputs, num_outputs;
   const transom_input_info *inputs;
   const transom_output_info *outputs;
