@@ -37,8 +37,7 @@ def WeightOp : Transformer_Op<"weight", [Symbol]> {
 }
 
 def GetWeightOp : Transformer_Op<"get_weight", [
-    Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_InterpretableOpInterface>]> {
+    Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the value of a weight";
   let description = [{
     ```mlir

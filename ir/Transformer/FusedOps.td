@@ -126,7 +126,6 @@ def AddRmsNormOp : Transformer_ValueOp<"add_rms_norm", [
 def ElementwiseOp : Transformer_Op<"elementwise", [
     Pure, SingleBlock,
     DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_InterpretableOpInterface>,
     DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "a chain of elementwise ops as one loop";
   let description = [{

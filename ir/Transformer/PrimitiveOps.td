@@ -108,8 +108,7 @@ def SelectOp : Transformer_ValueOp<"select", [
 
 def CastOp : Transformer_Op<"cast", [
     Pure, Transformer_ElementwiseOpInterface,
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_InterpretableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "another element type";
   let description = [{
     The same values in another element type; float to integer truncates, to i1

@@ -45,21 +45,4 @@ def Transformer_RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
   ];
 }
 
-def Transformer_InterpretableOpInterface
-    : OpInterface<"InterpretableOpInterface"> {
-  let cppNamespace = "::transom::transformer";
-  let description = [{
-    Reference semantics, in double precision where the element type is float:
-    what the op means, independent of any kernel. See ir/Interpreter.
-  }];
-  let methods = [
-    InterfaceMethod<
-      "Computes the results from the operands' values.",
-      "::mlir::LogicalResult", "interpret",
-      (ins "::llvm::ArrayRef<::transom::interpreter::Tensor>":$operands,
-           "::transom::interpreter::Context &":$context,
-           "::llvm::SmallVectorImpl<::transom::interpreter::Tensor> &":$results)>
-  ];
-}
-
 #endif // TRANSOM_IR_TRANSFORMER_INTERFACES_TD

@@ -15,12 +15,11 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Transformer_Op<string mnemonic, list<Trait> traits = []>
     : Op<Transformer_Dialect, mnemonic, traits>;
 
-/// An op on values: interpretable, and its result types are inferred, so that
-/// frontends and passes never spell them.
+/// An op on values: its result types are inferred, so that frontends and passes
+/// never spell them.
 class Transformer_ValueOp<string mnemonic, list<Trait> traits = []>
     : Transformer_Op<mnemonic,
         !listconcat([Pure,
-                     DeclareOpInterfaceMethods<Transformer_InterpretableOpInterface>,
                      DeclareOpInterfaceMethods<InferTypeOpInterface,
                                                ["isCompatibleReturnTypes"]>],
                     traits)>;
