@@ -30,16 +30,37 @@ struct Expression {
     Input,    ///< operand `index` of the program at (row, column)
     Constant, ///< `constant`
     // Unary.
-    Neg, Abs, Exp, Log, Sqrt, Rsqrt, Erf, Tanh, Sigmoid, Sin, Cos,
+    Neg,
+    Abs,
+    Exp,
+    Log,
+    Sqrt,
+    Rsqrt,
+    Erf,
+    Tanh,
+    Sigmoid,
+    Sin,
+    Cos,
     Gelu,     ///< x * Phi(x), erf
     GeluTanh, ///< 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-    Relu, Silu,
+    Relu,
+    Silu,
     // Binary.
-    Add, Sub, Mul, Div, Pow, Max, Min,
-    CompareEq, CompareLt, CompareLe, ///< 1 or 0
-    Select, ///< operands: condition, then, else
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Pow,
+    Max,
+    Min,
+    CompareEq,
+    CompareLt,
+    CompareLe, ///< 1 or 0
+    Select,    ///< operands: condition, then, else
     // Over the columns of a row: the value is one per row afterwards.
-    ReduceSum, ReduceMax, ReduceMin,
+    ReduceSum,
+    ReduceMax,
+    ReduceMin,
   };
   Kind kind = Kind::Input;
   std::vector<int> operands; ///< indices of earlier values
@@ -73,8 +94,8 @@ struct RowProgram {
 /// out. Epilogue input 0 is the accumulator, input 1 + i operand i. `epilogue`
 /// empty: the accumulator itself.
 struct LinearSpec {
-  int64_t in = 0, out = 0;           ///< K, N
-  int64_t xStride = 0, xOffset = 0;  ///< in elements
+  int64_t in = 0, out = 0;          ///< K, N
+  int64_t xStride = 0, xOffset = 0; ///< in elements
   int64_t outStride = 0;
   bool hasBias = true;
   RowProgram epilogue;
@@ -84,8 +105,8 @@ struct LinearSpec {
 /// result[i, h] = sum_j softmax_j(scale * <q[i, h], k[j, h / g]>) v[j, h / g]
 /// within each sequence; keys are the sequence's first key_lengths[s] rows from
 /// key_offsets[s]. causal masks j > i + keys - rows. A sequence without keys
-/// gives zeros. Operands: q, k, v, query_offsets, key_offsets, key_lengths, out;
-/// q, k and v may be one buffer with different offsets.
+/// gives zeros. Operands: q, k, v, query_offsets, key_offsets, key_lengths,
+/// out; q, k and v may be one buffer with different offsets.
 struct AttentionSpec {
   int64_t heads = 0, keyHeads = 0, headDim = 0;
   int64_t queryStride = 0, queryOffset = 0;
@@ -144,7 +165,7 @@ struct Packing {
 /// that the host program says about it in a `transom_kernel`.
 struct CompiledKernel {
   struct Variant {
-    std::string symbol; ///< `<symbol>_argv` is called
+    std::string symbol;           ///< `<symbol>_argv` is called
     transom_kernel_variant shape; ///< `run` is null here
   };
   std::string family;

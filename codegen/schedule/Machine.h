@@ -12,8 +12,9 @@ namespace transom::codegen {
 struct Machine {
   std::string target; ///< as the user gave it: host, haswell, x86-64-v4, znver4
   std::string triple = "x86_64-unknown-linux-gnu";
-  std::string cpu;          ///< LLVM's -mcpu
-  std::string halideTarget; ///< Halide's target string, without runtime, asserts
+  std::string cpu; ///< LLVM's -mcpu
+  std::string
+      halideTarget; ///< Halide's target string, without runtime, asserts
   uint64_t cpuFeatures = 0; ///< transom_cpu_feature bits that the code needs
   int floatLanes = 8;       ///< f32 in a vector register
   int vectorRegisters = 16;
