@@ -20,7 +20,8 @@ set(TRANSOM_COMPILE_FLAGS
     -ffile-prefix-map=${PROJECT_BINARY_DIR}/=build/) # where it was built.
 if(TRANSOM_SANITIZE)
   list(APPEND TRANSOM_COMPILE_FLAGS -fsanitize=${TRANSOM_SANITIZE}
-       -fno-omit-frame-pointer -fno-sanitize-recover=all)
+       -fno-omit-frame-pointer -fno-sanitize-recover=all
+       -fno-sanitize=vptr,function)
 endif()
 
 set(TRANSOM_WARNINGS -Wall -Wextra -Werror -Wno-unused-parameter
