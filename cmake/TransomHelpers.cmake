@@ -6,7 +6,7 @@
 #   transom_add_tool(NAME a.cpp ... [DEPENDS ...] [LINK_LIBS ...] [...])
 #   transom_add_unittest(NAME a.cpp ... [LINK_LIBS ...] [LABELS ...] [...])
 #   transom_tablegen(FILE.td OUTPUT -gen-x [args...]) ..., then
-#   transom_tablegen_target(NAME)
+#   add_public_tablegen_target(NAME)
 #
 # Libraries are static and link the shared MLIR and LLVM only: mixing in MLIR's
 # component libraries would give the process two copies of MLIR.
@@ -74,6 +74,9 @@ function(transom_add_library name)
   if(NOT ARG_UNPARSED_ARGUMENTS) # A folder that has no sources yet.
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE ${ARG_LINK_LIBS} MLIR LLVM)
+    if(ARG_DEPENDS)
+      add_dependencies(${name} ${ARG_DEPENDS})
+    endif()
     return()
   endif()
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
@@ -118,13 +121,4 @@ macro(transom_tablegen td output)
   set(LLVM_TARGET_DEFINITIONS ${td})
   mlir_tablegen(${output} ${ARGN}
     EXTRA_INCLUDES "${PROJECT_SOURCE_DIR}" "${MLIR_INCLUDE_DIRS}")
-endmacro()
-
-# add_public_tablegen_target for a folder whose .td files may be yet to come.
-macro(transom_tablegen_target name)
-  if(TABLEGEN_OUTPUT)
-    add_public_tablegen_target(${name})
-  else()
-    add_custom_target(${name})
-  endif()
 endmacro()
