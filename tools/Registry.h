@@ -3,6 +3,8 @@
 #ifndef TRANSOM_TOOLS_REGISTRY_H
 #define TRANSOM_TOOLS_REGISTRY_H
 
+#include "passes/Passes.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -14,7 +16,10 @@ inline void registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect>();
 }
 
-inline void registerPasses() { mlir::registerTransformsPasses(); }
+inline void registerAllPasses() {
+  mlir::registerTransformsPasses();
+  registerPasses();
+}
 
 } // namespace transom
 

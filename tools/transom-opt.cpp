@@ -7,7 +7,7 @@
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   transom::registerDialects(registry);
-  transom::registerPasses();
+  transom::registerAllPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "Transom's passes, one at a time or in stages\n", registry));
 }

@@ -8,7 +8,7 @@
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   transom::registerDialects(registry);
-  transom::registerPasses();
+  transom::registerAllPasses();
   mlir::MLIRContext context(registry);
   return mlir::failed(mlir::mlirReduceMain(argc, argv, context));
 }
