@@ -9,12 +9,7 @@ PRESET ?= release
 BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 VENV := $(CURDIR)/.venv/bin
 
-# ccache: objects are shared between clones and worktrees, so paths below the
-# root of the repository are hashed relative to it.
-export CCACHE_BASEDIR := $(CURDIR)
-export CCACHE_NOHASHDIR := 1
-export CCACHE_COMPILERCHECK := mtime
-export CCACHE_SLOPPINESS := pch_defines,time_macros,include_file_mtime,include_file_ctime
+# How ccache shares objects between clones and worktrees is in the presets.
 export CCACHE_MAXSIZE ?= 5G
 export PYTHONPATH := $(CURDIR)/python
 export PATH := $(VENV):$(PATH)

@@ -15,19 +15,22 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 level=${1:-build}
+levels=(build) # Each level holds the ones before it.
+files=(requirements.txt)
 case $level in
-build) files=(requirements.txt) ;;
-test) files=(requirements.txt requirements-test.txt) ;;
-bench) files=(requirements.txt requirements-test.txt requirements-bench.txt) ;;
+build) ;;
+test | bench) levels+=(test) files+=(requirements-test.txt) ;;&
+bench) levels+=(bench) files+=(requirements-bench.txt) ;;
+test) ;;
 *) echo "usage: scripts/setup.sh [build|test|bench]" >&2; exit 2 ;;
 esac
 
 say() { echo "setup: $*"; }
 
-# One stamp a level, holding the hash of all that decides the outcome. It lives
+# One stamp a level, holding the hash of all that decides any outcome. It lives
 # in .venv, so worktrees that link to one environment share it.
 stamp=.venv/.transom-$level
-hash=$(cat scripts/setup.sh "${files[@]}" | sha256sum | cut -d' ' -f1)
+hash=$(cat scripts/setup.sh requirements*.txt | sha256sum | cut -d' ' -f1)
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ]; then
   exit 0
 fi
@@ -94,6 +97,7 @@ say "installing Python packages: ${files[*]}"
 site=$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')
 echo "$(dirname "$(readlink -f .venv)")/python" >"$site/transom.pth"
 
-# A higher level holds the lower ones.
-echo "$hash" >"$stamp"
+for done in "${levels[@]}"; do
+  echo "$hash" >".venv/.transom-$done"
+done
 say "done ($level)"
