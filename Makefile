@@ -31,8 +31,11 @@ setup-test:
 setup-bench:
 	@scripts/setup.sh bench
 
-configure: setup
-	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET)
+configure: $(BUILD)/build.ninja
+
+# Ninja runs CMake again by itself, but not for a changed preset.
+$(BUILD)/build.ninja: CMakePresets.json | setup
+	@cmake --preset $(PRESET)
 
 build: configure ## the compiler: build/bin/transom, transom-opt
 	@cmake --build --preset $(PRESET)
