@@ -1,0 +1,97 @@
+"""Transom as one engine of a peer harness: measures one item, prints JSON.
+
+    python bench/engine.py MODEL_FOLDER TASK DTYPE THREADS REFERENCE.npz
+
+The harness gives a Hugging Face folder, the name of its work item, and the npz of
+the item's inputs and expected outputs. The last line printed is an object with
+ms (median of at least 7 runs), max_abs_err, rss_mb, load_ms and the sizes. The
+compiled library is kept beside the reference, in a folder of its own.
+"""
+
+import time
+
+START = time.perf_counter()
+
+import json  # noqa: E402
+import os  # noqa: E402
+import pathlib  # noqa: E402
+import statistics  # noqa: E402
+import sys  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+
+import numpy as np  # noqa: E402
+
+import transom  # noqa: E402
+
+
+def peak_memory():
+    with open("/proc/self/status") as lines:
+        return next(int(s.split()[1]) for s in lines if s.startswith("VmHWM")) / 1024
+
+
+def timed(run, runs=7, seconds=2.0):
+    run()
+    samples, begin = [], time.perf_counter()
+    while len(samples) < runs or time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        run()
+        samples.append((time.perf_counter() - start) * 1e3)
+        if len(samples) >= 400 or time.perf_counter() - begin > 5 * seconds:
+            break
+    return samples
+
+
+def encode(library, reference):
+    """Last hidden state; padded positions don't count."""
+    ids, mask = reference["input_ids"], reference["attention_mask"]
+    inputs = dict(input_ids=ids, outputs=["last_hidden_state"])
+    if not mask.all():
+        inputs["attention_mask"] = mask
+
+    def run():
+        return library(**inputs)["last_hidden_state"]
+
+    def check(got):
+        return float(np.abs(got - reference["hidden"])[mask.astype(bool)].max())
+
+    return run, check
+
+
+#: What an npz holds tells the kind of item; later families add theirs.
+KINDS = {"hidden": encode}
+
+
+def main():
+    folder, task, dtype, threads, path = sys.argv[1:]
+    reference = dict(np.load(path))
+    kind = next((k for name, k in KINDS.items() if name in reference), None)
+    if kind is None:
+        sys.exit(f"{task}: no item of this kind yet; supported: {', '.join(KINDS)}")
+    cache = pathlib.Path(path).resolve().parent / "transom" / f"{pathlib.Path(folder).name}-{dtype}"
+    cache.mkdir(parents=True, exist_ok=True)
+    library, side = cache / "libmodel.so", cache / "compile.json"
+    excluded = 0.0
+    if not library.exists():
+        begin = time.perf_counter()
+        transom.compile(folder, str(library), dtype=dtype)
+        excluded = time.perf_counter() - begin
+        side.write_text(json.dumps({"compile_s": excluded}))
+    begin = time.perf_counter()
+    loaded = transom.load(library, threads=int(threads))
+    result = {"model_load_ms": (time.perf_counter() - begin) * 1e3}
+    run, check = kind(loaded, reference)
+    first = run()
+    result["load_ms"] = (time.perf_counter() - START - excluded) * 1e3
+    run()
+    result["rss_mb"] = peak_memory()
+    result["max_abs_err"] = check(first)
+    samples = timed(run)
+    result["ms"] = statistics.median(samples)
+    result["runtime_mb"] = os.path.getsize(library) / 2**20
+    result["model_mb"] = os.path.getsize(cache / "model.weights") / 2**20
+    print(json.dumps({**result, **json.loads(side.read_text())}))
+
+
+if __name__ == "__main__":
+    main()
