@@ -36,15 +36,15 @@ volatile float sink;
 /// One accumulator at a time: indexable, yet each in its own register.
 #define FMA_LOOP(VECTOR, SET, FMA)                                             \
   VECTOR sums[accumulators], x = SET(0.5f), y = SET(0.25f);                    \
-  for (VECTOR & sum : sums)                                                    \
+  for (VECTOR &sum : sums)                                                     \
     sum = SET(0.0f);                                                           \
   for (long i = 0; i < steps; ++i) {                                           \
-    _Pragma("clang loop unroll(full)") for (VECTOR & sum : sums) sum =         \
+    _Pragma("clang loop unroll(full)") for (VECTOR &sum : sums) sum =          \
         FMA(x, y, sum);                                                        \
     __asm__ volatile("" : "+v"(x), "+v"(y));                                   \
   }                                                                            \
   float total = 0;                                                             \
-  for (VECTOR & sum : sums)                                                    \
+  for (VECTOR &sum : sums)                                                     \
     total += reinterpret_cast<float *>(&sum)[0];                               \
   sink = total
 
@@ -77,8 +77,8 @@ __attribute__((target("avx2"))) void readMemory(const char *begin,
   for (; begin != end; begin += 128)
     for (int i = 0; i < 4; ++i)
       sums[i] = _mm256_xor_si256(
-          sums[i], _mm256_load_si256(
-                       reinterpret_cast<const __m256i *>(begin + 32 * i)));
+          sums[i],
+          _mm256_load_si256(reinterpret_cast<const __m256i *>(begin + 32 * i)));
   __m256i all = _mm256_xor_si256(_mm256_xor_si256(sums[0], sums[1]),
                                  _mm256_xor_si256(sums[2], sums[3]));
   sink = float(_mm256_extract_epi32(all, 0));
@@ -130,8 +130,8 @@ int main(int argc, char **argv) {
   double once = timed(1, [&](int) { unit.run(steps); });
   steps = long(double(steps) * milliseconds / 1e3 / once) + 1;
   double fma = best(threads, [&](int) { unit.run(steps); });
-  double gflops = 1e-9 * threads * 2.0 * unit.lanes * accumulators *
-                  double(steps) / fma;
+  double gflops =
+      1e-9 * threads * 2.0 * unit.lanes * accumulators * double(steps) / fma;
 
   char *memory = static_cast<char *>(std::aligned_alloc(4096, bytesRead));
   if (!memory) {
