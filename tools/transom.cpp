@@ -1,10 +1,32 @@
 //===- transom.cpp - compile, run and inspect transformer models ---------===//
+//
+// Finds the subcommand; each is a file of commands/.
+//
+//===----------------------------------------------------------------------===//
 
+#include "tools/commands/Commands.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+/// In the order in which a user meets them.
+static SmallVector<transom::Command> commands() { return {}; }
 
 int main(int argc, char **argv) {
-  llvm::InitLLVM init(argc, argv);
-  llvm::errs() << "transom: no commands yet\n";
-  return 2;
+  InitLLVM init(argc, argv);
+  // LLVM's own options stay usable but out of sight.
+  cl::OptionCategory none("");
+  cl::HideUnrelatedOptions(none);
+  SmallVector<transom::Command> known = commands();
+  cl::ParseCommandLineOptions(
+      argc, argv, "an ahead-of-time compiler for transformer models\n");
+  for (const transom::Command &command : known)
+    if (command.flags)
+      return command.run();
+  // Without a command there is nothing to do: say what there is.
+  cl::PrintHelpMessage();
+  return 1;
 }

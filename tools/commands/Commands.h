@@ -1,0 +1,25 @@
+//===- Commands.h - the subcommands of `transom` ----------------*- C++ -*-===//
+//
+// One file a command, which holds its flags and its function; transom.cpp lists
+// them. A command is flags and wiring only: the work is done by libraries.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TRANSOM_TOOLS_COMMANDS_COMMANDS_H
+#define TRANSOM_TOOLS_COMMANDS_COMMANDS_H
+
+#include "llvm/Support/CommandLine.h"
+
+namespace transom {
+
+struct Command {
+  /// True if this is the command given; its options say `cl::sub(flags)`.
+  llvm::cl::SubCommand &flags;
+  /// Does the work. Returns the exit code: 0, or 1 after having said on stderr
+  /// what is wrong.
+  int (*run)();
+};
+
+} // namespace transom
+
+#endif // TRANSOM_TOOLS_COMMANDS_COMMANDS_H
