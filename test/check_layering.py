@@ -29,10 +29,10 @@ MAY["codegen/link"] = MAY["codegen"] | {"LLD"}
 
 # The C++ headers that need neither exceptions nor the C++ library's objects.
 RUNTIME_CXX = {
-    "algorithm", "array", "atomic", "bit", "cassert", "cerrno", "cfloat",
-    "climits", "cmath", "cstdarg", "cstddef", "cstdint", "cstdio", "cstdlib",
-    "cstring", "ctime", "initializer_list", "limits", "new", "numeric",
-    "type_traits", "utility",
+    "algorithm", "array", "atomic", "bit", "cassert", "cctype", "cerrno",
+    "cfloat", "cinttypes", "climits", "cmath", "csignal", "cstdarg", "cstddef",
+    "cstdint", "cstdio", "cstdlib", "cstring", "ctime", "initializer_list",
+    "limits", "new", "numeric", "type_traits", "utility",
 }
 
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')

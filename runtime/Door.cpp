@@ -1,0 +1,271 @@
+//===- Door.cpp - packs inputs, scatters outputs --------------------------===//
+//
+// Padding ends here: nothing behind the door knows of it. `forEachRow` is the
+// one place that says which tokens a sequence's packed rows are.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/Door.h"
+
+#include "runtime/Error.h"
+
+#include <cstdlib>
+
+using namespace transom;
+
+namespace {
+
+/// Arrays are padded like slots of the arena, see transom_frame::inputs; one
+/// element more, since offsets have one more than there are sequences.
+int64_t paddedRows(int64_t rows) {
+  return roundUp(rows, TRANSOM_ROWS_ALIGNMENT);
+}
+int64_t paddedSequences(int64_t sequences) {
+  return roundUp(sequences + 1, TRANSOM_ROWS_ALIGNMENT);
+}
+
+/// Is the token that `number` asks for asked for by an earlier input, too?
+bool isRepeated(const transom_library &library, int32_t number) {
+  for (int32_t i = 0; i < number; ++i)
+    if (library.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS &&
+        library.inputs[i].token_index == library.inputs[number].token_index)
+      return true;
+  return false;
+}
+
+/// Calls `row(column)` for each packed row of a sequence, in order, until one
+/// fails.
+template <typename Row>
+transom_status forEachRow(const Request &request, int64_t sequence, Row row) {
+  int64_t columns = request.columns(sequence), begin = request.begin(sequence);
+  for (int64_t column = 0; column < columns; ++column)
+    if (request.isKept(begin + column))
+      if (transom_status status = row(column))
+        return status;
+  if (!request.mask)
+    return TRANSOM_OK;
+  const transom_library &library = *request.library;
+  for (int32_t i = 0; i < library.num_inputs; ++i) {
+    const transom_input_info &info = library.inputs[i];
+    if (info.role == TRANSOM_INPUT_TOKEN_ROWS && info.token_index < columns &&
+        !request.isKept(begin + info.token_index) && !isRepeated(library, i))
+      if (transom_status status = row(info.token_index))
+        return status;
+  }
+  return TRANSOM_OK;
+}
+
+} // namespace
+
+bool Door::create(const transom_library *library) {
+  for (int32_t i = 0; i < library->num_inputs; ++i) {
+    numPerToken += library->inputs[i].role == TRANSOM_INPUT_VALUES;
+    numPerSequence += library->inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS;
+  }
+  numPerSequence += 2; // Offsets and key lengths.
+  inputs = static_cast<const void **>(
+      calloc(size_t(library->num_inputs) + 1, sizeof(*inputs)));
+  return inputs;
+}
+
+void Door::release() {
+  perToken.release();
+  perSequence.release();
+  free(inputs);
+  inputs = nullptr;
+}
+
+int64_t Door::countRows(const Request &request) {
+  if (!request.mask)
+    return request.elements;
+  int64_t rows = 0;
+  for (int64_t s = 0; s < request.sequences; ++s)
+    forEachRow(request, s, [&](int64_t) {
+      ++rows;
+      return TRANSOM_OK;
+    });
+  return rows;
+}
+
+bool Door::reserve(int64_t rows, int64_t sequences) {
+  int64_t tokenBytes = 0, sequenceBytes = 0;
+  return addProduct(tokenBytes, paddedRows(rows),
+                    numPerToken * int64_t(sizeof(int32_t))) &&
+         addProduct(sequenceBytes, paddedSequences(sequences),
+                    numPerSequence * int64_t(sizeof(int32_t))) &&
+         perToken.reserve(size_t(tokenBytes)) &&
+         perSequence.reserve(size_t(sequenceBytes));
+}
+
+void Door::layOut(const Request &request) {
+  auto *token = reinterpret_cast<int32_t *>(perToken.base);
+  auto *sequence = reinterpret_cast<int32_t *>(perSequence.base);
+  int64_t stride = paddedSequences(request.sequences);
+  offsets = sequence;
+  keyLengths = sequence + stride;
+  sequence += 2 * stride;
+  for (int32_t i = 0; i < request.library->num_inputs; ++i)
+    switch (request.library->inputs[i].role) {
+    case TRANSOM_INPUT_VALUES:
+      inputs[i] = token;
+      token += paddedRows(numRows);
+      break;
+    case TRANSOM_INPUT_OFFSETS:
+      inputs[i] = offsets;
+      break;
+    case TRANSOM_INPUT_KEY_LENGTHS:
+      inputs[i] = keyLengths;
+      break;
+    case TRANSOM_INPUT_TOKEN_ROWS:
+      inputs[i] = sequence;
+      sequence += stride;
+      break;
+    }
+}
+
+void Door::packSequences(const Request &request) {
+  const transom_library &library = *request.library;
+  auto tokenRows = [&](int32_t input) {
+    return static_cast<int32_t *>(const_cast<void *>(inputs[input]));
+  };
+  int64_t padded = paddedSequences(request.sequences);
+  for (int32_t i = 0; i < library.num_inputs; ++i)
+    if (library.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS)
+      for (int64_t s = 0; s < padded; ++s)
+        tokenRows(i)[s] = -1;
+
+  int32_t row = 0;
+  for (int64_t s = 0; s < request.sequences; ++s) {
+    int64_t begin = request.begin(s);
+    offsets[s] = row;
+    keyLengths[s] = 0;
+    forEachRow(request, s, [&](int64_t column) {
+      keyLengths[s] += request.isKept(begin + column);
+      for (int32_t i = 0; i < library.num_inputs; ++i)
+        if (library.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS &&
+            library.inputs[i].token_index == column)
+          tokenRows(i)[s] = row;
+      ++row;
+      return TRANSOM_OK;
+    });
+  }
+  for (int64_t s = request.sequences; s < padded; ++s) {
+    offsets[s] = row;
+    keyLengths[s] = 0;
+  }
+}
+
+transom_status Door::packValues(const Request &request, int32_t number) {
+  const transom_input_info &info = request.library->inputs[number];
+  const transom_tensor &tensor = *request.values[number];
+  auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
+  // Without a bound of its own, an input is bounded by the packed form's i32.
+  int64_t least = info.bound > 0 ? 0 : INT32_MIN;
+  int64_t end = info.bound > 0 ? info.bound : int64_t(INT32_MAX) + 1;
+  for (int64_t s = 0; s < request.sequences; ++s) {
+    int64_t begin = request.begin(s);
+    transom_status status = forEachRow(request, s, [&](int64_t column) {
+      int64_t value = loadInteger(tensor, begin + column);
+      if (value < least || value >= end)
+        return fail(TRANSOM_OUT_OF_RANGE,
+                    "run: input '%s', sequence %lld, position %lld: expected a "
+                    "value in [%lld, %lld), got %lld",
+                    info.name, (long long)s, (long long)column,
+                    (long long)least, (long long)end, (long long)value);
+      *packed++ = int32_t(value);
+      return TRANSOM_OK;
+    });
+    if (status)
+      return status;
+  }
+  return TRANSOM_OK;
+}
+
+transom_status Door::fillPositions(const Request &request, int32_t number) {
+  const transom_input_info &info = request.library->inputs[number];
+  auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
+  for (int64_t s = 0; s < request.sequences; ++s) {
+    int64_t longest = 0;
+    forEachRow(request, s, [&](int64_t column) {
+      longest = column + 1 > longest ? column + 1 : longest;
+      *packed++ = int32_t(column);
+      return TRANSOM_OK;
+    });
+    if (info.bound > 0 && longest > info.bound)
+      return fail(
+          TRANSOM_OUT_OF_RANGE,
+          "run: sequence %lld: length %lld exceeds the maximum %lld (of "
+          "'%s')",
+          (long long)s, (long long)longest, (long long)info.bound, info.name);
+  }
+  return TRANSOM_OK;
+}
+
+transom_status Door::pack(const Request &request, int64_t rows) {
+  numRows = rows;
+  layOut(request);
+  packSequences(request);
+  int64_t padded = paddedRows(rows);
+  for (int32_t i = 0; i < request.library->num_inputs; ++i) {
+    const transom_input_info &info = request.library->inputs[i];
+    if (info.role != TRANSOM_INPUT_VALUES)
+      continue;
+    auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[i]));
+    transom_status status = TRANSOM_OK;
+    if (request.values[i])
+      status = packValues(request, i);
+    else if (info.fallback == TRANSOM_DEFAULT_POSITIONS)
+      status = fillPositions(request, i);
+    else
+      for (int64_t row = 0; row < rows; ++row)
+        packed[row] = info.fallback == TRANSOM_DEFAULT_ONES;
+    if (status)
+      return status;
+    for (int64_t row = rows; row < padded; ++row)
+      packed[row] = 0;
+  }
+  return TRANSOM_OK;
+}
+
+void Door::unpack(const Request &request, const void *const *results) const {
+  for (int32_t i = 0; i < request.library->num_outputs; ++i) {
+    if (!(request.requested >> i & 1))
+      continue;
+    const transom_output_info &info = request.library->outputs[i];
+    size_t bytes = size_t(info.width) * sizeof(float);
+    auto *to = static_cast<uint8_t *>(request.outputs[i]->data);
+    auto *from = static_cast<const uint8_t *>(results[i]);
+    auto put = [&](int64_t row) {
+      memcpy(to, from + row * info.row_bytes, bytes);
+      to += bytes;
+    };
+    auto putZeros = [&] {
+      memset(to, 0, bytes);
+      to += bytes;
+    };
+
+    if (numRows == 0) { // Nothing was run: whatever there is, is masked.
+      int64_t rows =
+          info.extent == TRANSOM_TOKENS ? request.elements : request.sequences;
+      if (rows > 0)
+        memset(to, 0, size_t(rows) * bytes);
+    } else if (info.extent == TRANSOM_SEQUENCES) {
+      for (int64_t s = 0; s < request.sequences; ++s)
+        if (keyLengths[s] > 0)
+          put(s);
+        else
+          putZeros();
+    } else if (!request.mask) {
+      for (int64_t row = 0; row < numRows; ++row)
+        put(row);
+    } else {
+      for (int64_t s = 0; s < request.sequences; ++s) {
+        int64_t row = offsets[s], begin = request.begin(s);
+        for (int64_t column = 0; column < request.length; ++column)
+          if (request.isKept(begin + column))
+            put(row++);
+          else
+            putZeros();
+      }
+    }
+  }
+}

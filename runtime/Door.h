@@ -1,0 +1,48 @@
+//===- Door.h - between a caller's form of a batch and the packed one -----===//
+#ifndef TRANSOM_RUNTIME_DOOR_H
+#define TRANSOM_RUNTIME_DOOR_H
+
+#include "runtime/Memory.h"
+#include "runtime/Request.h"
+
+namespace transom {
+
+/// A batch as generated code sees it. The rows of a sequence stand together:
+/// its kept tokens in their order, then those that are masked but asked for by
+/// a TRANSOM_INPUT_TOKEN_ROWS input, once each. The latter are queries, not
+/// keys, so key lengths don't count them.
+struct Door {
+  bool create(const transom_library *library);
+  void release();
+
+  /// Packed rows that the request has.
+  static int64_t countRows(const Request &request);
+
+  /// Room for that many packed rows and sequences; false if there is none.
+  bool reserve(int64_t rows, int64_t sequences);
+
+  /// Packs, after `reserve`. Fails where a value lies outside its bounds.
+  transom_status pack(const Request &request, int64_t rows);
+
+  /// Copies the program's rows into the caller's tensors, in his form; zeros
+  /// for masked tokens, and for sequences that have none.
+  /// `rows` is [num_outputs], as transom_frame::outputs.
+  void unpack(const Request &request, const void *const *rows) const;
+
+  int64_t numRows = 0;
+  int32_t *offsets = nullptr, *keyLengths = nullptr;
+  const void **inputs = nullptr; ///< [num_inputs], as transom_frame::inputs
+
+private:
+  void layOut(const Request &request);
+  void packSequences(const Request &request);
+  transom_status packValues(const Request &request, int32_t number);
+  transom_status fillPositions(const Request &request, int32_t number);
+
+  int32_t numPerToken = 0, numPerSequence = 0;
+  Region perToken, perSequence;
+};
+
+} // namespace transom
+
+#endif // TRANSOM_RUNTIME_DOOR_H

@@ -1,0 +1,26 @@
+//===- Model.h - a library and its mapped weights -------------------------===//
+#ifndef TRANSOM_RUNTIME_MODEL_H
+#define TRANSOM_RUNTIME_MODEL_H
+
+#include "runtime/abi.h"
+#include "runtime/transom.h"
+
+#include <atomic>
+
+/// Immutable once open. Its user and each of its sessions hold a reference.
+struct transom_model {
+  const transom_library *library = nullptr;
+  const uint8_t *weights = nullptr;
+  size_t mappedBytes = 0; ///< 0: the weights are embedded
+  std::atomic<int32_t> references{1};
+};
+
+namespace transom {
+
+/// Which of these CPU features the machine lacks, or its system does not allow
+/// this process to use.
+uint64_t missingCpuFeatures(uint64_t wanted);
+
+} // namespace transom
+
+#endif // TRANSOM_RUNTIME_MODEL_H

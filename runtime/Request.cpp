@@ -1,0 +1,299 @@
+//===- Request.cpp - names, dtypes, dims and capacities of a run ----------===//
+#include "runtime/Request.h"
+
+#include "runtime/Error.h"
+#include "runtime/Memory.h"
+
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+
+using namespace transom;
+
+namespace {
+
+// At the caller's side these belong to every library: they say which tokens
+// there are, and generated code sees them as offsets and lengths only.
+constexpr const char *maskName = "attention_mask";
+constexpr const char *offsetsName = "sequence_offsets";
+
+/// "[2, 128]", for messages.
+struct DimsText {
+  explicit DimsText(const transom_tensor &tensor) {
+    size_t used = size_t(snprintf(text, sizeof(text), "["));
+    for (int32_t i = 0; i < tensor.rank && i < 4; ++i)
+      used += size_t(snprintf(text + used, sizeof(text) - used, "%s%lld",
+                              i ? ", " : "", (long long)tensor.dims[i]));
+    snprintf(text + used, sizeof(text) - used, "]");
+  }
+  char text[4 * 22 + 4];
+};
+
+/// A comma-separated list that ends in "..." when it gets too long.
+struct NameList {
+  void add(const char *name) {
+    if (used >= sizeof(text))
+      return;
+    used += size_t(snprintf(text + used, sizeof(text) - used, "%s'%s'",
+                            used ? ", " : "", name));
+    if (used >= sizeof(text))
+      memcpy(text + sizeof(text) - 4, "...", 4);
+  }
+  char text[512] = "";
+  size_t used = 0;
+};
+
+/// dtype, rank, dims, data and capacity of an input of `rank` dims; `form` says
+/// them in words.
+transom_status checkInput(const transom_tensor &tensor, int32_t rank,
+                          const char *form) {
+  if (tensor.dtype != TRANSOM_INT32 && tensor.dtype != TRANSOM_INT64)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: input '%s': expected dtype int32 (%d) or int64 (%d), got "
+                "%d",
+                tensor.name, TRANSOM_INT32, TRANSOM_INT64, tensor.dtype);
+  if (tensor.rank != rank)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: input '%s': expected rank %d, %s, got rank %d",
+                tensor.name, rank, form, tensor.rank);
+  int64_t elements = 1;
+  bool fits = true;
+  for (int32_t i = 0; i < rank; ++i) {
+    if (tensor.dims[i] < 0)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: input '%s': expected dims of 0 or more, got %s",
+                  tensor.name, DimsText(tensor).text);
+    // A zero makes the product small again, but the other dims still count.
+    fits &= tensor.dims[i] < INT32_MAX;
+    fits &= !__builtin_mul_overflow(elements, tensor.dims[i], &elements);
+  }
+  if (!fits || elements >= INT32_MAX)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: input '%s': expected fewer than %d tokens, got %s",
+                tensor.name, INT32_MAX, DimsText(tensor).text);
+  size_t bytes = size_t(elements) * (tensor.dtype == TRANSOM_INT64 ? 8 : 4);
+  if (elements > 0 && !tensor.data)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: input '%s': expected data for %s, got a null pointer",
+                tensor.name, DimsText(tensor).text);
+  if (tensor.capacity < bytes)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: input '%s': expected a capacity of %zu bytes for %s, got "
+                "%zu",
+                tensor.name, bytes, DimsText(tensor).text, tensor.capacity);
+  return TRANSOM_OK;
+}
+
+} // namespace
+
+bool Request::create(const transom_library *of) {
+  library = of;
+  // One more, so that a library without inputs is no failure of calloc.
+  values = static_cast<const transom_tensor **>(
+      calloc(size_t(library->num_inputs) + 1, sizeof(*values)));
+  outputs = static_cast<transom_tensor **>(
+      calloc(size_t(library->num_outputs) + 1, sizeof(*outputs)));
+  return values && outputs;
+}
+
+void Request::release() {
+  free(values);
+  free(outputs);
+  values = nullptr;
+  outputs = nullptr;
+}
+
+transom_status Request::findInputs(const transom_tensor *tensors,
+                                   size_t count) {
+  for (int32_t i = 0; i < library->num_inputs; ++i)
+    values[i] = nullptr;
+  mask = offsets = nullptr;
+  if (count > 0 && !tensors)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: 'inputs' expects %zu tensors, got a null pointer", count);
+  for (size_t t = 0; t < count; ++t) {
+    const transom_tensor &tensor = tensors[t];
+    if (!tensor.name)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: input number %zu: expected a name, got a null pointer",
+                  t);
+    const transom_tensor **place = nullptr;
+    if (strcmp(tensor.name, maskName) == 0)
+      place = &mask;
+    if (strcmp(tensor.name, offsetsName) == 0)
+      place = &offsets;
+    for (int32_t i = 0; i < library->num_inputs && !place; ++i)
+      if (library->inputs[i].role == TRANSOM_INPUT_VALUES &&
+          strcmp(library->inputs[i].name, tensor.name) == 0)
+        place = &values[i];
+    if (!place) {
+      NameList known;
+      for (int32_t i = 0; i < library->num_inputs; ++i)
+        if (library->inputs[i].role == TRANSOM_INPUT_VALUES)
+          known.add(library->inputs[i].name);
+      known.add(maskName);
+      known.add(offsetsName);
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: input number %zu: expected one of %s, got '%.64s'", t,
+                  known.text, tensor.name);
+    }
+    if (*place)
+      return fail(TRANSOM_INVALID_ARGUMENT, "run: input '%s' is given twice",
+                  tensor.name);
+    *place = &tensor;
+  }
+  for (int32_t i = 0; i < library->num_inputs; ++i) {
+    const transom_input_info &info = library->inputs[i];
+    if (info.role == TRANSOM_INPUT_VALUES &&
+        info.fallback == TRANSOM_DEFAULT_NONE && !values[i])
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: input '%s' is missing: expected %s of int32 or int64",
+                  info.name, offsets ? "[tokens]" : "[batch, length]");
+  }
+  return TRANSOM_OK;
+}
+
+transom_status Request::checkPadded() {
+  const transom_tensor *first = nullptr;
+  for (int32_t i = 0; i <= library->num_inputs; ++i) {
+    const transom_tensor *tensor = i < library->num_inputs ? values[i] : mask;
+    if (!tensor)
+      continue;
+    if (transom_status status = checkInput(*tensor, 2, "[batch, length]"))
+      return status;
+    if (!first)
+      first = tensor;
+    if (tensor->dims[0] != first->dims[0] || tensor->dims[1] != first->dims[1])
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: input '%s': expected dims %s as of '%s', got %s",
+                  tensor->name, DimsText(*first).text, first->name,
+                  DimsText(*tensor).text);
+  }
+  if (!first)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: expected at least one input, got none");
+  sequences = first->dims[0];
+  length = first->dims[1];
+  elements = sequences * length;
+  return TRANSOM_OK;
+}
+
+transom_status Request::checkRagged() {
+  if (mask)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: input '%s' belongs to the padded form: expected none "
+                "beside '%s', leave masked tokens out instead",
+                maskName, offsetsName);
+  if (transom_status status = checkInput(*offsets, 1, "[sequences + 1]"))
+    return status;
+  if (offsets->dims[0] < 1)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: input '%s': expected dims [sequences + 1], got [0]",
+                offsetsName);
+  sequences = offsets->dims[0] - 1;
+  length = 0;
+  const transom_tensor *first = nullptr;
+  for (int32_t i = 0; i < library->num_inputs; ++i) {
+    if (!values[i])
+      continue;
+    if (transom_status status = checkInput(*values[i], 1, "[tokens]"))
+      return status;
+    if (!first)
+      first = values[i];
+    if (values[i]->dims[0] != first->dims[0])
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: input '%s': expected dims %s as of '%s', got %s",
+                  values[i]->name, DimsText(*first).text, first->name,
+                  DimsText(*values[i]).text);
+  }
+  int64_t previous = 0;
+  for (int64_t i = 0; i <= sequences; ++i) {
+    int64_t offset = loadInteger(*offsets, i);
+    if (i == 0 && offset != 0)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: input '%s': expected 0 at the start, got %lld",
+                  offsetsName, (long long)offset);
+    if (offset < previous || offset >= INT32_MAX)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: input '%s', position %lld: expected ascending numbers, "
+                  "got %lld after %lld",
+                  offsetsName, (long long)i, (long long)offset,
+                  (long long)previous);
+    previous = offset;
+  }
+  if (first && previous != first->dims[0])
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: input '%s': expected %lld, the tokens of '%s', at the "
+                "end, got %lld",
+                offsetsName, (long long)first->dims[0], first->name,
+                (long long)previous);
+  elements = previous;
+  return TRANSOM_OK;
+}
+
+transom_status Request::readInputs(const transom_tensor *tensors,
+                                   size_t count) {
+  if (transom_status status = findInputs(tensors, count))
+    return status;
+  return offsets ? checkRagged() : checkPadded();
+}
+
+transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
+  for (int32_t i = 0; i < library->num_outputs; ++i)
+    outputs[i] = nullptr;
+  requested = 0;
+  if (count > 0 && !tensors)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: 'outputs' expects %zu tensors, got a null pointer",
+                count);
+  for (size_t t = 0; t < count; ++t) {
+    transom_tensor &tensor = tensors[t];
+    if (!tensor.name)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: output number %zu: expected a name, got a null pointer",
+                  t);
+    int32_t number = 0;
+    while (number < library->num_outputs &&
+           strcmp(library->outputs[number].name, tensor.name) != 0)
+      ++number;
+    if (number == library->num_outputs) {
+      NameList known;
+      for (int32_t i = 0; i < library->num_outputs; ++i)
+        known.add(library->outputs[i].name);
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: output number %zu: expected one of %s, got '%.64s'", t,
+                  known.text, tensor.name);
+    }
+    if (outputs[number])
+      return fail(TRANSOM_INVALID_ARGUMENT, "run: output '%s' is given twice",
+                  tensor.name);
+    if (tensor.dtype != TRANSOM_FLOAT32)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: output '%s': expected dtype float32 (%d), got %d",
+                  tensor.name, TRANSOM_FLOAT32, tensor.dtype);
+    outputs[number] = &tensor;
+
+    const transom_output_info &info = library->outputs[number];
+    int32_t rank = 0;
+    if (info.extent == TRANSOM_SEQUENCES || !offsets)
+      tensor.dims[rank++] = sequences;
+    if (info.extent == TRANSOM_TOKENS)
+      tensor.dims[rank++] = offsets ? elements : length;
+    for (int32_t i = 0; i < info.rank; ++i)
+      tensor.dims[rank++] = info.dims[i];
+    tensor.rank = rank;
+    if (!tensor.data)
+      continue;
+    int64_t bytes = 0;
+    if (!addProduct(bytes, info.extent == TRANSOM_TOKENS ? elements : sequences,
+                    info.width * int64_t(sizeof(float))) ||
+        tensor.capacity < uint64_t(bytes))
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: output '%s': expected a capacity of %lld bytes for %s, "
+                  "got %zu",
+                  tensor.name, (long long)bytes, DimsText(tensor).text,
+                  tensor.capacity);
+    requested |= uint64_t(1) << number;
+  }
+  return TRANSOM_OK;
+}

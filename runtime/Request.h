@@ -1,0 +1,68 @@
+//===- Request.h - a caller's tensors, matched with the library's ---------===//
+#ifndef TRANSOM_RUNTIME_REQUEST_H
+#define TRANSOM_RUNTIME_REQUEST_H
+
+#include "runtime/abi.h"
+#include "runtime/transom.h"
+
+#include <cstring>
+
+namespace transom {
+
+/// Element `index` of an int32 or int64 tensor, whatever its alignment.
+inline int64_t loadInteger(const transom_tensor &tensor, int64_t index) {
+  const char *data = static_cast<const char *>(tensor.data);
+  if (tensor.dtype == TRANSOM_INT64) {
+    int64_t value;
+    memcpy(&value, data + index * int64_t(sizeof(value)), sizeof(value));
+    return value;
+  }
+  int32_t value;
+  memcpy(&value, data + index * int64_t(sizeof(value)), sizeof(value));
+  return value;
+}
+
+/// One run's tensors: all names known, all dtypes, ranks, dims and capacities
+/// checked, so that what comes after may read and write all of them. Values of
+/// `sequence_offsets` are checked, ids are not.
+struct Request {
+  bool create(const transom_library *library);
+  void release();
+
+  transom_status readInputs(const transom_tensor *tensors, size_t count);
+  /// After readInputs. Sets the dims of the outputs, too.
+  transom_status readOutputs(transom_tensor *tensors, size_t count);
+
+  /// Columns of a sequence, masked ones included, and the index of its first
+  /// one in every values tensor.
+  int64_t columns(int64_t sequence) const {
+    return offsets ? begin(sequence + 1) - begin(sequence) : length;
+  }
+  int64_t begin(int64_t sequence) const {
+    return offsets ? loadInteger(*offsets, sequence) : sequence * length;
+  }
+  /// Is the token at this index (see `begin`) there, or masked out?
+  bool isKept(int64_t index) const {
+    return !mask || loadInteger(*mask, index) != 0;
+  }
+
+  const transom_library *library = nullptr;
+  const transom_tensor **values = nullptr; ///< [num_inputs], null: left out
+  transom_tensor **outputs = nullptr;   ///< [num_outputs], null: not asked for
+  const transom_tensor *mask = nullptr; ///< padded form only, or null
+  const transom_tensor *offsets = nullptr; ///< null: the padded form
+  int64_t sequences = 0;
+  int64_t length = 0; ///< columns of the padded form
+  int64_t elements =
+      0; ///< of each values tensor: sequences * length, or tokens
+  uint64_t requested = 0; ///< transom_frame::requested
+
+private:
+  transom_status findInputs(const transom_tensor *tensors, size_t count);
+  transom_status checkPadded();
+  transom_status checkRagged();
+};
+
+} // namespace transom
+
+#endif // TRANSOM_RUNTIME_REQUEST_H

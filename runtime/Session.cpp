@@ -1,0 +1,264 @@
+//===- Session.cpp - creation, one run, the profile -----------------------===//
+#include "runtime/Session.h"
+
+#include "runtime/Error.h"
+#include "runtime/Futex.h"
+#include "runtime/entry.h"
+
+#include <cstdlib>
+
+using namespace transom;
+
+namespace {
+
+/// Takes a session for the length of a call.
+struct Use {
+  explicit Use(transom_session &session)
+      : session(session),
+        taken(!session.busy.exchange(true, std::memory_order_acquire)) {}
+  ~Use() {
+    if (taken)
+      session.busy.store(false, std::memory_order_release);
+  }
+  Use(const Use &) = delete;
+  transom_session &session;
+  const bool taken;
+};
+
+transom_status failBusy(const char *function) {
+  return fail(TRANSOM_INVALID_ARGUMENT,
+              "%s: the session is in use by another call: expected one thread "
+              "at a time, make a session for each thread",
+              function);
+}
+
+int64_t paddedExtent(int64_t extent) {
+  return roundUp(extent, TRANSOM_ROWS_ALIGNMENT);
+}
+
+/// Room for a run of that many packed rows and sequences. If memory is short,
+/// what there was is lost, but a later, smaller run can succeed.
+transom_status reserve(transom_session &session, int64_t rows,
+                       int64_t sequences) {
+  // Sequences that have tokens are no more than tokens, so that from now on
+  // no batch of as many tokens needs memory, however it is divided. Memory that
+  // is never touched costs nothing.
+  if (rows < session.rowCapacity)
+    rows = session.rowCapacity;
+  if (sequences < session.sequenceCapacity)
+    sequences = session.sequenceCapacity;
+  if (sequences < rows)
+    sequences = rows;
+  const transom_library &library = *session.model->library;
+  int64_t arena = 0, blocks = 0;
+  if (!addProduct(arena, library.arena_bytes[TRANSOM_TOKENS],
+                  paddedExtent(rows)) ||
+      !addProduct(arena, library.arena_bytes[TRANSOM_SEQUENCES],
+                  paddedExtent(sequences)) ||
+      !addProduct(blocks, sequences + 1, sizeof(Block)) ||
+      !session.arena.reserve(size_t(arena)) ||
+      !session.blocks.reserve(size_t(blocks)) ||
+      !session.door.reserve(rows, sequences))
+    return fail(TRANSOM_EXHAUSTED,
+                "run: no memory for %lld tokens in %lld sequences: expected "
+                "%lld bytes",
+                (long long)rows, (long long)sequences,
+                (long long)(arena + blocks));
+  session.rowCapacity = rows;
+  session.sequenceCapacity = sequences;
+  return TRANSOM_OK;
+}
+
+/// Runs the generated program on the packed batch.
+transom_status runProgram(transom_session &session) {
+  const transom_library &library = *session.model->library;
+  transom_frame &frame = session.frame;
+  frame.weights = session.model->weights;
+  frame.arena = session.arena.base;
+  frame.inputs = session.door.inputs;
+  frame.outputs = session.outputs;
+  for (int i = 0; i < TRANSOM_EXTENTS; ++i)
+    frame.extents[i] = 0;
+  frame.extents[TRANSOM_TOKENS] = session.door.numRows;
+  frame.extents[TRANSOM_SEQUENCES] = session.request.sequences;
+  for (int i = 0; i < TRANSOM_EXTENTS; ++i)
+    frame.padded_extents[i] = paddedExtent(frame.extents[i]);
+  frame.requested = session.request.requested;
+  frame.session = &session;
+  for (int32_t i = 0; i < library.num_outputs; ++i)
+    session.outputs[i] = nullptr;
+
+  session.launchFailed = false;
+  if (int32_t status = library.run(&frame)) {
+    if (session.launchFailed)
+      return transom_status(status);
+    return fail(TRANSOM_INTERNAL,
+                "run: the program of library '%s' failed with status %d",
+                library.name, status);
+  }
+  for (int32_t i = 0; i < library.num_outputs; ++i)
+    if ((frame.requested >> i & 1) && !session.outputs[i])
+      return fail(TRANSOM_INTERNAL,
+                  "run: the program of library '%s' did not set output '%s'",
+                  library.name, library.outputs[i].name);
+  return TRANSOM_OK;
+}
+
+transom_status run(transom_session &session, const transom_tensor *inputs,
+                   size_t numInputs, transom_tensor *outputs,
+                   size_t numOutputs) {
+  Request &request = session.request;
+  Door &door = session.door;
+  if (transom_status status = request.readInputs(inputs, numInputs))
+    return status;
+  if (transom_status status = request.readOutputs(outputs, numOutputs))
+    return status;
+  int64_t rows = Door::countRows(request);
+  if (session.maxTokens > 0 &&
+      (rows > session.maxTokens || request.sequences > session.maxTokens))
+    return fail(
+        TRANSOM_EXHAUSTED,
+        "run: expected at most %lld tokens and sequences, the session's "
+        "'max_tokens', got %lld tokens in %lld sequences",
+        (long long)session.maxTokens, (long long)rows,
+        (long long)request.sequences);
+  door.numRows = rows;
+  if (rows > 0) {
+    if (transom_status status = reserve(session, rows, request.sequences))
+      return status;
+    if (transom_status status = door.pack(request, rows))
+      return status;
+    if (request.requested)
+      if (transom_status status = runProgram(session))
+        return status;
+  }
+  door.unpack(request, session.outputs);
+  return TRANSOM_OK;
+}
+
+} // namespace
+
+transom_status transom_session_create(transom_model *model,
+                                      const transom_session_options *given,
+                                      transom_session **result) {
+  if (!result)
+    return fail(
+        TRANSOM_INVALID_ARGUMENT,
+        "session_create: 'session' expects a place for the result, got null");
+  *result = nullptr;
+  if (!model)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "session_create: 'model' expects an open model, got null");
+  transom_session_options options = {};
+  if (given)
+    options = *given;
+  if (options.reserved != 0)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "session_create: 'reserved' expects 0, got %d; set all options "
+                "to zero first",
+                options.reserved);
+  if (options.max_tokens < 0 || options.max_tokens >= INT32_MAX)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "session_create: 'max_tokens' expects 0 to %d, got %lld",
+                INT32_MAX - 1, (long long)options.max_tokens);
+  if (options.pool && options.pool->abiVersion != TRANSOM_ABI_VERSION)
+    return fail(TRANSOM_MISMATCH,
+                "session_create: 'pool' expects a pool of runtime ABI version "
+                "%u, got version %u",
+                TRANSOM_ABI_VERSION, options.pool->abiVersion);
+
+  transom_pool *pool = options.pool;
+  if (!pool)
+    if (transom_status status = transom_pool_create(options.threads, &pool))
+      return status;
+  transom_session *session = create<transom_session>();
+  if (!session) {
+    if (!options.pool)
+      transom_pool_destroy(pool);
+    return fail(TRANSOM_EXHAUSTED, "session_create: no memory");
+  }
+  model->references.fetch_add(1, std::memory_order_relaxed);
+  session->model = model;
+  session->pool = pool;
+  session->ownsPool = !options.pool;
+  session->maxTokens = options.max_tokens;
+  const transom_library *library = model->library;
+  session->outputs = static_cast<const void **>(
+      calloc(size_t(library->num_outputs) + 1, sizeof(void *)));
+  transom_status status = TRANSOM_OK;
+  if (!session->outputs || !session->request.create(library) ||
+      !session->door.create(library) || !session->scratch.create(pool->threads))
+    status = fail(TRANSOM_EXHAUSTED, "session_create: no memory");
+  else if (options.max_tokens > 0)
+    status = reserve(*session, options.max_tokens, options.max_tokens);
+  if (status) {
+    transom_session_destroy(session);
+    return status;
+  }
+  *result = session;
+  return TRANSOM_OK;
+}
+
+void transom_session_destroy(transom_session *session) {
+  if (!session)
+    return;
+  if (session->ownsPool)
+    transom_pool_destroy(session->pool);
+  session->request.release();
+  session->door.release();
+  session->arena.release();
+  session->blocks.release();
+  session->scratch.release();
+  session->profile.release();
+  free(session->outputs);
+  transom_model_close(session->model);
+  destroy(session);
+}
+
+transom_status transom_session_run(transom_session *session,
+                                   const transom_tensor *inputs,
+                                   size_t num_inputs, transom_tensor *outputs,
+                                   size_t num_outputs) {
+  if (!session)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "run: 'session' expects a session, got null");
+  Use use(*session);
+  if (!use.taken)
+    return failBusy("run");
+  if (!session->profiling)
+    return run(*session, inputs, num_inputs, outputs, num_outputs);
+  session->profile.beginRun();
+  int64_t begin = nanoseconds();
+  transom_status status =
+      run(*session, inputs, num_inputs, outputs, num_outputs);
+  if (status == TRANSOM_OK)
+    session->profile.endRun(session->door.numRows, session->request.sequences,
+                            nanoseconds() - begin);
+  return status;
+}
+
+int32_t transom_session_threads(const transom_session *session) {
+  return session ? session->pool->threads : 0;
+}
+
+transom_status transom_session_profile(transom_session *session, int32_t enable,
+                                       const char **json) {
+  if (json)
+    *json = nullptr;
+  if (!session)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "profile: 'session' expects a session, got null");
+  Use use(*session);
+  if (!use.taken)
+    return failBusy("profile");
+  if (json && session->profiling) {
+    *json = session->profile.write(session->pool->threads);
+    if (!*json)
+      return fail(TRANSOM_EXHAUSTED, "profile: no memory for its text");
+  }
+  // The records go when the next profile starts: the text is still read.
+  if (enable && !session->profiling)
+    session->profile.release();
+  session->profiling = enable != 0;
+  return TRANSOM_OK;
+}
