@@ -64,20 +64,18 @@ int64_t cut(Block &block, int64_t columns, double unitCost, double limit) {
   // Rows first: fewer of them, if the narrowest task would be over the limit.
   double rowCost = unitCost * double(leastColumns);
   if (rowCost * double(atMost(mostRows, block.rows)) > limit)
-    mostRows =
-        atLeast(atMost(int64_t(limit / rowCost), mostRows) / tile * tile, tile);
-  // Then all chunks alike, so that the last one is no short rest.
-  int64_t chunks = divideUp(block.rows, mostRows);
-  block.rowsPerTask = roundUp(divideUp(block.rows, chunks), tile);
-  block.rowChunks = divideUp(block.rows, block.rowsPerTask);
+    mostRows = int64_t(limit / rowCost);
+  block.rowTiles = divideUp(block.rows, tile);
+  block.rowChunks = divideUp(block.rowTiles, atLeast(mostRows / tile, 1));
 
-  double columnCost = unitCost * double(atMost(block.rowsPerTask, block.rows));
-  double wanted = (limit < goodCost ? limit : goodCost) / columnCost;
+  // Then as many columns as still make a good task.
+  double rows = double(block.rows) / double(block.rowChunks);
+  double wanted = (limit < goodCost ? limit : goodCost) / (unitCost * rows);
   int64_t perTask = wanted < double(columns) ? int64_t(wanted) : columns;
   perTask = atLeast(perTask, leastColumns);
-  block.columnsPerTask = divideUp(columns, divideUp(columns, perTask));
-  block.columnsPerTask = atLeast(block.columnsPerTask, leastColumns);
-  return block.rowChunks * divideUp(columns, block.columnsPerTask);
+  block.columnBlocks =
+      atMost(divideUp(columns, perTask), columns / leastColumns);
+  return block.rowChunks * block.columnBlocks;
 }
 
 double limitFor(double totalCost, int32_t threads) {

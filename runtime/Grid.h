@@ -15,7 +15,7 @@ struct Block {
   int64_t firstRow, rows;
   int64_t firstKey, keys; ///< ragged only, else 0
   const transom_kernel_variant *variant;
-  int64_t rowsPerTask, rowChunks, columnsPerTask;
+  int64_t rowTiles, rowChunks, columnBlocks;
 };
 
 /// One task's part of its block.
@@ -44,14 +44,19 @@ GridSize planRagged(const transom_kernel &kernel, const int32_t *queryOffsets,
 /// The task of a block that has this number, which must be one of the block's.
 inline Task taskOf(const Block &block, int64_t number, int64_t columns) {
   int64_t local = number - block.firstTask;
+  int64_t chunk = local % block.rowChunks, range = local / block.rowChunks;
+  // Shares differ by one tile or one column at most: no short rest at the end.
+  auto begin = [](int64_t part, int64_t parts, int64_t whole) {
+    return part * whole / parts;
+  };
+  int64_t tile = block.variant->row_tile > 1 ? block.variant->row_tile : 1;
+  int64_t rowEnd = begin(chunk + 1, block.rowChunks, block.rowTiles) * tile;
   Task task;
-  task.rowBegin = local % block.rowChunks * block.rowsPerTask;
-  task.columnBegin = local / block.rowChunks * block.columnsPerTask;
-  int64_t rowsLeft = block.rows - task.rowBegin;
-  int64_t columnsLeft = columns - task.columnBegin;
-  task.rows = rowsLeft < block.rowsPerTask ? rowsLeft : block.rowsPerTask;
+  task.rowBegin = begin(chunk, block.rowChunks, block.rowTiles) * tile;
+  task.rows = (rowEnd < block.rows ? rowEnd : block.rows) - task.rowBegin;
+  task.columnBegin = begin(range, block.columnBlocks, columns);
   task.columns =
-      columnsLeft < block.columnsPerTask ? columnsLeft : block.columnsPerTask;
+      begin(range + 1, block.columnBlocks, columns) - task.columnBegin;
   return task;
 }
 
