@@ -3,6 +3,8 @@
 #ifndef TRANSOM_TOOLS_REGISTRY_H
 #define TRANSOM_TOOLS_REGISTRY_H
 
+#include "ir/Kernel/Kernel.h"
+#include "ir/Transformer/Transformer.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -13,7 +15,8 @@
 namespace transom {
 
 inline void registerDialects(mlir::DialectRegistry &registry) {
-  registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect>();
+  registry.insert<kernel::KernelDialect, transformer::TransformerDialect,
+                  mlir::arith::ArithDialect, mlir::func::FuncDialect>();
 }
 
 inline void registerAllPasses() {

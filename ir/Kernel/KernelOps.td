@@ -31,13 +31,18 @@ def DefineOp : Kernel_Op<"define", [
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name,
+                       OptionalAttr<StrAttr>:$sym_visibility,
                        TypeAttrOf<FunctionType>:$function_type,
                        I64Attr:$rows, DenseI64ArrayAttr:$weights,
                        OptionalAttr<DictArrayAttr>:$arg_attrs,
                        OptionalAttr<DictArrayAttr>:$res_attrs);
   let regions = (region SizedRegion<1>:$body);
+  let builders = [
+    // Private, with a block of the type's inputs to fill.
+    OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::FunctionType":$type,
+                   "int64_t":$rows, "::llvm::ArrayRef<int64_t>":$weights)>
+  ];
   let hasCustomAssemblyFormat = 1;
-  let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
     ::mlir::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
@@ -53,7 +58,7 @@ def YieldOp : Kernel_Op<"yield", [Pure, ReturnLike, Terminator, HasParent<"Defin
     ```
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$values);
-  let assemblyFormat = "$values attr-dict `:` type($values)";
+  let assemblyFormat = "$values attr-dict `:` qualified(type($values))";
 }
 
 def CallOp : Kernel_Op<"call", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
@@ -93,13 +98,18 @@ def ProgramOp : Kernel_Op<"program", [
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name,
+                       OptionalAttr<StrAttr>:$sym_visibility,
                        TypeAttrOf<FunctionType>:$function_type,
                        DenseI64ArrayAttr:$arena,
                        OptionalAttr<DictArrayAttr>:$arg_attrs,
                        OptionalAttr<DictArrayAttr>:$res_attrs);
   let regions = (region SizedRegion<1>:$body);
+  let builders = [
+    // With a block of the type's inputs to fill.
+    OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::FunctionType":$type,
+                   "::llvm::ArrayRef<int64_t>":$arena)>
+  ];
   let hasCustomAssemblyFormat = 1;
-  let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
     ::mlir::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
@@ -115,7 +125,7 @@ def ReturnOp : Kernel_Op<"return", [Pure, ReturnLike, Terminator, HasParent<"Pro
     ```
   }];
   let arguments = (ins Variadic<Kernel_BufferType>:$values);
-  let assemblyFormat = "$values attr-dict `:` type($values)";
+  let assemblyFormat = "$values attr-dict `:` qualified(type($values))";
 }
 
 def SlotOp : Kernel_Op<"slot", [Pure]> {
@@ -130,8 +140,7 @@ def SlotOp : Kernel_Op<"slot", [Pure]> {
   }];
   let arguments = (ins DenseI64ArrayAttr:$offset);
   let results = (outs Kernel_BufferType:$result);
-  let assemblyFormat = "$offset attr-dict `:` type($result)";
-  let hasVerifier = 1;
+  let assemblyFormat = "$offset attr-dict `:` qualified(type($result))";
 }
 
 def WeightOp : Kernel_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
@@ -143,7 +152,7 @@ def WeightOp : Kernel_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOp
   }];
   let arguments = (ins FlatSymbolRefAttr:$weight);
   let results = (outs Kernel_BufferType:$result);
-  let assemblyFormat = "$weight attr-dict `:` type($result)";
+  let assemblyFormat = "$weight attr-dict `:` qualified(type($result))";
 }
 
 def LaunchOp : Kernel_Op<"launch", [
@@ -165,7 +174,7 @@ def LaunchOp : Kernel_Op<"launch", [
                        Variadic<Kernel_BufferType>:$writes,
                        DenseI64ArrayAttr:$outputs, OptionalAttr<StrAttr>:$layer);
   let assemblyFormat = [{
-    $callee `rows` $rows `reads` `(` $reads `)` `writes` `(` $writes `)` `outputs` $outputs
+    $callee `rows` `` $rows `reads` `(` $reads `)` `writes` `(` $writes `)` `outputs` $outputs
     (`layer` $layer^)? attr-dict `:` type($reads) `->` type($writes)
   }];
 }

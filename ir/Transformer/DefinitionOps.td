@@ -31,9 +31,8 @@ def WeightOp : Transformer_Op<"weight", [Symbol]> {
                        OptionalAttr<ElementsAttr>:$value,
                        TypeAttrOf<Transformer_AnyTensor>:$type);
   let assemblyFormat = [{
-    ($sym_visibility^)? $sym_name (`from` $sources^)? (`value` $value^)? attr-dict `:` $type
+    ($sym_visibility^)? $sym_name attr-dict custom<WeightContents>($sources, $value, $type)
   }];
-  let hasVerifier = 1;
 }
 
 def GetWeightOp : Transformer_Op<"get_weight", [
@@ -69,13 +68,11 @@ def EmbeddingOp : Transformer_ValueOp<"embedding", [
   let assemblyFormat = [{
     $ids `,` $table attr-dict `:` type($ids) `,` type($table) `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 def LinearOp : Transformer_ValueOp<"linear", [
-    AttrSizedOperandSegments, SingleBlock,
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock,
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "x w^T + b, with an optional epilogue";
   let description = [{
     `result[.., n] = epilogue(bias[n] + sum_k x[.., k] * weight[n, k], extras..)`
@@ -90,7 +87,8 @@ def LinearOp : Transformer_ValueOp<"linear", [
     %y = transformer.linear %x, %w bias %b
         : tensor<?x768xf32>, tensor<3072x768xf32>, tensor<3072xf32> -> tensor<?x3072xf32>
     %z = transformer.linear %x, %w bias %b extras(%r)
-        : tensor<?x768xf32>, tensor<768x768xf32>, tensor<768xf32>, tensor<?x768xf32> -> tensor<?x768xf32> {
+        : tensor<?x768xf32>, tensor<768x768xf32>, tensor<768xf32> extras(tensor<?x768xf32>)
+        -> tensor<?x768xf32> {
     ^bb0(%acc: f32, %residual: f32):
       %s = transformer.add %acc, %residual : f32, f32 -> f32
       transformer.yield %s : f32
@@ -104,14 +102,13 @@ def LinearOp : Transformer_ValueOp<"linear", [
   let regions = (region MaxSizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     $input `,` $weight (`bias` $bias^)? (`extras` `(` $extras^ `)`)? attr-dict `:`
-    type($input) `,` type($weight) (`,` type($bias)^)? (`,` `extras` `(` type($extras)^ `)`)?
+    type($input) `,` type($weight) (`,` type($bias)^)? (`extras` `(` type($extras)^ `)`)?
     `->` type($result) ($epilogue^)?
   }];
   let builders = [
     OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$weight,
                    CArg<"::mlir::Value", "{}">:$bias)>
   ];
-  let hasVerifier = 1;
 }
 
 def YieldOp : Transformer_Op<"yield", [Pure, ReturnLike, Terminator]> {
@@ -145,12 +142,11 @@ def MatmulOp : Transformer_ValueOp<"matmul"> {
     $lhs `,` $rhs (`transpose_rhs` $transpose_rhs^)? attr-dict `:` type($lhs) `,`
     type($rhs) `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 def ScaleOp : Transformer_ValueOp<"scale", [
     Transformer_ElementwiseOpInterface,
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>, SameOperandsAndResultType]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "a constant multiple";
   let description = [{
     `result = factor * input`.
@@ -162,7 +158,6 @@ def ScaleOp : Transformer_ValueOp<"scale", [
   let arguments = (ins Transformer_FloatLike:$input, F32Attr:$factor);
   let results = (outs Transformer_FloatLike:$result);
   let assemblyFormat = "$input `by` $factor attr-dict `:` type($input)";
-  let hasFolder = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -171,8 +166,7 @@ def ScaleOp : Transformer_ValueOp<"scale", [
 
 def GeluOp : Transformer_ValueOp<"gelu", [
     Transformer_ElementwiseOpInterface,
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>, SameOperandsAndResultType]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "Gaussian error linear unit";
   let description = [{
     `result = x * Phi(x)`, Phi the normal distribution function: none is
@@ -186,19 +180,18 @@ def GeluOp : Transformer_ValueOp<"gelu", [
   let arguments = (ins Transformer_GeluApproximationAttr:$approximation,
                        Transformer_FloatLike:$input);
   let results = (outs Transformer_FloatLike:$result);
-  let assemblyFormat = "$approximation $input attr-dict `:` type($input)";
+  let assemblyFormat = "`` $approximation $input attr-dict `:` type($input)";
 }
 
 class Transformer_ActivationOp<string mnemonic, string equation>
     : Transformer_UnaryOp<mnemonic, equation,
-        [DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]>;
+        []>;
 def ReluOp : Transformer_ActivationOp<"relu", "max(x, 0)">;
 def SiluOp : Transformer_ActivationOp<"silu", "x / (1 + e^-x)">;
 def TanhOp : Transformer_UnaryOp<"tanh", "tanh x">;
 
 def SoftmaxOp : Transformer_ValueOp<"softmax", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>, SameOperandsAndResultType]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "softmax over the last dimension";
   let description = [{
     `result[.., j] = exp(x[.., j] - m) / sum_l exp(x[.., l] - m)`, m the row's maximum.
@@ -213,8 +206,7 @@ def SoftmaxOp : Transformer_ValueOp<"softmax", [
 }
 
 def LayerNormOp : Transformer_ValueOp<"layer_norm", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "layer normalization over the last dimension";
   let description = [{
     `result = (x - mean) / sqrt(variance + epsilon) * gamma + beta`, mean and
@@ -233,12 +225,10 @@ def LayerNormOp : Transformer_ValueOp<"layer_norm", [
     $input `,` $gamma `,` $beta `epsilon` $epsilon attr-dict `:` type($input) `,`
     type($gamma) `,` type($beta) `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 def RmsNormOp : Transformer_ValueOp<"rms_norm", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "root mean square normalization over the last dimension";
   let description = [{
     `result = x / sqrt(mean(x^2) + epsilon) * gamma` (Zhang and Sennrich 2019).
@@ -255,7 +245,6 @@ def RmsNormOp : Transformer_ValueOp<"rms_norm", [
     $input `,` $gamma `epsilon` $epsilon attr-dict `:` type($input) `,` type($gamma)
     `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -263,7 +252,7 @@ def RmsNormOp : Transformer_ValueOp<"rms_norm", [
 //===----------------------------------------------------------------------===//
 
 def SplitHeadsOp : Transformer_ValueOp<"split_heads", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    ]> {
   let summary = "[B, T, H*D] -> [B, H, T, D]";
   let description = [{
     `result[b, h, t, d] = x[b, t, h * D + d]`.
@@ -275,11 +264,10 @@ def SplitHeadsOp : Transformer_ValueOp<"split_heads", [
   let arguments = (ins Transformer_FloatTensor:$input, I64Attr:$heads);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$input `heads` $heads attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
 }
 
 def MergeHeadsOp : Transformer_ValueOp<"merge_heads", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    ]> {
   let summary = "[B, H, T, D] -> [B, T, H*D]";
   let description = [{
     `result[b, t, h * D + d] = x[b, h, t, d]`.
@@ -291,11 +279,10 @@ def MergeHeadsOp : Transformer_ValueOp<"merge_heads", [
   let arguments = (ins Transformer_FloatTensor:$input);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
 }
 
 def PaddingMaskOp : Transformer_ValueOp<"padding_mask", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    ]> {
   let summary = "the additive bias of an attention mask";
   let description = [{
     `result[b, 0, 0, t] = mask[b, t] != 0 ? 0 : lowest`, lowest the most negative
@@ -309,11 +296,10 @@ def PaddingMaskOp : Transformer_ValueOp<"padding_mask", [
   let arguments = (ins Transformer_IntegerTensor:$mask);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$mask attr-dict `:` type($mask) `->` type($result)";
-  let hasVerifier = 1;
 }
 
 def CausalMaskOp : Transformer_ValueOp<"causal_mask", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    ]> {
   let summary = "hides what comes later";
   let description = [{
     `result[.., i, j] = j <= i + Tk - Tq ? scores[.., i, j] : lowest`;
@@ -326,7 +312,6 @@ def CausalMaskOp : Transformer_ValueOp<"causal_mask", [
   let arguments = (ins Transformer_FloatTensor:$scores);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$scores attr-dict `:` type($scores)";
-  let hasVerifier = 1;
 }
 
 def RelativeBiasOp : Transformer_ValueOp<"relative_bias"> {
@@ -352,7 +337,6 @@ def RelativeBiasOp : Transformer_ValueOp<"relative_bias"> {
     $max_distance attr-dict `:` type($table) `,` type($queries) `,` type($keys)
     `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 def RotaryOp : Transformer_ValueOp<"rotary"> {
@@ -376,11 +360,10 @@ def RotaryOp : Transformer_ValueOp<"rotary"> {
     $input `,` $positions `theta` $theta attr-dict `:` type($input) `,` type($positions)
     `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 def SelectTokenOp : Transformer_ValueOp<"select_token", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    ]> {
   let summary = "one token of every sequence";
   let description = [{
     `result[b, c] = x[b, index, c]`; x [B, T, C], result [B, C]. BERT's pooler
@@ -393,7 +376,6 @@ def SelectTokenOp : Transformer_ValueOp<"select_token", [
   let arguments = (ins Transformer_FloatTensor:$input, I64Attr:$index);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$input `at` $index attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
 }
 
 #endif // TRANSOM_IR_TRANSFORMER_DEFINITION_OPS_TD

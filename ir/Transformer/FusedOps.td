@@ -8,7 +8,7 @@
 #define TRANSOM_IR_TRANSFORMER_FUSED_OPS_TD
 
 def AttentionOp : Transformer_ValueOp<"attention", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    ]> {
   let summary = "scaled dot-product attention over all heads";
   let description = [{
     For batch b, head h and query token i, with g = h * Hkv / H:
@@ -36,7 +36,6 @@ def AttentionOp : Transformer_ValueOp<"attention", [
     attr-dict `:` type($query) `,` type($key) `,` type($value) (`,` type($bias)^)?
     `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 def RaggedAttentionOp : Transformer_ValueOp<"ragged_attention"> {
@@ -72,12 +71,10 @@ def RaggedAttentionOp : Transformer_ValueOp<"ragged_attention"> {
     `:` type($query) `,` type($key) `,` type($value) `,` type($query_offsets) `,`
     type($key_offsets) `,` type($key_lengths) `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 def AddLayerNormOp : Transformer_ValueOp<"add_layer_norm", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "residual addition and layer normalization";
   let description = [{
     `sum = input + residual; result = layer_norm(sum, gamma, beta)`. Both results
@@ -98,12 +95,10 @@ def AddLayerNormOp : Transformer_ValueOp<"add_layer_norm", [
     type($input) `,` type($residual) `,` type($gamma) `,` type($beta) `->`
     type($result) `,` type($sum)
   }];
-  let hasVerifier = 1;
 }
 
 def AddRmsNormOp : Transformer_ValueOp<"add_rms_norm", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "residual addition and root mean square normalization";
   let description = [{
     `sum = input + residual; result = rms_norm(sum, gamma)`; both may be used.
@@ -120,13 +115,11 @@ def AddRmsNormOp : Transformer_ValueOp<"add_rms_norm", [
     $input `,` $residual `,` $gamma `epsilon` $epsilon attr-dict `:` type($input) `,`
     type($residual) `,` type($gamma) `->` type($result) `,` type($sum)
   }];
-  let hasVerifier = 1;
 }
 
 def ElementwiseOp : Transformer_Op<"elementwise", [
-    Pure, SingleBlock,
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    Pure, IsolatedFromAbove, SingleBlock,
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
   let summary = "a chain of elementwise ops as one loop";
   let description = [{
     Broadcasts the inputs to the results' shape and computes the region, whose
@@ -147,7 +140,6 @@ def ElementwiseOp : Transformer_Op<"elementwise", [
   let assemblyFormat = [{
     $inputs attr-dict `:` type($inputs) `->` type($results) $body
   }];
-  let hasVerifier = 1;
 }
 
 #endif // TRANSOM_IR_TRANSFORMER_FUSED_OPS_TD

@@ -11,8 +11,8 @@
 class Transformer_UnaryOp<string mnemonic, string equation, list<Trait> traits = []>
     : Transformer_ValueOp<mnemonic,
         !listconcat([Transformer_ElementwiseOpInterface,
-                     DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
-                     SameOperandsAndResultType], traits)> {
+                     DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>],
+                    traits)> {
   let summary = "elementwise " # equation;
   let description = [{
     }] # "`result = " # equation # "`" # [{ for every element; any shape.
@@ -24,6 +24,12 @@ class Transformer_UnaryOp<string mnemonic, string equation, list<Trait> traits =
   let arguments = (ins Transformer_FloatLike:$input);
   let results = (outs Transformer_FloatLike:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
+  let extraClassDefinition = [{
+    void $cppClass::inferTypes(Adaptor adaptor,
+                               ::llvm::SmallVectorImpl<::mlir::Type> &types) {
+      types.push_back(adaptor.getInput().getType());
+    }
+  }];
 }
 
 def NegOp : Transformer_UnaryOp<"neg", "-x">;
@@ -55,6 +61,18 @@ class Transformer_BinaryOp<string mnemonic, string equation, list<Trait> traits 
   let assemblyFormat = [{
     $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
   }];
+  let hasVerifier = 1;
+  let extraClassDefinition = [{
+    void $cppClass::inferTypes(Adaptor adaptor,
+                               ::llvm::SmallVectorImpl<::mlir::Type> &types) {
+      types.push_back(broadcastTypes(
+          adaptor.getOperands(),
+          ::mlir::getElementTypeOrSelf(adaptor.getLhs().getType())));
+    }
+    ::llvm::LogicalResult $cppClass::verify() {
+      return verifyElementwise(*this, getOperands());
+    }
+  }];
 }
 
 def AddOp : Transformer_BinaryOp<"add", "x + y", [Commutative]>;
@@ -82,7 +100,7 @@ def CompareOp : Transformer_ValueOp<"compare", [
                        Transformer_AnyLike:$lhs, Transformer_AnyLike:$rhs);
   let results = (outs Transformer_AnyLike:$result);
   let assemblyFormat = [{
-    $relation $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
+    `` $relation $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
   }];
 }
 
@@ -121,7 +139,6 @@ def CastOp : Transformer_Op<"cast", [
   let arguments = (ins Transformer_AnyLike:$input);
   let results = (outs Transformer_AnyLike:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
 }
 
 def ReduceOp : Transformer_ValueOp<"reduce"> {
@@ -138,10 +155,9 @@ def ReduceOp : Transformer_ValueOp<"reduce"> {
                        DenseI64ArrayAttr:$axes, UnitAttr:$keep_dims);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = [{
-    $kind $input `axes` $axes (`keep_dims` $keep_dims^)? attr-dict `:`
+    `` $kind $input `axes` $axes (`keep_dims` $keep_dims^)? attr-dict `:`
     type($input) `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 def GatherOp : Transformer_ValueOp<"gather"> {
@@ -161,7 +177,6 @@ def GatherOp : Transformer_ValueOp<"gather"> {
     $input `,` $indices `axis` $axis attr-dict `:` type($input) `,` type($indices)
     `->` type($result)
   }];
-  let hasVerifier = 1;
 }
 
 def ReshapeOp : Transformer_ValueOp<"reshape"> {
@@ -177,8 +192,6 @@ def ReshapeOp : Transformer_ValueOp<"reshape"> {
   let arguments = (ins Transformer_AnyTensor:$input, DenseI64ArrayAttr:$shape);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = "$input `to` $shape attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
-  let hasFolder = 1;
 }
 
 def TransposeOp : Transformer_ValueOp<"transpose"> {
@@ -193,8 +206,6 @@ def TransposeOp : Transformer_ValueOp<"transpose"> {
   let arguments = (ins Transformer_AnyTensor:$input, DenseI64ArrayAttr:$permutation);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = "$input $permutation attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
-  let hasFolder = 1;
 }
 
 def SliceOp : Transformer_ValueOp<"slice", [
@@ -216,8 +227,6 @@ def SliceOp : Transformer_ValueOp<"slice", [
     $input `axis` $axis `from` $begin `to` $end (`step` $step^)? attr-dict `:`
     type($input) `->` type($result)
   }];
-  let hasVerifier = 1;
-  let hasFolder = 1;
 }
 
 def ConcatOp : Transformer_ValueOp<"concat"> {
@@ -230,7 +239,6 @@ def ConcatOp : Transformer_ValueOp<"concat"> {
   let arguments = (ins Variadic<Transformer_AnyTensor>:$inputs, I64Attr:$axis);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = "$inputs `axis` $axis attr-dict `:` type($inputs) `->` type($result)";
-  let hasVerifier = 1;
 }
 
 def ExpandOp : Transformer_ValueOp<"expand"> {
@@ -245,7 +253,6 @@ def ExpandOp : Transformer_ValueOp<"expand"> {
   let arguments = (ins Transformer_AnyTensor:$input, Transformer_AnyTensor:$like);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = "$input `like` $like attr-dict `:` type($input) `,` type($like) `->` type($result)";
-  let hasVerifier = 1;
 }
 
 def DimOp : Transformer_ValueOp<"dim"> {
@@ -258,7 +265,6 @@ def DimOp : Transformer_ValueOp<"dim"> {
   let arguments = (ins Transformer_AnyTensor:$input, I64Attr:$axis);
   let results = (outs Transformer_IntegerTensor:$result);
   let assemblyFormat = "$input `axis` $axis attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
 }
 
 def RangeOp : Transformer_ValueOp<"range"> {
@@ -273,7 +279,6 @@ def RangeOp : Transformer_ValueOp<"range"> {
   let arguments = (ins Transformer_IntegerTensor:$limit);
   let results = (outs Transformer_IntegerTensor:$result);
   let assemblyFormat = "$limit attr-dict `:` type($limit) `->` type($result)";
-  let hasVerifier = 1;
 }
 
 #endif // TRANSOM_IR_TRANSFORMER_PRIMITIVE_OPS_TD

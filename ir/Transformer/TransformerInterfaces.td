@@ -41,7 +41,8 @@ def Transformer_RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
   let methods = [
     InterfaceMethod<
       "The operand whose leading extents the results have.",
-      "::mlir::OpOperand &", "getRowsOperand", (ins)>
+      "::mlir::OpOperand &", "getRowsOperand", (ins), "",
+      "return ::transom::transformer::findRowsOperand($_op.getOperation());">
   ];
 }
 

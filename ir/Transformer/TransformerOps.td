@@ -15,13 +15,36 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Transformer_Op<string mnemonic, list<Trait> traits = []>
     : Op<Transformer_Dialect, mnemonic, traits>;
 
+/// Result types that follow from the operands. Inference never fails, so that
+/// building an op never does: what doesn't fit is the verifier's to report, and
+/// the trait runs it before the inferred types are compared with the actual
+/// ones, so that the message names the operand at fault.
+def Transformer_InferredTypes : NativeOpTrait<"InferredTypes", [], [{
+    static void inferTypes(Adaptor adaptor,
+                           ::llvm::SmallVectorImpl<::mlir::Type> &types);
+    static bool isCompatibleReturnTypes(::mlir::TypeRange inferred,
+                                        ::mlir::TypeRange actual) {
+      return ::transom::transformer::areCompatible(inferred, actual);
+    }
+  }], [{
+    ::llvm::LogicalResult $cppClass::inferReturnTypes(
+        ::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
+        ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,
+        ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
+        ::llvm::SmallVectorImpl<::mlir::Type> &types) {
+      inferTypes(Adaptor(operands, attributes, properties, regions), types);
+      return ::mlir::success();
+    }
+  }]> {
+  let cppNamespace = "::transom::transformer";
+}
+
 /// An op on values: its result types are inferred, so that frontends and passes
 /// never spell them.
 class Transformer_ValueOp<string mnemonic, list<Trait> traits = []>
     : Transformer_Op<mnemonic,
-        !listconcat([Pure,
-                     DeclareOpInterfaceMethods<InferTypeOpInterface,
-                                               ["isCompatibleReturnTypes"]>],
+        !listconcat([Pure, Transformer_InferredTypes,
+                     DeclareOpInterfaceMethods<InferTypeOpInterface>],
                     traits)>;
 
 /// Floating-point tensors are F32 in definitions; F16 and BF16 come from quantize.

@@ -1,0 +1,76 @@
+//===- Kernel.cpp - the kernel dialect and its types ----------------------===//
+
+#include "ir/Kernel/Kernel.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace transom::kernel;
+
+#include "ir/Kernel/KernelDialect.cpp.inc"
+
+#include "ir/Kernel/KernelEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "ir/Kernel/KernelAttributes.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "ir/Kernel/KernelTypes.cpp.inc"
+
+void KernelDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "ir/Kernel/KernelAttributes.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "ir/Kernel/KernelTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "ir/Kernel/KernelOps.cpp.inc"
+      >();
+}
+
+//===----------------------------------------------------------------------===//
+// Buffer: `<tensor>`, `<tensor, extent>` or `<tensor, extent, slack>`
+//===----------------------------------------------------------------------===//
+
+Type BufferType::parse(AsmParser &parser) {
+  SMLoc loc = parser.getCurrentLocation();
+  RankedTensorType tensor;
+  std::optional<Extent> extent;
+  int64_t slack = 0;
+  if (parser.parseLess() || parser.parseType(tensor))
+    return {};
+  if (succeeded(parser.parseOptionalComma())) {
+    SMLoc extentLoc = parser.getCurrentLocation();
+    StringRef keyword;
+    if (parser.parseKeyword(&keyword))
+      return {};
+    extent = symbolizeExtent(keyword);
+    if (!extent) {
+      parser.emitError(extentLoc)
+          << "expects tokens, sequences, source_tokens or positions, got '"
+          << keyword << "'";
+      return {};
+    }
+    if (succeeded(parser.parseOptionalComma()) && parser.parseInteger(slack))
+      return {};
+  }
+  if (parser.parseGreater())
+    return {};
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(),
+                    tensor, extent, slack);
+}
+
+void BufferType::print(AsmPrinter &printer) const {
+  printer << '<' << getTensor();
+  if (getExtent()) {
+    printer << ", " << stringifyExtent(*getExtent());
+    if (getSlack() != 0)
+      printer << ", " << getSlack();
+  }
+  printer << '>';
+}
