@@ -10,6 +10,7 @@
 #include "runtime/Session.h"
 #include "runtime/entry.h"
 
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -118,7 +119,7 @@ struct FakeLibrary {
     float values[16] = {};
   } weights;
   std::function<int32_t(transom_frame *)> program = encode;
-  int runs = 0;
+  std::atomic<int> runs{0};
 
   FakeLibrary() {
     memcpy(weights.header.magic, TRANSOM_WEIGHTS_MAGIC, 8);

@@ -1,0 +1,188 @@
+//===- AllocationTest.cpp - a warm session allocates nothing --------------===//
+//
+// The only test of its program: it counts what the C library's allocators and
+// mmap are asked for, by standing in for them.
+//
+//===----------------------------------------------------------------------===//
+#include "FakeLibrary.h"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <gtest/gtest.h>
+#include <random>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+using namespace transom::test;
+using Ints = std::vector<int32_t>;
+using Floats = std::vector<float>;
+
+extern "C" void *halide_malloc(void *context, size_t bytes);
+extern "C" void halide_free(void *context, void *memory);
+
+static std::atomic<int64_t> requests{0};
+/// Of this and the pool's threads, while a run goes on: gtest allocates, too.
+static std::atomic<bool> counting{false};
+[[maybe_unused]] static void count() {
+  if (counting.load(std::memory_order_relaxed))
+    requests.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Sanitizers have allocators of their own: with them only memory is looked at.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+extern "C" {
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t number, size_t bytes);
+void *__libc_realloc(void *memory, size_t bytes);
+void *__libc_memalign(size_t alignment, size_t bytes);
+
+void *malloc(size_t bytes) {
+  count();
+  return __libc_malloc(bytes);
+}
+void *calloc(size_t number, size_t bytes) {
+  count();
+  return __libc_calloc(number, bytes);
+}
+void *realloc(void *memory, size_t bytes) {
+  count();
+  return __libc_realloc(memory, bytes);
+}
+void *aligned_alloc(size_t alignment, size_t bytes) {
+  count();
+  return __libc_memalign(alignment, bytes);
+}
+void *mmap(void *where, size_t bytes, int protection, int flags, int file,
+           off_t offset) noexcept {
+  count();
+  return reinterpret_cast<void *>(
+      syscall(SYS_mmap, where, bytes, protection, flags, file, offset));
+}
+}
+#endif
+
+namespace {
+
+int64_t residentBytes() {
+  FILE *file = fopen("/proc/self/statm", "r");
+  long total = 0, resident = 0;
+  EXPECT_EQ(fscanf(file, "%ld %ld", &total, &resident), 2);
+  fclose(file);
+  return resident * int64_t(sysconf(_SC_PAGESIZE));
+}
+
+/// Scratch for every key, and all of it used.
+int32_t attendKernel(void **argv) {
+  void *context = *static_cast<void **>(argv[0]);
+  size_t bytes = 64 + 32 * size_t(scalarAt(argv, 0));
+  void *memory = halide_malloc(context, bytes);
+  memset(memory, 1, bytes);
+  halide_free(context, memory);
+  return 0;
+}
+
+int32_t program(transom_frame *frame) {
+  static const transom_kernel_argument arguments[] = {
+      scalar(TRANSOM_TASK_KEYS)};
+  static const transom_kernel_variant variants[] = {
+      {attendKernel, INT64_MAX, 6, 48, 1, 0}};
+  static const transom_kernel kernel = {"attend", TRANSOM_GRID_RAGGED,
+                                        4,        1,
+                                        1,        arguments,
+                                        variants, 0,
+                                        0,        1,
+                                        0,        64,
+                                        32,       0,
+                                        1e4};
+  const void *operands[] = {frame->inputs[FakeLibrary::Offsets],
+                            frame->inputs[FakeLibrary::Lengths]};
+  if (int32_t status = transom_launch(frame, &kernel, operands,
+                                      frame->extents[TRANSOM_TOKENS], "attend"))
+    return status;
+  return FakeLibrary::encode(frame);
+}
+
+/// After one run of 4096 tokens, or with room for them reserved, 10^4 batches
+/// of other shapes: padded and ragged, masked, with and without some outputs.
+void expectFlat(Opened &opened, bool reserved) {
+  constexpr int64_t most = 4096;
+  opened.fake.inputs[FakeLibrary::Positions].bound = most;
+  opened.fake.program = program;
+  Ints ids(most, 1), mask(most, 1), offsets(most + 1);
+  Floats tokens(most * 5), pooled(most * 3);
+  std::mt19937 random(3);
+  auto below = [&](int64_t bound) {
+    return int64_t(random() % uint64_t(bound));
+  };
+  transom_tensor outputs[] = {output("tokens", tokens),
+                              output("pooled", pooled)};
+  int64_t resident = 0;
+  for (int round = 0; round < 10000; ++round) {
+    // The length first, so that there are many short and few long sequences.
+    int64_t length = round == 0 ? most : 1 + below(1 + below(most));
+    int64_t batch = round == 0 ? 1 : 1 + below(most / length);
+    if (batch * length > 600 && round % 50)
+      batch = 1 + 600 / length, length = 600 / batch;
+    transom_tensor inputs[2];
+    size_t numOutputs = round == 0 ? 2 : size_t(below(3));
+    if (round % 3 == 1) {
+      offsets[0] = 0;
+      for (int64_t s = 0; s < batch; ++s)
+        offsets[size_t(s) + 1] =
+            offsets[size_t(s)] + int32_t(below(length + 1));
+      inputs[0] = input("input_ids", ids, {offsets[size_t(batch)]});
+      inputs[1] = input("sequence_offsets", offsets, {batch + 1});
+    } else {
+      for (int64_t i = 0; i < batch * length && round; ++i)
+        mask[size_t(i)] = below(4) != 0;
+      inputs[0] = input("input_ids", ids, {batch, length});
+      inputs[1] = input("attention_mask", mask, {batch, length});
+    }
+    counting = reserved || round > 0;
+    transom_status status =
+        transom_session_run(opened.session, inputs, 2, outputs, numOutputs);
+    counting = false;
+    ASSERT_EQ(status, TRANSOM_OK) << transom_error();
+    if (round == 500)
+      resident = residentBytes();
+  }
+  // The largest batch left its pages touched; only sequences can add some.
+  // A sanitizer keeps what is freed, that of this test included.
+  if (!sanitized)
+    EXPECT_LT(residentBytes() - resident, 1 << 20);
+}
+
+TEST(AllocationTest, NothingOnceAsManyTokensWereRun) {
+  Opened opened(2);
+  requests = 0;
+  expectFlat(opened, false);
+  EXPECT_EQ(requests.load(), 0);
+}
+
+TEST(AllocationTest, OnlyScratchIfTokensWereReserved) {
+  Opened opened(transom_session_options{2, 0, 4096, nullptr});
+  requests = 0;
+  expectFlat(opened, true);
+  if (!sanitized)
+    EXPECT_LE(requests.load(), 2) << "the scratch of two kernels";
+}
+
+TEST(AllocationTest, CountsAllocations) {
+  if (sanitized)
+    GTEST_SKIP() << "the sanitizer has the allocator";
+  requests = 0;
+  counting = true;
+  free(malloc(10));
+  void *memory =
+      mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  counting = false;
+  munmap(memory, 4096);
+  EXPECT_EQ(requests.load(), 2);
+}
+
+} // namespace
