@@ -1,0 +1,61 @@
+//===- KernelSelection.h - kernel.define -> KernelSpec --------------------===//
+//
+// The bridge between IR and kernels: what a kernel.define computes, said in the
+// plain data that kernel families read, and which of a launch's buffers each
+// operand of the kernel is.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRANSOM_CODEGEN_KERNELSELECTION_H
+#define TRANSOM_CODEGEN_KERNELSELECTION_H
+
+#include "codegen/kernels/KernelSpec.h"
+#include "codegen/schedule/Machine.h"
+#include "ir/Kernel/Kernel.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace transom::codegen {
+
+struct SelectedKernel {
+  /// What an operand of the kernel is at a launch: one of its `reads` (an
+  /// argument of the define), or of its `writes` (a result).
+  struct Operand {
+    unsigned index = 0;
+    bool isResult = false;
+  };
+  std::string symbol;
+  KernelSpec spec;
+  llvm::SmallVector<Operand> operands; ///< in the order that the spec names
+  std::vector<Packing> packing;        ///< of each operand
+};
+
+/// The kernels of a program, in the order of their definitions.
+class KernelTable {
+public:
+  const SelectedKernel &lookup(kernel::LaunchOp launch) const {
+    return kernels.find(launch.getCalleeAttr().getAttr())->second;
+  }
+  void insert(mlir::StringAttr name, SelectedKernel kernel) {
+    kernels.insert({name, std::move(kernel)});
+  }
+  auto begin() const { return kernels.begin(); }
+  auto end() const { return kernels.end(); }
+  size_t size() const { return kernels.size(); }
+
+private:
+  llvm::MapVector<mlir::StringAttr, SelectedKernel> kernels;
+};
+
+/// What `define` computes, without packing. Fails with an error at the op that
+/// no kernel family can compute.
+mlir::FailureOr<SelectedKernel> selectKernel(kernel::DefineOp define);
+
+/// Selects all kernels that launches in `module` name. Emits an error for each
+/// one that can't be compiled, not for the first only.
+mlir::FailureOr<KernelTable> selectKernels(mlir::ModuleOp module,
+                                           const Machine &machine);
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_KERNELSELECTION_H

@@ -1,0 +1,64 @@
+//===- RowPrograms.h - chains of row-wise ops -> RowProgram ---------------===//
+#ifndef TRANSOM_CODEGEN_ROWPROGRAMS_H
+#define TRANSOM_CODEGEN_ROWPROGRAMS_H
+
+#include "codegen/kernels/KernelSpec.h"
+
+#include "mlir/IR/Value.h"
+#include "mlir/Support/LLVM.h"
+#include "llvm/ADT/DenseMap.h"
+
+#include <optional>
+
+namespace transom::codegen {
+
+/// Some columns of an argument of a kernel.define.
+struct ColumnView {
+  unsigned argument = 0;
+  int64_t offset = 0; ///< the first column
+  int64_t stride = 0; ///< between rows, in elements; 0 for a vector
+};
+
+/// Looks through slices of columns; nullopt if `value` is not an argument's.
+std::optional<ColumnView> columnViewOf(mlir::Value value);
+
+/// Translates values on rows of `width` columns, and the scalars in regions of
+/// fused ops, into the expressions of a RowProgram.
+class RowProgramBuilder {
+public:
+  explicit RowProgramBuilder(int64_t width) : width(width) {}
+
+  /// Makes `scalar` of an epilogue region the accumulator, input 0. To be
+  /// called before anything is bound.
+  void bindAccumulator(mlir::Value scalar);
+  /// Makes `scalar` of a region an element of `tensor`.
+  mlir::LogicalResult bindOperand(mlir::Value scalar, mlir::Value tensor);
+  /// Translates `value` and all that it needs. Fails with an error at the op
+  /// that can't be translated.
+  mlir::LogicalResult addResult(mlir::Value value);
+
+  RowProgram program() const { return {expressions, results}; }
+  /// What the program reads, and the argument of the define that each is.
+  std::vector<ProgramOperand> operands() const { return inputs; }
+  mlir::ArrayRef<unsigned> arguments() const { return inputArguments; }
+
+private:
+  mlir::FailureOr<int> translate(mlir::Value value);
+  mlir::FailureOr<int> translate(mlir::Operation *op, unsigned result);
+  mlir::FailureOr<int> input(mlir::Value tensor, mlir::Location location);
+  int add(Expression::Kind kind, std::vector<int> operands);
+  int constant(double value);
+  int reduce(Expression::Kind kind, int value, int64_t operandWidth);
+
+  int64_t width;
+  int firstOperand = 0;
+  std::vector<Expression> expressions;
+  std::vector<int> results;
+  std::vector<ProgramOperand> inputs;
+  llvm::SmallVector<unsigned> inputArguments;
+  llvm::DenseMap<mlir::Value, int> values;
+};
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_ROWPROGRAMS_H

@@ -1,0 +1,124 @@
+//===- Interface.cpp - a program's tensors, as its library shows them -----===//
+
+#include "codegen/host/Interface.h"
+#include "codegen/kernels/KernelSpec.h"
+
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace transom;
+using namespace transom::codegen;
+
+static StringRef textOf(DictionaryAttr attributes, StringRef key) {
+  if (attributes)
+    if (auto text = attributes.getAs<StringAttr>(key))
+      return text.getValue();
+  return "";
+}
+
+static std::optional<int64_t> numberOf(DictionaryAttr attributes,
+                                       StringRef key) {
+  if (attributes)
+    if (auto number = attributes.getAs<IntegerAttr>(key))
+      return number.getInt();
+  return std::nullopt;
+}
+
+static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
+                                         unsigned index) {
+  auto type = cast<kernel::BufferType>(program.getArgumentTypes()[index]);
+  DictionaryAttr attributes =
+      function_interface_impl::getArgAttrDict(program, index);
+  InterfaceInput input = {};
+  StringRef role = textOf(attributes, "transformer.role");
+  StringRef name = textOf(attributes, "transformer.name");
+  input.name = (name.empty() ? role : name).str();
+  if (input.name.empty())
+    return program.emitOpError()
+           << "expects 'transformer.name' on argument " << index;
+  RankedTensorType tensor = type.getTensor();
+  if (!tensor.getElementType().isInteger(32) || tensor.getRank() != 1 ||
+      !type.getExtent())
+    return program.emitOpError()
+           << "expects input '" << input.name
+           << "' to be a buffer of i32, one for each of an extent, got "
+           << type;
+  input.info.dtype = TRANSOM_I32;
+  input.info.extent = static_cast<uint8_t>(*type.getExtent());
+  std::optional<int> roleValue =
+      llvm::StringSwitch<std::optional<int>>(role)
+          .Case("", TRANSOM_INPUT_VALUES)
+          .Case("sequence_offsets", TRANSOM_INPUT_OFFSETS)
+          .Case("key_lengths", TRANSOM_INPUT_KEY_LENGTHS)
+          .Case("token_rows", TRANSOM_INPUT_TOKEN_ROWS)
+          .Default(std::nullopt);
+  if (!roleValue)
+    return program.emitOpError()
+           << "expects 'transformer.role' of input '" << input.name
+           << "' to be \"sequence_offsets\", \"key_lengths\" or "
+              "\"token_rows\", got \""
+           << role << "\"";
+  input.info.role = *roleValue;
+  StringRef fallback = textOf(attributes, "transformer.default");
+  std::optional<int> fallbackValue =
+      llvm::StringSwitch<std::optional<int>>(fallback)
+          .Case("", TRANSOM_DEFAULT_NONE)
+          .Case("zeros", TRANSOM_DEFAULT_ZEROS)
+          .Case("positions", TRANSOM_DEFAULT_POSITIONS)
+          .Case("ones", TRANSOM_DEFAULT_ONES)
+          .Default(std::nullopt);
+  if (!fallbackValue)
+    return program.emitOpError()
+           << "expects 'transformer.default' of input '" << input.name
+           << "' to be \"zeros\", \"ones\" or \"positions\", got \"" << fallback
+           << "\"";
+  input.info.fallback = *fallbackValue;
+  input.info.token_index =
+      numberOf(attributes, "transformer.token_index").value_or(0);
+  input.info.bound = numberOf(attributes, "transformer.bound").value_or(0);
+  return input;
+}
+
+static FailureOr<InterfaceOutput> outputOf(kernel::ProgramOp program,
+                                           unsigned index) {
+  auto type = cast<kernel::BufferType>(program.getResultTypes()[index]);
+  DictionaryAttr attributes =
+      function_interface_impl::getResultAttrDict(program, index);
+  InterfaceOutput output = {};
+  output.name = textOf(attributes, "transformer.name").str();
+  if (output.name.empty())
+    return program.emitOpError()
+           << "expects 'transformer.name' on result " << index;
+  RankedTensorType tensor = type.getTensor();
+  if (!tensor.getElementType().isF32() || tensor.getRank() != 2 ||
+      tensor.isDynamicDim(1) || !type.getExtent())
+    return program.emitOpError() << "expects output '" << output.name
+                                 << "' to be rows of f32, got " << type;
+  output.info.dtype = TRANSOM_F32;
+  output.info.extent = static_cast<uint8_t>(*type.getExtent());
+  output.info.rank = 1;
+  output.info.dims[0] = output.info.width = tensor.getDimSize(1);
+  output.info.row_bytes = rowStride(tensor.getDimSize(1)) * sizeof(float);
+  return output;
+}
+
+FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
+  Interface interface;
+  for (unsigned i = 0; i < program.getArgumentTypes().size(); ++i) {
+    FailureOr<InterfaceInput> input = inputOf(program, i);
+    if (failed(input))
+      return failure();
+    interface.inputs.push_back(std::move(*input));
+  }
+  for (unsigned i = 0; i < program.getResultTypes().size(); ++i) {
+    FailureOr<InterfaceOutput> output = outputOf(program, i);
+    if (failed(output))
+      return failure();
+    interface.outputs.push_back(std::move(*output));
+  }
+  // The frame has one bit for each.
+  if (interface.outputs.size() > 64)
+    return program.emitOpError()
+           << "expects at most 64 outputs, got " << interface.outputs.size();
+  return interface;
+}

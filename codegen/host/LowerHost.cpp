@@ -1,0 +1,472 @@
+//===- LowerHost.cpp - kernel.program -> LLVM dialect ---------------------===//
+//
+// The host program is a straight line of calls: LLVM dialect is built directly,
+// with a branch around launches that no requested output needs, and one after
+// each call for its status. All that is known when compiling (kernels, inputs,
+// outputs, names) is constant data that the runtime reads.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/host/LowerHost.h"
+#include "codegen/host/ConstantData.h"
+#include "codegen/host/Interface.h"
+#include "ir/Transformer/Transformer.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace transom;
+using namespace transom::codegen;
+
+// Fields of transom_frame.
+enum FrameField {
+  FrameWeights = 0,
+  FrameArena = 1,
+  FrameInputs = 2,
+  FrameOutputs = 3,
+  FrameExtents = 4,
+  FramePaddedExtents = 5,
+  FrameRequested = 6
+};
+
+static constexpr StringRef runSymbol = "run";
+static constexpr StringRef librarySymbol = "library";
+
+static std::string tableSymbol(StringRef kernel) {
+  return ("kernel." + kernel).str();
+}
+
+namespace {
+/// What the exported functions call: NAME_suffix(parameters) of the library is
+/// callee(parameters) of the runtime. `i` is int32_t, `n` size_t, `p` a
+/// pointer, `v` void.
+struct Forwarder {
+  const char *suffix, *callee, *parameters;
+  char result;
+};
+} // namespace
+
+// In the order of transom_entry_points. `open` gets the library before its
+// parameters.
+static constexpr Forwarder forwarders[] = {
+    {"open", "transom_model_open", "pp", 'i'},
+    {"close", "transom_model_close", "p", 'v'},
+    {"session_create", "transom_session_create", "ppp", 'i'},
+    {"session_destroy", "transom_session_destroy", "p", 'v'},
+    {"run", "transom_session_run", "ppnpn", 'i'},
+    {"pool_create", "transom_pool_create", "ip", 'i'},
+    {"pool_destroy", "transom_pool_destroy", "p", 'v'},
+    {"session_threads", "transom_session_threads", "p", 'i'},
+    {"error", "transom_error", "", 'p'},
+    {"profile", "transom_session_profile", "pip", 'i'},
+};
+
+std::vector<std::string> transom::codegen::exportedSymbols(StringRef name,
+                                                           bool isShared) {
+  std::vector<std::string> symbols;
+  for (const Forwarder &forwarder : forwarders)
+    symbols.push_back((name + "_" + forwarder.suffix).str());
+  symbols.push_back((name + "_metadata").str());
+  symbols.push_back((name + "_entry").str());
+  if (isShared)
+    symbols.push_back("transom_entry");
+  return symbols;
+}
+
+namespace {
+class HostLowering {
+public:
+  HostLowering(kernel::ProgramOp program, const KernelTable &kernels,
+               const WeightPlan &weights, const Machine &machine,
+               const HostOptions &options)
+      : program(program), kernels(kernels), weights(weights), machine(machine),
+        options(options), types(program.getContext()),
+        host(ModuleOp::create(program.getLoc(), options.name)), data(*host),
+        builder(program.getContext()) {}
+
+  FailureOr<OwningOpRef<ModuleOp>> lower();
+
+private:
+  LLVM::LLVMFuncOp declare(StringRef name, ArrayRef<Type> parameters,
+                           Type result);
+  Type typeOf(char letter);
+
+  void lowerRun(const Interface &interface);
+  void lowerLaunch(kernel::LaunchOp launch);
+  Value load(FrameField field, Type type, int64_t element = -1);
+  /// Address of a buffer: a weight, a slot, or an input of the program.
+  Value address(Value buffer, const Packing *packing);
+  Value constant(Type type, int64_t value) {
+    return LLVM::ConstantOp::create(builder, loc, type, value);
+  }
+
+  void defineLibrary(const Interface &interface);
+  void defineExports();
+
+  kernel::ProgramOp program;
+  const KernelTable &kernels;
+  const WeightPlan &weights;
+  const Machine &machine;
+  const HostOptions &options;
+  AbiTypes types;
+  OwningOpRef<ModuleOp> host;
+  ConstantData data;
+  OpBuilder builder;
+  Location loc = program.getLoc();
+  SymbolTableCollection symbols;
+
+  // Of the run function.
+  LLVM::LLVMFuncOp launchFunction;
+  Block *exit = nullptr; ///< returns its argument, a status
+  Value frame, operandArray;
+};
+} // namespace
+
+LLVM::LLVMFuncOp HostLowering::declare(StringRef name,
+                                       ArrayRef<Type> parameters, Type result) {
+  auto atEnd = OpBuilder::atBlockEnd(host->getBody());
+  return LLVM::LLVMFuncOp::create(
+      atEnd, loc, name, LLVM::LLVMFunctionType::get(result, parameters));
+}
+
+Type HostLowering::typeOf(char letter) {
+  switch (letter) {
+  case 'i':
+    return types.i32;
+  case 'n':
+    return types.i64;
+  case 'p':
+    return types.pointer;
+  default:
+    return LLVM::LLVMVoidType::get(program.getContext());
+  }
+}
+
+Value HostLowering::load(FrameField field, Type type, int64_t element) {
+  SmallVector<LLVM::GEPArg> indices = {0, field};
+  if (element >= 0)
+    indices.push_back(element);
+  Value place = LLVM::GEPOp::create(builder, loc, types.pointer, types.frame,
+                                    frame, indices);
+  return LLVM::LoadOp::create(builder, loc, type, place);
+}
+
+Value HostLowering::address(Value buffer, const Packing *packing) {
+  if (auto argument = dyn_cast<BlockArgument>(buffer)) {
+    Value inputs = load(FrameInputs, types.pointer);
+    Value place = LLVM::GEPOp::create(
+        builder, loc, types.pointer, types.pointer, inputs,
+        ArrayRef<LLVM::GEPArg>(int32_t(argument.getArgNumber())));
+    return LLVM::LoadOp::create(builder, loc, types.pointer, place);
+  }
+  Value base, offset;
+  if (auto weight = buffer.getDefiningOp<kernel::WeightOp>()) {
+    auto op = symbols.lookupNearestSymbolFrom<transformer::WeightOp>(
+        program, weight.getWeightAttr());
+    base = load(FrameWeights, types.pointer);
+    offset = constant(types.i64, weights.offsetOf(op, *packing));
+  } else {
+    auto slot = buffer.getDefiningOp<kernel::SlotOp>();
+    base = load(FrameArena, types.pointer);
+    for (auto [extent, bytes] : llvm::enumerate(slot.getOffset())) {
+      if (bytes == 0)
+        continue;
+      Value rows = load(FramePaddedExtents, types.i64, extent);
+      Value part =
+          LLVM::MulOp::create(builder, loc, rows, constant(types.i64, bytes));
+      offset = offset ? LLVM::AddOp::create(builder, loc, offset, part) : part;
+    }
+    if (!offset)
+      return base;
+  }
+  return LLVM::GEPOp::create(builder, loc, types.pointer, types.i8, base,
+                             ArrayRef<LLVM::GEPArg>(offset));
+}
+
+void HostLowering::lowerLaunch(kernel::LaunchOp launch) {
+  const SelectedKernel &kernel = kernels.lookup(launch);
+  for (auto [index, operand] : llvm::enumerate(kernel.operands)) {
+    Value buffer = operand.isResult ? launch.getWrites()[operand.index]
+                                    : launch.getReads()[operand.index];
+    Value pointer = address(buffer, &kernel.packing[index]);
+    Value place = LLVM::GEPOp::create(builder, loc, types.pointer,
+                                      types.pointer, operandArray,
+                                      ArrayRef<LLVM::GEPArg>(int32_t(index)));
+    LLVM::StoreOp::create(builder, loc, pointer, place);
+  }
+  auto addressOf = [&](const std::string &symbol) -> Value {
+    if (symbol.empty())
+      return LLVM::ZeroOp::create(builder, loc, types.pointer);
+    return LLVM::AddressOfOp::create(builder, loc, types.pointer, symbol);
+  };
+  Value rows =
+      load(FrameExtents, types.i64, static_cast<int64_t>(launch.getRows()));
+  StringRef layer = launch.getLayer().value_or(launch.getCallee());
+  auto text = std::get<Datum::Address>(data.text(layer).value);
+  auto call = LLVM::CallOp::create(
+      builder, loc, launchFunction,
+      ValueRange{frame, addressOf(tableSymbol(kernel.symbol)), operandArray,
+                 rows, addressOf(text.symbol)});
+  Value failed = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne,
+                                      call.getResult(), constant(types.i32, 0));
+  Block *next = builder.createBlock(exit);
+  builder.setInsertionPointToEnd(call->getBlock());
+  LLVM::CondBrOp::create(builder, loc, failed, exit, call.getResult(), next,
+                         ValueRange());
+  builder.setInsertionPointToStart(next);
+}
+
+void HostLowering::lowerRun(const Interface &interface) {
+  launchFunction = declare(
+      "transom_launch",
+      {types.pointer, types.pointer, types.pointer, types.i64, types.pointer},
+      types.i32);
+  LLVM::LLVMFuncOp run = declare(runSymbol, {types.pointer}, types.i32);
+  run.setLinkage(LLVM::Linkage::Internal);
+  Block *entry = run.addEntryBlock(builder);
+  exit = builder.createBlock(&run.getBody(), {}, {types.i32}, {loc});
+  LLVM::ReturnOp::create(builder, loc, exit->getArgument(0));
+  builder.setInsertionPointToStart(entry);
+  frame = entry->getArgument(0);
+
+  size_t operands = 1;
+  for (const auto &[name, kernel] : kernels)
+    operands = std::max(operands, kernel.operands.size());
+  operandArray =
+      LLVM::AllocaOp::create(builder, loc, types.pointer,
+                             LLVM::LLVMArrayType::get(types.pointer, operands),
+                             constant(types.i64, 1));
+
+  auto terminator = cast<kernel::ReturnOp>(program.getBody().front().back());
+  for (auto [index, slot] : llvm::enumerate(terminator.getValues())) {
+    Value outputs = load(FrameOutputs, types.pointer);
+    Value place =
+        LLVM::GEPOp::create(builder, loc, types.pointer, types.pointer, outputs,
+                            ArrayRef<LLVM::GEPArg>(int32_t(index)));
+    LLVM::StoreOp::create(builder, loc, address(slot, nullptr), place);
+  }
+
+  // Launches that the same outputs need are skipped together.
+  SmallVector<kernel::LaunchOp> launches(
+      program.getBody().getOps<kernel::LaunchOp>());
+  for (size_t i = 0; i < launches.size();) {
+    ArrayRef<int64_t> needed = launches[i].getOutputs();
+    size_t end = i + 1;
+    while (end < launches.size() && launches[end].getOutputs() == needed)
+      ++end;
+    // Something is always asked for: nothing to test if all need it.
+    Block *after = nullptr;
+    if (needed.size() != interface.outputs.size()) {
+      uint64_t mask = 0;
+      for (int64_t output : needed)
+        mask |= uint64_t(1) << output;
+      Value requested = load(FrameRequested, types.i64);
+      Value common = LLVM::AndOp::create(builder, loc, requested,
+                                         constant(types.i64, mask));
+      Value any = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne,
+                                       common, constant(types.i64, 0));
+      Block *before = builder.getInsertionBlock();
+      Block *body = builder.createBlock(exit);
+      after = builder.createBlock(exit);
+      builder.setInsertionPointToEnd(before);
+      LLVM::CondBrOp::create(builder, loc, any, body, after);
+      builder.setInsertionPointToStart(body);
+    }
+    for (; i < end; ++i)
+      lowerLaunch(launches[i]);
+    if (after) {
+      LLVM::BrOp::create(builder, loc, after);
+      after->moveBefore(exit); // In the order in which they run.
+      builder.setInsertionPointToStart(after);
+    }
+  }
+  LLVM::BrOp::create(builder, loc, constant(types.i32, 0), exit);
+}
+
+void HostLowering::defineLibrary(const Interface &interface) {
+  Datum::List inputs, outputs;
+  for (const InterfaceInput &input : interface.inputs)
+    inputs.push_back(Datum::List{data.text(input.name), input.info.dtype,
+                                 input.info.role, input.info.fallback,
+                                 input.info.extent, input.info.token_index,
+                                 input.info.bound});
+  for (const InterfaceOutput &output : interface.outputs)
+    outputs.push_back(Datum::List{
+        data.text(output.name), output.info.dtype, output.info.extent,
+        output.info.rank, 0, 0, output.info.dims[0], output.info.dims[1],
+        output.info.dims[2], output.info.row_bytes, output.info.width});
+  Datum inputArray = data.array("inputs", types.inputInfo, inputs);
+  Datum outputArray = data.array("outputs", types.outputInfo, outputs);
+  Datum::List arena;
+  for (int64_t bytes : program.getArena())
+    arena.push_back(bytes);
+  arena.resize(TRANSOM_EXTENTS, 0);
+  if (!options.embeddedWeights.empty()) {
+    auto atEnd = OpBuilder::atBlockEnd(host->getBody());
+    auto embedded = LLVM::GlobalOp::create(
+        atEnd, loc, types.i8, /*isConstant=*/true, LLVM::Linkage::External,
+        options.embeddedWeights, Attribute());
+    embedded.setVisibility_(LLVM::Visibility::Hidden);
+  }
+  data.define(librarySymbol, types.library,
+              Datum::List{TRANSOM_ABI_VERSION, sizeof(transom_library),
+                          data.text(options.name), data.text(options.metadata),
+                          data.text(machine.target), machine.cpuFeatures,
+                          options.weightsHash, weights.fileBytes(),
+                          Datum::Address{options.embeddedWeights},
+                          interface.inputs.size(), interface.outputs.size(),
+                          inputArray, outputArray, arena,
+                          Datum::Address{runSymbol.str()}},
+              LLVM::Linkage::Internal);
+}
+
+void HostLowering::defineExports() {
+  Datum::List entry = {TRANSOM_ABI_VERSION, 0, data.text(options.name),
+                       data.text(options.metadata)};
+  for (const Forwarder &forwarder : forwarders) {
+    SmallVector<Type> parameters;
+    for (char letter : StringRef(forwarder.parameters))
+      parameters.push_back(typeOf(letter));
+    bool opens = StringRef(forwarder.suffix) == "open";
+    SmallVector<Type> calleeParameters = parameters;
+    if (opens)
+      calleeParameters.insert(calleeParameters.begin(), types.pointer);
+    LLVM::LLVMFuncOp callee =
+        declare(forwarder.callee, calleeParameters, typeOf(forwarder.result));
+    std::string name = options.name + "_" + forwarder.suffix;
+    LLVM::LLVMFuncOp function =
+        declare(name, parameters, typeOf(forwarder.result));
+    builder.setInsertionPointToStart(function.addEntryBlock(builder));
+    SmallVector<Value> arguments(function.getArguments());
+    if (opens)
+      arguments.insert(arguments.begin(),
+                       LLVM::AddressOfOp::create(builder, loc, types.pointer,
+                                                 librarySymbol));
+    auto call = LLVM::CallOp::create(builder, loc, callee, arguments);
+    LLVM::ReturnOp::create(builder, loc, call.getResults());
+    entry.push_back(Datum::Address{name});
+  }
+
+  LLVM::LLVMFuncOp metadata =
+      declare(options.name + "_metadata", {}, types.pointer);
+  builder.setInsertionPointToStart(metadata.addEntryBlock(builder));
+  auto text = std::get<Datum::Address>(data.text(options.metadata).value);
+  Value pointer =
+      LLVM::AddressOfOp::create(builder, loc, types.pointer, text.symbol);
+  LLVM::ReturnOp::create(builder, loc, pointer);
+
+  // sizeof(transom_entry_points): two i32, then pointers.
+  entry[1] = 8 + 8 * (types.entryPoints.getBody().size() - 2);
+  std::string entrySymbol = options.name + "_entry";
+  data.define(entrySymbol, types.entryPoints, entry, LLVM::Linkage::External);
+  if (!options.isShared)
+    return;
+  auto atEnd = OpBuilder::atBlockEnd(host->getBody());
+  auto alias = LLVM::AliasOp::create(
+      atEnd, loc, types.entryPoints, LLVM::Linkage::External, "transom_entry",
+      /*dso_local=*/false,
+      /*thread_local_=*/false, ArrayRef<NamedAttribute>());
+  builder.createBlock(&alias.getInitializerRegion());
+  Value target =
+      LLVM::AddressOfOp::create(builder, loc, types.pointer, entrySymbol);
+  LLVM::ReturnOp::create(builder, loc, target);
+}
+
+FailureOr<OwningOpRef<ModuleOp>> HostLowering::lower() {
+  FailureOr<Interface> interface = Interface::of(program);
+  if (failed(interface))
+    return failure();
+  auto terminator = cast<kernel::ReturnOp>(program.getBody().front().back());
+  for (auto [index, value] : llvm::enumerate(terminator.getValues()))
+    if (!value.getDefiningOp<kernel::SlotOp>())
+      return terminator.emitOpError()
+             << "expects output '" << interface->outputs[index].name
+             << "' to be a slot of the arena";
+
+  for (const auto &[name, kernel] : kernels) {
+    auto atEnd = OpBuilder::atBlockEnd(host->getBody());
+    auto table = LLVM::GlobalOp::create(
+        atEnd, loc, types.kernel, /*isConstant=*/true, LLVM::Linkage::External,
+        tableSymbol(kernel.symbol), Attribute());
+    table.setVisibility_(LLVM::Visibility::Hidden);
+  }
+  lowerRun(*interface);
+  defineLibrary(*interface);
+  defineExports();
+  return std::move(host);
+}
+
+FailureOr<OwningOpRef<ModuleOp>>
+transom::codegen::lowerHost(kernel::ProgramOp program,
+                            const KernelTable &kernels,
+                            const WeightPlan &weights, const Machine &machine,
+                            const HostOptions &options) {
+  return HostLowering(program, kernels, weights, machine, options).lower();
+}
+
+static Datum tableOf(ConstantData &data, ModuleOp host, const AbiTypes &types,
+                     StringRef name, const CompiledKernel &kernel) {
+  Datum::List arguments, variants;
+  for (const transom_kernel_argument &argument : kernel.arguments) {
+    Datum::List fields = {argument.kind,           argument.dtype,
+                          argument.rank,           argument.rows,
+                          argument.source,         argument.operand,
+                          argument.column_divisor, argument.offset,
+                          argument.row_bytes,      argument.column_bytes};
+    for (const transom_kernel_dim &dim : argument.dims) {
+      fields.push_back(dim.source);
+      fields.push_back(dim.extent);
+      fields.push_back(dim.stride);
+    }
+    arguments.push_back(std::move(fields));
+  }
+  auto builder = OpBuilder::atBlockEnd(host.getBody());
+  for (const CompiledKernel::Variant &variant : kernel.variants) {
+    std::string function = variant.symbol + "_argv";
+    if (!host.lookupSymbol(function)) {
+      auto op = LLVM::LLVMFuncOp::create(
+          builder, host.getLoc(), function,
+          LLVM::LLVMFunctionType::get(types.i32, {types.pointer}));
+      op.setVisibility_(LLVM::Visibility::Hidden);
+    }
+    const transom_kernel_variant &shape = variant.shape;
+    variants.push_back(Datum::List{Datum::Address{function}, shape.max_rows,
+                                   shape.row_tile, shape.task_rows,
+                                   shape.task_columns, 0});
+  }
+  Datum argumentArray =
+      data.array(("arguments." + name).str(), types.kernelArgument, arguments);
+  Datum variantArray =
+      data.array(("variants." + name).str(), types.kernelVariant, variants);
+  return Datum::List{data.text(name),
+                     kernel.grid,
+                     kernel.columns,
+                     kernel.arguments.size(),
+                     kernel.variants.size(),
+                     argumentArray,
+                     variantArray,
+                     kernel.queryOffsets,
+                     kernel.keyOffsets,
+                     kernel.keyLengths,
+                     0,
+                     kernel.scratchBytes,
+                     kernel.scratchBytesPerKey,
+                     kernel.flopsPerRow,
+                     kernel.flopsPerPair};
+}
+
+void transom::codegen::defineKernelTables(ModuleOp host,
+                                          const KernelTable &kernels,
+                                          ArrayRef<CompiledKernel> compiled) {
+  AbiTypes types(host.getContext());
+  ConstantData data(host, /*textPrefix=*/"kernel.text.");
+  for (const auto &[entry, kernel] : llvm::zip_equal(kernels, compiled)) {
+    StringRef name = entry.second.symbol;
+    std::string symbol = tableSymbol(name);
+    if (Operation *declaration = host.lookupSymbol(symbol))
+      declaration->erase();
+    data.define(symbol, types.kernel, tableOf(data, host, types, name, kernel),
+                LLVM::Linkage::Internal);
+  }
+}

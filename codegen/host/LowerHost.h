@@ -1,0 +1,41 @@
+//===- LowerHost.h - kernel.program -> LLVM dialect -----------------------===//
+#ifndef TRANSOM_CODEGEN_HOST_LOWERHOST_H
+#define TRANSOM_CODEGEN_HOST_LOWERHOST_H
+
+#include "codegen/KernelSelection.h"
+#include "codegen/weights/WeightPlan.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace transom::codegen {
+
+struct HostOptions {
+  std::string name; ///< NAME of the library
+  std::string metadata;
+  uint64_t weightsHash = 0;
+  /// The symbol of an object with the weights; "": they are in a file.
+  std::string embeddedWeights;
+  /// Also exports `transom_entry`, by which loaders find the library.
+  bool isShared = true;
+};
+
+/// The host program of a library, in the LLVM dialect: the function that runs
+/// the launches of `program`, the tables that the runtime reads, and the
+/// exported functions. Tables of kernels are declared only. Fails with an error
+/// at what the library's interface can't express.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
+lowerHost(kernel::ProgramOp program, const KernelTable &kernels,
+          const WeightPlan &weights, const Machine &machine,
+          const HostOptions &options);
+
+/// Gives the declared tables of `host` their contents: one compiled kernel for
+/// each of `kernels`, in the same order.
+void defineKernelTables(mlir::ModuleOp host, const KernelTable &kernels,
+                        llvm::ArrayRef<CompiledKernel> compiled);
+
+/// The symbols that a library NAME shows.
+std::vector<std::string> exportedSymbols(llvm::StringRef name, bool isShared);
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_HOST_LOWERHOST_H

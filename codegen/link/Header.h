@@ -1,0 +1,30 @@
+//===- Header.h - NAME.h, the interface of a compiled library -------------===//
+#ifndef TRANSOM_CODEGEN_LINK_HEADER_H
+#define TRANSOM_CODEGEN_LINK_HEADER_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+#include <string>
+
+namespace transom::codegen {
+
+/// NAME of a file `libNAME.so`, `libNAME.a`, `NAME.o`, ...: what the exported
+/// functions begin with. Characters that no C identifier has become '_'. Fails
+/// if nothing is left, or if the runtime's own functions would be hit.
+llvm::Expected<std::string> libraryName(llvm::StringRef path);
+
+/// A tensor at the surface, for documentation.
+struct TensorDocumentation {
+  std::string name, type, dims, note;
+};
+
+/// The text of NAME.h: transom.h, NAME's functions, and its tensors in words.
+std::string libraryHeader(llvm::StringRef name, llvm::StringRef summary,
+                          llvm::ArrayRef<TensorDocumentation> inputs,
+                          llvm::ArrayRef<TensorDocumentation> outputs);
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_LINK_HEADER_H

@@ -1,0 +1,47 @@
+//===- Linker.h - objects and the runtime -> a library --------------------===//
+#ifndef TRANSOM_CODEGEN_LINK_LINKER_H
+#define TRANSOM_CODEGEN_LINK_LINKER_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/Error.h"
+
+#include <string>
+
+namespace transom::codegen {
+
+/// Links with ld.lld. Every result carries its own copy of the runtime and
+/// shows the symbols of `exports` only, so that several models fit into one
+/// program. All paths are those of existing files but `output`.
+class Linker {
+public:
+  /// Finds ld.lld (the one of the build, else PATH) and libtransom_runtime.a
+  /// (beside this program, in ../lib). Fails if either is missing.
+  static llvm::Expected<Linker> find();
+
+  /// A shared object which depends on the C library alone.
+  llvm::Error linkShared(llvm::ArrayRef<std::string> objects,
+                         llvm::StringRef soname,
+                         llvm::ArrayRef<std::string> exports,
+                         llvm::StringRef output) const;
+
+  /// One relocatable object; everything but `exports` is local in it.
+  llvm::Error linkObject(llvm::ArrayRef<std::string> objects,
+                         llvm::ArrayRef<std::string> exports,
+                         llvm::StringRef output) const;
+
+  /// A static archive of the objects, each under its given name.
+  struct Member {
+    std::string path, name;
+  };
+  static llvm::Error archive(llvm::ArrayRef<Member> members,
+                             llvm::StringRef output);
+
+private:
+  llvm::Error run(llvm::ArrayRef<std::string> arguments) const;
+
+  std::string program, runtime;
+};
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_LINK_LINKER_H
