@@ -13,7 +13,9 @@
 using namespace llvm;
 
 /// In the order in which a user meets them.
-static SmallVector<transom::Command> commands() { return {}; }
+static SmallVector<transom::Command> commands() {
+  return {transom::checkCommand(), transom::importCommand()};
+}
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);

@@ -20,6 +20,9 @@ struct Command {
   int (*run)();
 };
 
+Command checkCommand();
+Command importCommand();
+
 } // namespace transom
 
 #endif // TRANSOM_TOOLS_COMMANDS_COMMANDS_H

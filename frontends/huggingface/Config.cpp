@@ -1,0 +1,123 @@
+//===- Config.cpp - config.json, read with care ---------------------------===//
+
+#include "frontends/huggingface/Config.h"
+
+#include "frontends/huggingface/Files.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Error.h"
+
+#include <cmath>
+
+using namespace llvm;
+
+namespace transom::huggingface {
+
+std::optional<Config> Config::parse(StringRef text, Problems &problems) {
+  // A page or a pointer in its place deserves better than a syntax error.
+  StringRef kind = text.ltrim().starts_with("{") ? "" : recognize(text);
+  if (!kind.empty()) {
+    problems.error(file, "is " + kind + "; expected JSON", remedyFor(kind));
+    return std::nullopt;
+  }
+  Expected<json::Object> object = parseObject(text);
+  if (!object) {
+    problems.error(file, toString(object.takeError()));
+    return std::nullopt;
+  }
+  return Config(std::move(*object), problems);
+}
+
+const json::Value *Config::find(StringRef key) {
+  known.insert(key);
+  return object.get(key);
+}
+
+void Config::report(StringRef key, const json::Value &value,
+                    const Twine &supported, const Twine &note) {
+  problems->unsupported(file, key, describe(value), supported, note);
+}
+
+int64_t Config::size(StringRef key, int64_t fallback, int64_t most) {
+  const json::Value *value = find(key);
+  if (!value)
+    return fallback;
+  std::optional<int64_t> number = value->getAsInteger();
+  if (number && *number >= 1 && *number <= most)
+    return *number;
+  report(key, *value, "an integer from 1 to " + Twine(most));
+  sizesAreRight = false;
+  return fallback;
+}
+
+void Config::checkDivides(StringRef partKey, int64_t part, StringRef wholeKey,
+                          int64_t whole) {
+  if (!sizesAreRight || whole % part == 0)
+    return;
+  problems->unsupported(file, wholeKey, Twine(whole),
+                        "multiples of \"" + partKey + "\", which is " +
+                            Twine(part));
+  sizesAreRight = false;
+}
+
+double Config::number(StringRef key, double fallback, double least,
+                      double most) {
+  const json::Value *value = find(key);
+  if (!value)
+    return fallback;
+  std::optional<double> number = value->getAsNumber();
+  if (number && *number >= least && *number <= most)
+    return *number;
+  report(key, *value,
+         "a number from " + describe(least) + " to " + describe(most));
+  return fallback;
+}
+
+StringRef Config::string(StringRef key, StringRef fallback) {
+  const json::Value *value = find(key);
+  if (!value || value->getAsNull())
+    return fallback;
+  if (std::optional<StringRef> text = value->getAsString())
+    return *text;
+  report(key, *value, "a string");
+  return fallback;
+}
+
+size_t Config::indexOf(StringRef key, StringRef fallback,
+                       ArrayRef<StringRef> names) {
+  const json::Value *value = find(key);
+  StringRef name = value ? value->getAsString().value_or("") : fallback;
+  const auto *it = llvm::find(names, name);
+  if (it != names.end())
+    return it - names.begin();
+  report(key, *value, join(names, ", "));
+  return 0;
+}
+
+void Config::require(StringRef key, const json::Value &only,
+                     const Twine &note) {
+  const json::Value *value = find(key);
+  if (value && *value != only && !value->getAsNull())
+    report(key, *value, describe(only), note);
+}
+
+void Config::ignore(ArrayRef<StringLiteral> keys) {
+  for (StringRef key : keys)
+    known.insert(key);
+}
+
+void Config::rejectUnknown() {
+  for (const json::Object::value_type *entry : sorted(object)) {
+    StringRef key = entry->first;
+    if (!known.contains(key))
+      problems->error(file,
+                      "\"" + printable(key) + "\" is " +
+                          describe(entry->second) +
+                          "; this key is not known, and it could change what "
+                          "the model computes",
+                      "if it has no influence, remove it from the file");
+  }
+}
+
+} // namespace transom::huggingface

@@ -1,0 +1,95 @@
+//===- Config.h - config.json, read with care -------------------*- C++ -*-===//
+//
+// A key that is not read may be one that changes the numbers. So every access
+// marks its key as known, and `rejectUnknown` turns the others into errors.
+// Whatever is wrong is put into the list of problems, and a value of the right
+// kind stands in for it, so that reading goes on.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TRANSOM_FRONTENDS_HUGGINGFACE_CONFIG_H
+#define TRANSOM_FRONTENDS_HUGGINGFACE_CONFIG_H
+
+#include "frontends/huggingface/Problems.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/JSON.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace transom::huggingface {
+
+class Config {
+public:
+  static constexpr llvm::StringLiteral file = "config.json";
+
+  /// Parses the text of config.json; on failure reports it and returns nothing.
+  /// `problems` must outlive the result.
+  static std::optional<Config> parse(llvm::StringRef text, Problems &problems);
+
+  const llvm::json::Object &getObject() const { return object; }
+  Problems &getProblems() const { return *problems; }
+
+  /// An integer in [1, most]; `fallback` if the key is missing.
+  int64_t size(llvm::StringRef key, int64_t fallback, int64_t most);
+
+  /// Reports the size `whole` if `part` does not divide it.
+  void checkDivides(llvm::StringRef partKey, int64_t part,
+                    llvm::StringRef wholeKey, int64_t whole);
+
+  /// False once a size was wrong: what is built from sizes is then in vain.
+  bool hasSizes() const { return sizesAreRight; }
+
+  /// A finite number in [least, most].
+  double number(llvm::StringRef key, double fallback, double least,
+                double most);
+
+  /// A string; null counts as missing.
+  llvm::StringRef string(llvm::StringRef key, llvm::StringRef fallback);
+
+  /// The entry of `choices`, by its member `name`, that the key names. Another
+  /// value is reported, with all names, and the first entry stands in for it.
+  template <typename Choice>
+  const Choice &oneOf(llvm::StringRef key, llvm::StringRef fallback,
+                      llvm::ArrayRef<Choice> choices) {
+    llvm::SmallVector<llvm::StringRef> names;
+    for (const Choice &choice : choices)
+      names.push_back(choice.name);
+    return choices[indexOf(key, fallback, names)];
+  }
+
+  /// Any value but `only` and null is an error, for the key asks for what can't
+  /// be compiled.
+  void require(llvm::StringRef key, const llvm::json::Value &only,
+               const llvm::Twine &note = "");
+
+  /// Keys that have no influence on what a forward pass computes.
+  void ignore(llvm::ArrayRef<llvm::StringLiteral> keys);
+
+  /// Every key that was neither read nor ignored is an error.
+  void rejectUnknown();
+
+private:
+  Config(llvm::json::Object object, Problems &problems)
+      : object(std::move(object)), problems(&problems) {}
+
+  /// The value of `key`, which is then known; null if it is missing.
+  const llvm::json::Value *find(llvm::StringRef key);
+  size_t indexOf(llvm::StringRef key, llvm::StringRef fallback,
+                 llvm::ArrayRef<llvm::StringRef> names);
+  void report(llvm::StringRef key, const llvm::json::Value &value,
+              const llvm::Twine &supported, const llvm::Twine &note = "");
+
+  llvm::json::Object object;
+  Problems *problems;
+  bool sizesAreRight = true;
+  llvm::StringSet<> known;
+};
+
+} // namespace transom::huggingface
+
+#endif // TRANSOM_FRONTENDS_HUGGINGFACE_CONFIG_H

@@ -1,0 +1,100 @@
+//===- Families.cpp - the kinds of models that we can import --------------===//
+
+#include "frontends/huggingface/Families.h"
+
+using namespace llvm;
+
+namespace transom::huggingface {
+
+ArrayRef<const Family *> families() {
+  static const Family *const table[] = {&bertFamily};
+  return table;
+}
+
+StringRef taskOf(const Family &family, StringRef architecture) {
+  struct Ending {
+    StringLiteral ending;
+    StringLiteral task;
+  };
+  static constexpr Ending endings[] = {
+      {"Model", "feature-extraction"},
+      {"ForMaskedLM", "fill-mask"},
+      {"ForPreTraining", "pretraining"},
+      {"ForNextSentencePrediction", "next-sentence-prediction"},
+      {"ForSequenceClassification", "text-classification"},
+      {"ForTokenClassification", "token-classification"},
+      {"ForQuestionAnswering", "question-answering"},
+      {"ForMultipleChoice", "multiple-choice"},
+      {"LMHeadModel", "text-generation"},
+      {"ForCausalLM", "text-generation"},
+      {"ForConditionalGeneration", "text2text-generation"},
+  };
+  if (architecture.consume_front(family.className))
+    for (const Ending &entry : endings)
+      if (architecture == entry.ending)
+        return entry.task;
+  return "";
+}
+
+void readCommonKeys(Config &config) {
+  // What the file is, and where it comes from.
+  config.ignore({"_name_or_path", "_commit_hash", "_num_labels",
+                 "architectures", "model_type", "name_or_path",
+                 "transformers.js_config", "transformers_version",
+                 "sentence_transformers", "tokenizer_class",
+                 "model_max_length"});
+  // How the model was trained, and how transformers would run it.
+  config.ignore({"_attn_implementation", "_attn_implementation_autoset",
+                 "attn_implementation", "dtype", "experts_implementation",
+                 "finetuning_task", "gradient_checkpointing",
+                 "initializer_range", "keys_to_ignore_at_inference",
+                 "output_past", "return_dict", "return_dict_in_generate",
+                 "task_specific_params", "tie_word_embeddings", "torch_dtype",
+                 "torchscript", "use_bfloat16", "use_cache", "xla_device"});
+  // Only more memory, or more results, for the same numbers.
+  config.ignore(
+      {"chunk_size_feed_forward", "output_attentions", "output_hidden_states"});
+  // Special tokens: a matter of the tokenizer.
+  config.ignore({"bos_token_id", "cls_token_id", "decoder_start_token_id",
+                 "eos_token_id", "mask_token_id", "pad_token_id", "prefix",
+                 "sep_token_id", "unk_token_id", "forced_bos_token_id",
+                 "forced_eos_token_id"});
+  // Heads and their labels.
+  config.ignore({"id2label", "label2id", "num_labels", "problem_type"});
+  // Defaults of generate(), which older versions wrote here.
+  config.ignore({"bad_words_ids",
+                 "begin_suppress_tokens",
+                 "diversity_penalty",
+                 "do_sample",
+                 "early_stopping",
+                 "encoder_no_repeat_ngram_size",
+                 "exponential_decay_length_penalty",
+                 "length_penalty",
+                 "max_length",
+                 "max_new_tokens",
+                 "min_length",
+                 "no_repeat_ngram_size",
+                 "num_beam_groups",
+                 "num_beams",
+                 "num_return_sequences",
+                 "output_scores",
+                 "remove_invalid_values",
+                 "repetition_penalty",
+                 "suppress_tokens",
+                 "temperature",
+                 "tf_legacy_loss",
+                 "top_k",
+                 "top_p",
+                 "typical_p"});
+
+  config.require("quantization_config", nullptr,
+                 "the weights must be F32, F16 or BF16");
+  config.require("auto_map", nullptr,
+                 "the model brings Python code of its own, which can't be "
+                 "compiled");
+  config.require("pruned_heads", json::Object(),
+                 "heads that are pruned can't be compiled");
+  config.require("tie_encoder_decoder", false);
+}
+
+} // namespace transom::huggingface

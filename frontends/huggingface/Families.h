@@ -1,0 +1,64 @@
+//===- Families.h - the kinds of models that we can import ------*- C++ -*-===//
+//
+// A family is one file (Bert.cpp) and one entry in the table of Families.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TRANSOM_FRONTENDS_HUGGINGFACE_FAMILIES_H
+#define TRANSOM_FRONTENDS_HUGGINGFACE_FAMILIES_H
+
+#include "frontends/huggingface/Config.h"
+#include "frontends/huggingface/ModelBuilder.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <memory>
+#include <string>
+
+namespace transom::huggingface {
+
+/// One model, as its config.json describes it.
+class Definition {
+public:
+  virtual ~Definition() = default;
+
+  /// The sizes that people ask for: "6 layers, 12 heads, ...".
+  virtual std::string describe() const = 0;
+
+  /// Writes inputs, forward pass and outputs of `task`, which is one of the
+  /// family's.
+  virtual void build(llvm::StringRef task, ModelBuilder &builder) const = 0;
+};
+
+struct Family {
+  llvm::StringLiteral modelType; ///< "model_type" of config.json
+  /// What names of the classes in transformers begin with: "Bert".
+  llvm::StringLiteral className;
+  /// Before the base model's tensors, if the checkpoint is of a larger one.
+  llvm::StringLiteral prefix;
+  llvm::ArrayRef<llvm::StringLiteral> tasks;
+  /// Beginnings of names (without prefix) that a checkpoint may hold and a task
+  /// may leave unused: heads of other tasks, and buffers.
+  llvm::ArrayRef<llvm::StringLiteral> optionalTensors;
+  /// Reads all of the configuration that is this family's own.
+  std::unique_ptr<Definition> (*read)(Config &config);
+};
+
+extern const Family bertFamily;
+
+llvm::ArrayRef<const Family *> families();
+
+/// The task, as Hugging Face's exporters name it, of a class of `family`: of
+/// "BertForMaskedLM" it is "fill-mask". Empty if the class is none of the
+/// family's, or its task has no name.
+llvm::StringRef taskOf(const Family &family, llvm::StringRef architecture);
+
+/// Marks the keys that every configuration may have and that have no influence
+/// on a forward pass, and refuses those that every configuration may have and
+/// we can't compile.
+void readCommonKeys(Config &config);
+
+} // namespace transom::huggingface
+
+#endif // TRANSOM_FRONTENDS_HUGGINGFACE_FAMILIES_H

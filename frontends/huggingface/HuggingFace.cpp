@@ -1,0 +1,165 @@
+//===- HuggingFace.cpp - models as transformers saves them ----------------===//
+
+#include "frontends/huggingface/HuggingFace.h"
+
+#include "frontends/huggingface/Checkpoint.h"
+#include "frontends/huggingface/Config.h"
+#include "frontends/huggingface/Families.h"
+#include "frontends/huggingface/Files.h"
+#include "frontends/huggingface/ModelBuilder.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+
+using namespace llvm;
+using namespace mlir;
+
+namespace transom::huggingface {
+
+static std::optional<Config> readConfig(StringRef folder, Problems &problems) {
+  SmallString<128> path(folder);
+  sys::path::append(path, Config::file);
+  auto text = mapFile(path);
+  if (text)
+    return Config::parse((*text)->getBuffer(), problems);
+  problems.error(Config::file, toString(text.takeError()));
+  return std::nullopt;
+}
+
+static const Family *findFamily(Config &config) {
+  auto modelTypes = map_range(
+      families(), [](const Family *family) { return family->modelType; });
+  StringRef modelType = config.string("model_type", "");
+  for (const Family *family : families())
+    if (family->modelType == modelType)
+      return family;
+  const json::Value *given = config.getObject().get("model_type");
+  if (given && !given->getAsString())
+    return nullptr; // Reported when it was read.
+  config.getProblems().unsupported(Config::file, "model_type",
+                                   given ? describe(*given) : "missing",
+                                   join(modelTypes, ", "));
+  return nullptr;
+}
+
+/// The class in "architectures", or the family's base model if there is none.
+static std::string architectureOf(const Family &family, const Config &config) {
+  std::string base = (family.className + "Model").str();
+  const json::Value *value = config.getObject().get("architectures");
+  if (!value || value->getAsNull())
+    return base;
+  const json::Array *array = value->getAsArray();
+  if (array && array->empty())
+    return base;
+  std::optional<StringRef> name =
+      array ? array->front().getAsString() : std::nullopt;
+  if (name)
+    return name->str();
+  config.getProblems().unsupported(Config::file, "architectures",
+                                   describe(*value), "a list of class names");
+  return base;
+}
+
+/// The task to compile, one of the family's; empty after having reported why
+/// there is none.
+static StringRef chooseTask(const Family &family, StringRef architecture,
+                            StringRef asked, Problems &problems) {
+  StringRef task = asked.empty() ? taskOf(family, architecture) : asked;
+  const auto *it = find(family.tasks, task);
+  if (it != family.tasks.end())
+    return *it;
+  std::string supported = join(family.tasks, ", ");
+  if (!asked.empty()) {
+    problems.error("task", "\"" + printable(asked) +
+                               "\" is not available for " +
+                               "\"model_type\" \"" + family.modelType +
+                               "\"; supported: " + supported);
+    return "";
+  }
+  std::string what =
+      "\"architectures\" asks for \"" + printable(architecture) + "\"";
+  if (!task.empty())
+    what += ", task \"" + task.str() + "\"";
+  problems.error(Config::file, what + "; supported tasks: " + supported,
+                 "task feature-extraction compiles the model without its head: "
+                 "--task=feature-extraction");
+  return "";
+}
+
+static std::string metadataOf(StringRef task, const Config &config) {
+  json::Object copy = config.getObject();
+  // Where the model lay on somebody's machine is nobody's business.
+  copy.erase("_name_or_path");
+  json::Object metadata{{"task", task},
+                        {"model_type", *copy.getString("model_type")}};
+  if (const json::Value *labels = copy.get("id2label"))
+    metadata["id2label"] = *labels;
+  metadata["config"] = std::move(copy);
+  std::string text;
+  raw_string_ostream(text) << json::Value(std::move(metadata));
+  return text;
+}
+
+ImportedModel importModel(MLIRContext &context, StringRef folder,
+                          const ImportOptions &options, Problems &problems) {
+  size_t before = problems.numErrors();
+  ImportedModel result;
+  sys::fs::file_status status;
+  if (std::error_code code = sys::fs::status(folder, status)) {
+    problems.error(folder, StringRef(code.message()).lower());
+    return result;
+  }
+  if (!sys::fs::is_directory(status)) {
+    problems.error(folder, "is not a folder",
+                   "a model is a folder with config.json and safetensors");
+    return result;
+  }
+  // What the weights lack is worth knowing even if the configuration is wrong.
+  std::optional<Config> config = readConfig(folder, problems);
+  std::unique_ptr<Checkpoint> checkpoint = Checkpoint::open(folder, problems);
+  if (!config)
+    return result;
+
+  const Family *family = findFamily(*config);
+  if (!family)
+    return result;
+  std::string architecture = architectureOf(*family, *config);
+  StringRef task = chooseTask(*family, architecture, options.task, problems);
+  std::unique_ptr<Definition> definition = family->read(*config);
+  readCommonKeys(*config);
+  config->rejectUnknown();
+  if (!checkpoint || !config->hasSizes())
+    return result;
+
+  // Even if the module will be thrown away: building it finds the tensors that
+  // are missing or have a wrong shape. A task that we don't have is replaced by
+  // the base model's, which all others contain.
+  StringRef prefix = family->prefix;
+  if (!checkpoint->hasPrefix(prefix))
+    prefix = "";
+  ModelBuilder builder(context, *checkpoint, prefix, problems);
+  definition->build(task.empty() ? StringRef(family->tasks.front()) : task,
+                    builder);
+  checkpoint->reportUnused(
+      [&](StringRef name) {
+        name.consume_front(prefix);
+        return any_of(family->optionalTensors,
+                      [&](StringRef start) { return name.starts_with(start); });
+      },
+      problems);
+  OwningOpRef<ModuleOp> module = builder.finish(metadataOf(task, *config));
+  if (problems.numErrors() != before)
+    return result;
+
+  result.module = std::move(module);
+  result.description =
+      formatv("{0}Model: {1}, {2:N} parameters, task {3}", family->className,
+              definition->describe(), builder.getNumParameters(), task);
+  result.weights = std::move(checkpoint);
+  return result;
+}
+
+} // namespace transom::huggingface

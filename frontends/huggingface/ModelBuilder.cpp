@@ -1,0 +1,201 @@
+//===- ModelBuilder.cpp - definition ops from modules and tensors ---------===//
+
+#include "frontends/huggingface/ModelBuilder.h"
+
+#include "ir/Transformer/Transformer.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/STLExtras.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace transom::transformer;
+
+namespace transom::huggingface {
+
+template <GeluApproximation approximation>
+static Value buildGelu(OpBuilder &builder, Location location, Value input) {
+  return GeluOp::create(builder, location, approximation, input);
+}
+
+template <typename Op>
+static Value buildUnary(OpBuilder &builder, Location location, Value input) {
+  return Op::create(builder, location, input);
+}
+
+ArrayRef<Activation> activations() {
+  // The names that follow `gelu_new` are the same function of real numbers,
+  // rounded differently.
+  static constexpr Activation table[] = {
+      {"gelu", buildGelu<GeluApproximation::None>},
+      {"gelu_python", buildGelu<GeluApproximation::None>},
+      {"gelu_new", buildGelu<GeluApproximation::Tanh>},
+      {"gelu_pytorch_tanh", buildGelu<GeluApproximation::Tanh>},
+      {"gelu_python_tanh", buildGelu<GeluApproximation::Tanh>},
+      {"gelu_fast", buildGelu<GeluApproximation::Tanh>},
+      {"gelu_accurate", buildGelu<GeluApproximation::Tanh>},
+      {"relu", buildUnary<ReluOp>},
+      {"silu", buildUnary<SiluOp>},
+      {"swish", buildUnary<SiluOp>},
+      {"tanh", buildUnary<TanhOp>},
+  };
+  return table;
+}
+
+ModelBuilder::ModelBuilder(MLIRContext &context, Checkpoint &checkpoint,
+                           StringRef prefix, Problems &problems)
+    : checkpoint(checkpoint), prefix(prefix.str()), problems(problems),
+      builder(&context) {
+  context.loadDialect<func::FuncDialect, TransformerDialect>();
+  module = ModuleOp::create(builder.getUnknownLoc());
+  builder.setInsertionPointToEnd(module->getBody());
+  function = func::FuncOp::create(builder, builder.getUnknownLoc(), "forward",
+                                  builder.getFunctionType({}, {}));
+  builder.setInsertionPointToEnd(function.addEntryBlock());
+}
+
+Location ModelBuilder::at(StringRef name) {
+  return NameLoc::get(builder.getStringAttr(name));
+}
+
+Value ModelBuilder::addInput(const Input &input) {
+  SmallVector<NamedAttribute> attributes = {
+      builder.getNamedAttr("transformer.name",
+                           builder.getStringAttr(input.name)),
+      builder.getNamedAttr("transformer.dims",
+                           builder.getStrArrayAttr({"batch", "length"}))};
+  if (!input.fallback.empty())
+    attributes.push_back(builder.getNamedAttr(
+        "transformer.default", builder.getStringAttr(input.fallback)));
+  if (input.bound != 0)
+    attributes.push_back(builder.getNamedAttr(
+        "transformer.bound", builder.getI64IntegerAttr(input.bound)));
+  if (!input.role.empty())
+    attributes.push_back(builder.getNamedAttr(
+        "transformer.role", builder.getStringAttr(input.role)));
+  argumentAttributes.push_back(builder.getDictionaryAttr(attributes));
+  auto type = RankedTensorType::get(
+      {ShapedType::kDynamic, ShapedType::kDynamic}, builder.getI32Type());
+  return function.getBody().front().addArgument(type, at(input.name));
+}
+
+void ModelBuilder::addOutput(StringRef name, Value value,
+                             ArrayRef<StringRef> dims) {
+  resultAttributes.push_back(builder.getDictionaryAttr(
+      {builder.getNamedAttr("transformer.name", builder.getStringAttr(name)),
+       builder.getNamedAttr("transformer.dims",
+                            builder.getStrArrayAttr(dims))}));
+  results.push_back(value);
+}
+
+OwningOpRef<ModuleOp> ModelBuilder::finish(StringRef metadata) {
+  func::ReturnOp::create(builder, builder.getUnknownLoc(), results);
+  function.setType(builder.getFunctionType(
+      function.getBody().front().getArgumentTypes(), TypeRange(results)));
+  function.setArgAttrsAttr(builder.getArrayAttr(argumentAttributes));
+  function.setResAttrsAttr(builder.getArrayAttr(resultAttributes));
+  (*module)->setAttr("transformer.metadata", builder.getStringAttr(metadata));
+  if (failed(verify(*module)))
+    problems.error("forward", "the imported function does not verify");
+  return std::move(module);
+}
+
+std::string ModelBuilder::spell(StringRef name) const {
+  std::string full = prefix + name.str();
+  if (checkpoint.contains(full))
+    return full;
+  // TensorFlow's names, which conversions of the first BERT models kept.
+  StringRef older = full;
+  for (auto [now, then] : {std::pair<StringRef, StringRef>(".weight", ".gamma"),
+                           {".bias", ".beta"}}) {
+    StringRef stem = older;
+    if (stem.consume_back(now) && checkpoint.contains((stem + then).str()))
+      return (stem + then).str();
+  }
+  return full;
+}
+
+bool ModelBuilder::hasModule(StringRef name) const {
+  return checkpoint.contains(spell((name + ".weight").str()));
+}
+
+Value ModelBuilder::weight(StringRef name, ArrayRef<int64_t> shape) {
+  auto type = RankedTensorType::get(shape, builder.getF32Type());
+  if (!module->lookupSymbol(name)) {
+    std::string tensor = spell(name);
+    checkpoint.require(tensor, shape, problems);
+    numParameters += type.getNumElements();
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(function);
+    Attribute source = SourceAttr::get(builder.getContext(), tensor,
+                                       /*transposed=*/false);
+    WeightOp::create(builder, at(name), name, /*sym_visibility=*/StringAttr(),
+                     builder.getArrayAttr(source), /*value=*/ElementsAttr(),
+                     type);
+  }
+  return GetWeightOp::create(builder, at(name), type, name);
+}
+
+static int64_t widthOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape().back();
+}
+
+Value ModelBuilder::embedding(StringRef name, Value ids, int64_t entries,
+                              int64_t width) {
+  Value table = weight((name + ".weight").str(), {entries, width});
+  return EmbeddingOp::create(builder, at(name), ids, table);
+}
+
+Value ModelBuilder::linear(StringRef name, Value input, int64_t width) {
+  Value matrix = weight((name + ".weight").str(), {width, widthOf(input)});
+  Value bias = weight((name + ".bias").str(), {width});
+  return LinearOp::create(builder, at(name), input, matrix, bias);
+}
+
+Value ModelBuilder::layerNorm(StringRef name, Value input, double epsilon) {
+  Value gamma = weight((name + ".weight").str(), {widthOf(input)});
+  Value beta = weight((name + ".bias").str(), {widthOf(input)});
+  return LayerNormOp::create(builder, at(name), input, gamma, beta,
+                             llvm::APFloat(static_cast<float>(epsilon)));
+}
+
+Value ModelBuilder::add(StringRef name, Value lhs, Value rhs) {
+  return AddOp::create(builder, at(name), lhs, rhs);
+}
+
+Value ModelBuilder::activation(StringRef name, const Activation &activation,
+                               Value input) {
+  return activation.build(builder, at(name), input);
+}
+
+Value ModelBuilder::attention(StringRef name, Value query, Value key,
+                              Value value, Value mask, int64_t heads) {
+  Location loc = at(name);
+  float scaling = 1.0 / std::sqrt(double(widthOf(query) / heads));
+  query = SplitHeadsOp::create(builder, loc, query, heads);
+  key = SplitHeadsOp::create(builder, loc, key, heads);
+  value = SplitHeadsOp::create(builder, loc, value, heads);
+  Value scores =
+      MatmulOp::create(builder, loc, query, key, /*transpose_rhs=*/true);
+  scores = ScaleOp::create(builder, loc, scores, llvm::APFloat(scaling));
+  scores = AddOp::create(builder, loc, scores, mask);
+  Value probabilities = SoftmaxOp::create(builder, loc, scores);
+  Value mixed = MatmulOp::create(builder, loc, probabilities, value);
+  return MergeHeadsOp::create(builder, loc, mixed);
+}
+
+Value ModelBuilder::paddingMask(StringRef name, Value mask) {
+  return PaddingMaskOp::create(builder, at(name), mask);
+}
+
+Value ModelBuilder::selectToken(StringRef name, Value input, int64_t index) {
+  return SelectTokenOp::create(builder, at(name), input, index);
+}
+
+Value ModelBuilder::tanh(StringRef name, Value input) {
+  return TanhOp::create(builder, at(name), input);
+}
+
+} // namespace transom::huggingface

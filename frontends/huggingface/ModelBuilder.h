@@ -1,0 +1,114 @@
+//===- ModelBuilder.h - definition ops from modules and tensors -*- C++ -*-===//
+//
+// What every family needs to write its forward function: inputs, outputs, and
+// torch's modules by name. A module's name in the model ("encoder.layer.0.
+// output.dense") becomes the location of its ops, and its tensors are looked up
+// in the checkpoint, where they may have a prefix or an older spelling.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TRANSOM_FRONTENDS_HUGGINGFACE_MODELBUILDER_H
+#define TRANSOM_FRONTENDS_HUGGINGFACE_MODELBUILDER_H
+
+#include "frontends/huggingface/Checkpoint.h"
+#include "frontends/huggingface/Problems.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+
+namespace transom::huggingface {
+
+/// An argument [batch, length] of 32-bit integers.
+struct Input {
+  llvm::StringLiteral name;
+  /// What stands in for it: "zeros", "ones", "positions", or "" if the caller
+  /// has to give it.
+  llvm::StringLiteral fallback = "";
+  /// Values lie in [0, bound); 0: any.
+  int64_t bound = 0;
+  llvm::StringLiteral role = "";
+};
+
+/// The nonlinearities that we have ops for, by their names in config.json.
+struct Activation {
+  llvm::StringLiteral name;
+  mlir::Value (*build)(mlir::OpBuilder &builder, mlir::Location location,
+                       mlir::Value input);
+};
+/// In transformers' spelling (ACT2FN); several names may mean one function.
+llvm::ArrayRef<Activation> activations();
+
+class ModelBuilder {
+public:
+  /// `prefix` stands before the names of all tensors in the checkpoint.
+  ModelBuilder(mlir::MLIRContext &context, Checkpoint &checkpoint,
+               llvm::StringRef prefix, Problems &problems);
+
+  mlir::Value addInput(const Input &input);
+
+  /// `dims` name the dimensions of `value`.
+  void addOutput(llvm::StringRef name, mlir::Value value,
+                 llvm::ArrayRef<llvm::StringRef> dims);
+
+  /// Ends the function and returns the module, verified. Call once.
+  mlir::OwningOpRef<mlir::ModuleOp> finish(llvm::StringRef metadata);
+
+  /// Whether the checkpoint has the tensor `module`.weight.
+  bool hasModule(llvm::StringRef module) const;
+
+  /// All weights so far.
+  int64_t getNumParameters() const { return numParameters; }
+
+  // Modules. `module` is their name; shapes are those of torch.
+
+  /// torch.nn.Embedding of `entries` rows: ids [..] -> [.., width].
+  mlir::Value embedding(llvm::StringRef module, mlir::Value ids,
+                        int64_t entries, int64_t width);
+  /// torch.nn.Linear with a bias: [.., K] -> [.., width].
+  mlir::Value linear(llvm::StringRef module, mlir::Value input, int64_t width);
+  /// torch.nn.LayerNorm over the last dimension.
+  mlir::Value layerNorm(llvm::StringRef module, mlir::Value input,
+                        double epsilon);
+
+  // What modules do between their parts.
+
+  mlir::Value add(llvm::StringRef module, mlir::Value lhs, mlir::Value rhs);
+  mlir::Value activation(llvm::StringRef module, const Activation &activation,
+                         mlir::Value input);
+  /// Attention over all heads of query, key and value [B, T, C], hidden by
+  /// `mask`, which is added to the scores; [B, T, C].
+  mlir::Value attention(llvm::StringRef module, mlir::Value query,
+                        mlir::Value key, mlir::Value value, mlir::Value mask,
+                        int64_t heads);
+  mlir::Value paddingMask(llvm::StringRef module, mlir::Value mask);
+  mlir::Value selectToken(llvm::StringRef module, mlir::Value input,
+                          int64_t index);
+  mlir::Value tanh(llvm::StringRef module, mlir::Value input);
+
+private:
+  mlir::Location at(llvm::StringRef module);
+  /// The value of the tensor `name` (without prefix), which is declared when it
+  /// is first used. It is F32, however it is stored.
+  mlir::Value weight(llvm::StringRef name, llvm::ArrayRef<int64_t> shape);
+  /// `name` as the checkpoint spells it.
+  std::string spell(llvm::StringRef name) const;
+
+  Checkpoint &checkpoint;
+  std::string prefix;
+  Problems &problems;
+  mlir::OpBuilder builder; ///< at the end of the function
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::func::FuncOp function;
+  int64_t numParameters = 0;
+  llvm::SmallVector<mlir::Value> results;
+  llvm::SmallVector<mlir::Attribute> argumentAttributes, resultAttributes;
+};
+
+} // namespace transom::huggingface
+
+#endif // TRANSOM_FRONTENDS_HUGGINGFACE_MODELBUILDER_H

@@ -1,0 +1,76 @@
+//===- Problems.h - all that stands in the way, in one list -----*- C++ -*-===//
+//
+// Reading a model does not stop at the first mistake: whoever finds one puts it
+// here and goes on, so that `transom check` can tell everything in one run.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TRANSOM_FRONTENDS_HUGGINGFACE_PROBLEMS_H
+#define TRANSOM_FRONTENDS_HUGGINGFACE_PROBLEMS_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <string>
+#include <vector>
+
+namespace transom::huggingface {
+
+/// One finding. `what` says what was found and what is supported, `note` (if
+/// any) what to do about it.
+struct Problem {
+  enum class Severity { Error, Warning };
+  Severity severity;
+  std::string file; ///< inside the model's folder, or the folder itself
+  std::string what;
+  std::string note;
+};
+
+class Problems {
+public:
+  void error(const llvm::Twine &file, const llvm::Twine &what,
+             const llvm::Twine &note = "") {
+    list.push_back(
+        {Problem::Severity::Error, file.str(), what.str(), note.str()});
+  }
+  void warning(const llvm::Twine &file, const llvm::Twine &what,
+               const llvm::Twine &note = "") {
+    list.push_back(
+        {Problem::Severity::Warning, file.str(), what.str(), note.str()});
+  }
+  /// An error of the form `"key" is value; supported: ...`; `value` as JSON.
+  void unsupported(const llvm::Twine &file, llvm::StringRef key,
+                   const llvm::Twine &value, const llvm::Twine &supported,
+                   const llvm::Twine &note = "") {
+    error(file, "\"" + key + "\" is " + value + "; supported: " + supported,
+          note);
+  }
+
+  llvm::ArrayRef<Problem> all() const { return list; }
+  size_t numErrors() const {
+    return llvm::count_if(list, [](const Problem &problem) {
+      return problem.severity == Problem::Severity::Error;
+    });
+  }
+  bool hasErrors() const { return numErrors() != 0; }
+
+  /// One line a problem, `error: file: what`, and one a note, `note: ...`.
+  void print(llvm::raw_ostream &os) const {
+    for (const Problem &problem : list) {
+      bool isError = problem.severity == Problem::Severity::Error;
+      os << (isError ? "error: " : "warning: ") << problem.file << ": "
+         << problem.what << '\n';
+      if (!problem.note.empty())
+        os << "note: " << problem.note << '\n';
+    }
+  }
+
+private:
+  std::vector<Problem> list;
+};
+
+} // namespace transom::huggingface
+
+#endif // TRANSOM_FRONTENDS_HUGGINGFACE_PROBLEMS_H

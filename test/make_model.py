@@ -1,0 +1,170 @@
+"""Writes small BERT models for tests, whole or damaged, without torch.
+
+    make_model.py FOLDER [option...]
+
+    --set KEY=JSON       a key of config.json (JSON: null, 3, "gelu", ...)
+    --unset KEY          leaves the key out
+    --prefix bert.       before every tensor's name
+    --dtype F16          how tensors are stored: F32 (default), F16, BF16, F64
+    --no-pooler
+    --old-names          LayerNorm.gamma and LayerNorm.beta
+    --shards N           N files and an index
+    --drop TENSOR        leaves the tensor out
+    --add TENSOR=DTYPE:SHAPE   one more: position_ids=I64:1x4
+    --shape TENSOR=SHAPE       stores it in another shape: 3x4
+
+The model, unless --set says otherwise: 2 layers, 8 wide, 2 heads, 16 in the
+feed-forward layers, 32 words, 16 positions. Values are the same in every run.
+"""
+
+import argparse
+import json
+import pathlib
+import struct
+
+import numpy as np
+
+SIZES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "U8": 1}
+
+CONFIG = {
+    "architectures": ["BertModel"],
+    "model_type": "bert",
+    "hidden_act": "gelu",
+    "hidden_size": 8,
+    "intermediate_size": 16,
+    "layer_norm_eps": 1e-12,
+    "max_position_embeddings": 16,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 2,
+    "type_vocab_size": 2,
+    "vocab_size": 32,
+}
+
+
+def shapes(config, pooler=True):
+    """The tensors of a BertModel and their shapes."""
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    result = {}
+
+    def linear(name, rows, columns):
+        result[f"{name}.weight"] = (rows, columns)
+        result[f"{name}.bias"] = (rows,)
+
+    def norm(name):
+        result[f"{name}.weight"] = result[f"{name}.bias"] = (width,)
+
+    for table, key in (("word", "vocab_size"), ("token_type", "type_vocab_size"),
+                       ("position", "max_position_embeddings")):
+        result[f"embeddings.{table}_embeddings.weight"] = (config[key], width)
+    norm("embeddings.LayerNorm")
+    for i in range(config["num_hidden_layers"]):
+        layer = f"encoder.layer.{i}"
+        for part in ("query", "key", "value"):
+            linear(f"{layer}.attention.self.{part}", width, width)
+        linear(f"{layer}.attention.output.dense", width, width)
+        norm(f"{layer}.attention.output.LayerNorm")
+        linear(f"{layer}.intermediate.dense", inner, width)
+        linear(f"{layer}.output.dense", width, inner)
+        norm(f"{layer}.output.LayerNorm")
+    if pooler:
+        linear("pooler.dense", width, width)
+    return result
+
+
+def values(name, shape, random):
+    if name.endswith("LayerNorm.weight"):
+        return 1 + 0.1 * random.standard_normal(shape)
+    if name.endswith(".bias"):
+        return 0.1 * random.standard_normal(shape)
+    return random.standard_normal(shape) / np.sqrt(shape[-1])
+
+
+def store(array, dtype):
+    """The bytes of float64 values in a type of safetensors."""
+    if dtype == "BF16":  # The upper half of a float32, rounded to nearest even.
+        bits = array.astype("<f4").view("<u4").astype(np.uint64)
+        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2").tobytes()
+    return array.astype({"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8",
+                         "I32": "<i4", "U8": "u1"}[dtype]).tobytes()
+
+
+def write_safetensors(path, tensors):
+    """tensors: name -> (dtype, shape, bytes), in the order of the file."""
+    header, offset = {}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": list(shape),
+                        "data_offsets": [offset, offset + len(data)]}
+        offset += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for _, _, data in tensors.values():
+            file.write(data)
+
+
+def extents(text):
+    return tuple(int(n) for n in text.split("x")) if text else ()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--unset", action="append", default=[])
+    parser.add_argument("--prefix", default="")
+    parser.add_argument("--dtype", default="F32")
+    parser.add_argument("--no-pooler", action="store_true")
+    parser.add_argument("--old-names", action="store_true")
+    parser.add_argument("--shards", type=int, default=0)
+    parser.add_argument("--drop", action="append", default=[])
+    parser.add_argument("--add", action="append", default=[])
+    parser.add_argument("--shape", action="append", default=[])
+    options = parser.parse_args()
+
+    config = dict(CONFIG)
+    for setting in options.set:
+        key, _, value = setting.partition("=")
+        config[key] = json.loads(value)
+    sizes = {key: config[key] if isinstance(config.get(key), int) else default
+             for key, default in CONFIG.items()}
+    for key in options.unset:
+        del config[key]
+
+    random = np.random.default_rng(7)
+    reshaped = dict(item.split("=") for item in options.shape)
+    tensors = {}
+    for name, shape in shapes(sizes, not options.no_pooler).items():
+        shape = extents(reshaped.get(name, "")) or shape
+        data = store(values(name, shape, random), options.dtype)
+        if options.old_names and "LayerNorm." in name:
+            name = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+            name = name.replace("LayerNorm.bias", "LayerNorm.beta")
+        tensors[options.prefix + name] = (options.dtype, shape, data)
+    for name in options.drop:
+        del tensors[options.prefix + name]
+    for item in options.add:
+        name, _, kind = item.partition("=")
+        dtype, _, shape = kind.partition(":")
+        shape = extents(shape)
+        size = SIZES[dtype] * int(np.prod(shape, dtype=np.int64))
+        tensors[name] = (dtype, shape, bytes(size))
+
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with open(options.folder / "config.json", "w") as file:
+        json.dump(config, file, indent=2)
+    if not options.shards:
+        write_safetensors(options.folder / "model.safetensors", tensors)
+        return
+    files, names = {}, list(tensors)
+    for i in range(options.shards):
+        part = names[i::options.shards]
+        file = f"model-{i + 1:05}-of-{options.shards:05}.safetensors"
+        write_safetensors(options.folder / file, {n: tensors[n] for n in part})
+        files.update(dict.fromkeys(part, file))
+    with open(options.folder / "model.safetensors.index.json", "w") as file:
+        json.dump({"metadata": {}, "weight_map": files}, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+//===- Import.cpp - transom import: a model as IR -------------------------===//
+
+#include "tools/commands/Commands.h"
+
+#include "frontends/huggingface/HuggingFace.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OperationSupport.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace transom {
+
+static cl::SubCommand flags("import", "write a model's forward function as IR");
+
+static cl::opt<std::string> folder(cl::Positional, cl::Required,
+                                   cl::desc("MODEL"), cl::sub(flags));
+static cl::opt<std::string> output("o", cl::Required, cl::value_desc("file"),
+                                   cl::desc("where to write; - is stdout"),
+                                   cl::sub(flags));
+static cl::opt<std::string> task("task", cl::value_desc("task"),
+                                 cl::desc("default: what config.json asks for"),
+                                 cl::sub(flags));
+static cl::opt<bool>
+    locations("locations",
+              cl::desc("write the module's name behind each operation"),
+              cl::sub(flags));
+
+static int run() {
+  mlir::MLIRContext context;
+  huggingface::Problems problems;
+  huggingface::ImportedModel model =
+      huggingface::importModel(context, folder, {task}, problems);
+  problems.print(errs());
+  if (!model.module)
+    return 1;
+
+  mlir::OpPrintingFlags printing;
+  printing.enableDebugInfo(locations);
+  // A file appears when it is complete, or not at all.
+  Error error = writeToOutput(output, [&](raw_ostream &os) {
+    model.module->print(os, printing);
+    os << '\n';
+    return Error::success();
+  });
+  if (error) {
+    errs() << "error: " << output << ": " << toString(std::move(error)) << '\n';
+    return 1;
+  }
+  return 0;
+}
+
+Command importCommand() { return {flags, run}; }
+
+} // namespace transom
