@@ -7,4 +7,9 @@ namespace transom {
 #include "passes/Passes.h.inc"
 } // namespace transom
 
-void transom::registerPasses() {}
+void transom::registerPasses() {
+  registerFuseAttention();
+  registerFuseEpilogues();
+  registerFuseNorm();
+  registerMergeProjections();
+}
