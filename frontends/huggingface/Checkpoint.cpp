@@ -215,21 +215,26 @@ bool Checkpoint::hasPrefix(StringRef prefix) const {
                 [&](StringRef name) { return name.starts_with(prefix); });
 }
 
+StringRef Checkpoint::findNearest(StringRef tensor) const {
+  // By edit distance, if it is near at all.
+  unsigned best = std::max<unsigned>(3, tensor.size() / 3);
+  StringRef nearest;
+  for (StringRef candidate : tensors.keys()) {
+    unsigned distance = tensor.edit_distance(candidate, true, best);
+    if (distance < best || (distance == best && candidate < nearest)) {
+      best = distance;
+      nearest = candidate;
+    }
+  }
+  return nearest;
+}
+
 bool Checkpoint::require(StringRef tensor, ArrayRef<int64_t> shape,
                          Problems &problems) {
   used.insert(tensor);
   auto it = tensors.find(tensor);
   if (it == tensors.end()) {
-    // The nearest by edit distance, if it is near at all.
-    unsigned best = std::max<unsigned>(3, tensor.size() / 3);
-    StringRef nearest;
-    for (StringRef candidate : tensors.keys()) {
-      unsigned distance = tensor.edit_distance(candidate, true, best);
-      if (distance < best || (distance == best && candidate < nearest)) {
-        best = distance;
-        nearest = candidate;
-      }
-    }
+    StringRef nearest = numMissing++ < 20 ? findNearest(tensor) : "";
     problems.error(
         file, "no tensor \"" + tensor + "\" of shape " + describeShape(shape),
         nearest.empty() ? Twine()

@@ -67,10 +67,16 @@ private:
   const Safetensors *addShard(llvm::StringRef folder, llvm::StringRef name,
                               Problems &problems);
 
+  /// The name most like `tensor`, which does not exist; empty if none is.
+  llvm::StringRef findNearest(llvm::StringRef tensor) const;
+
   std::string file;
   std::vector<std::unique_ptr<Safetensors>> shards;
   llvm::StringMap<Entry> tensors;
   llvm::StringSet<> used;
+  /// Names are compared for the first few only: a wrong checkpoint lacks many
+  /// thousand tensors, and the comparison of each takes long.
+  size_t numMissing = 0;
 };
 
 } // namespace transom::huggingface

@@ -130,6 +130,8 @@ bool Safetensors::readHeader(Problems &problems) {
   StringRef data = rest.drop_front(headerBytes);
 
   bool ok = true;
+  int64_t lastEnd = 0;
+  StringRef lastName;
   for (const json::Object::value_type *item : sorted(*header)) {
     StringRef name = item->first;
     const json::Value &value = item->second;
@@ -163,10 +165,8 @@ bool Safetensors::readHeader(Problems &problems) {
       continue;
     }
     if (end > int64_t(data.size())) {
-      wrong("ends at byte " + Twine(end) + " of the data, of which the file " +
-                "has " + Twine(data.size()),
-            "the file is truncated or its header is wrong: download or copy it "
-            "again");
+      if (end > lastEnd)
+        std::tie(lastEnd, lastName) = {end, name};
       continue;
     }
     std::optional<int64_t> bytes = bytesOf(*shape, type->bits);
@@ -179,6 +179,13 @@ bool Safetensors::readHeader(Problems &problems) {
     tensors[name] = {type->name, std::move(*shape),
                      arrayRefFromStringRef(data.slice(begin, end))};
   }
+  // Of a truncated file many tensors are gone: name the last.
+  if (lastEnd != 0)
+    return fail("tensor \"" + printable(lastName) + "\" ends at byte " +
+                    Twine(lastEnd) + " of the data, of which the file has " +
+                    Twine(data.size()),
+                "the file is truncated or its header is wrong: download or "
+                "copy it again");
   return ok && checkCoverage(data.size(), problems);
 }
 
