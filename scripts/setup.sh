@@ -19,7 +19,7 @@ level=${1:-build}
 levels=(build) # Each level holds the ones before it.
 files=(requirements.txt)
 case $level in
-build) ;;
+build | demo) ;;
 test | bench) levels+=(test) files+=(requirements-test.txt) ;;&
 bench) levels+=(bench) files+=(requirements-bench.txt) ;;
 test) ;;
