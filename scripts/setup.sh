@@ -19,8 +19,9 @@ level=${1:-build}
 levels=(build) # Each level holds the ones before it.
 files=(requirements.txt)
 case $level in
-build | demo) ;;
-test | bench) levels+=(test) files+=(requirements-test.txt) ;;&
+build) ;;
+demo) levels+=(demo) ;;
+test | bench) levels+=(demo test) files+=(requirements-test.txt) ;;&
 bench) levels+=(bench) files+=(requirements-bench.txt) ;;
 test) ;;
 *) echo "usage: scripts/setup.sh [build|demo|test|bench]" >&2; exit 2 ;;
