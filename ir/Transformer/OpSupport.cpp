@@ -56,15 +56,18 @@ LogicalResult verifyElementwise(Operation *op, ValueRange operands) {
 }
 
 OpOperand &findRowsOperand(Operation *op) {
+  // The first operand is the activation, but where operands are broadcast:
+  // there it is one that has the result's leading extents without being
+  // repeated.
   auto result = dyn_cast<RankedTensorType>(op->getResult(0).getType());
-  for (OpOperand &operand : op->getOpOperands()) {
-    auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-    if (result && type && type.getRank() == result.getRank() &&
-        type.getRank() > 0 &&
-        succeeded(verifyCompatibleShape(type.getShape().drop_back(),
-                                        result.getShape().drop_back())))
-      return operand;
-  }
+  if (result && result.getRank() > 0 &&
+      isa<ElementwiseOpInterface, ElementwiseOp>(op))
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto type = dyn_cast<RankedTensorType>(operand.get().getType());
+      if (type && type.getRank() == result.getRank() &&
+          type.getShape().drop_back() == result.getShape().drop_back())
+        return operand;
+    }
   return op->getOpOperand(0);
 }
 
