@@ -12,4 +12,8 @@ void transom::registerPasses() {
   registerFuseEpilogues();
   registerFuseNorm();
   registerMergeProjections();
+  registerOutlineKernels();
+  registerPlanMemory();
+  registerRemovePadding();
+  registerVerifyLowerable();
 }

@@ -6,6 +6,7 @@
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/Transformer.h"
 #include "passes/Passes.h"
+#include "passes/Pipelines.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -22,6 +23,7 @@ inline void registerDialects(mlir::DialectRegistry &registry) {
 inline void registerAllPasses() {
   mlir::registerTransformsPasses();
   registerPasses();
+  registerPipelines();
 }
 
 } // namespace transom

@@ -1,0 +1,113 @@
+// RUN: transom-opt %s --transom-outline-kernels --split-input-file | FileCheck %s
+
+transformer.weight @a value dense<1.0> : tensor<8x8xf32>
+transformer.weight @b value dense<1.0> : tensor<8x8xf32>
+transformer.weight @g value dense<1.0> : tensor<8xf32>
+
+// Two layers that do the same share one kernel; weights are arguments. The
+// epilogue is part of what it does and of its name.
+// CHECK:       kernel.define private @linear_8x8(%{{.+}}: tensor<?x8xf32>, %{{.+}}: tensor<8x8xf32>, %{{.+}}: tensor<8xf32>) -> tensor<?x8xf32> rows 0 weights [1, 2] {
+// CHECK-NEXT:    %[[Y:.+]] = transformer.linear
+// CHECK-NEXT:    kernel.yield %[[Y]] : tensor<?x8xf32>
+// CHECK:       kernel.define private @linear_8x8_gelu(%{{.+}}: tensor<?x8xf32>, %{{.+}}: tensor<8x8xf32>) -> tensor<?x8xf32> rows 0 weights [1] {
+// CHECK-NOT:   kernel.define
+// CHECK-LABEL: func.func @shares_kernels
+// CHECK:         kernel.call @linear_8x8(%{{.+}}, %{{.+}}, %{{.+}}) layer "encoder.layer.0.output.dense"
+// CHECK:         kernel.call @linear_8x8(%{{.+}}, %{{.+}}, %{{.+}}) layer "encoder.layer.1.output.dense"
+// CHECK:         kernel.call @linear_8x8_gelu(%{{.+}}, %{{.+}}) layer "encoder.layer.0.intermediate.{dense,gelu}"
+func.func @shares_kernels(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %a = transformer.get_weight @a : tensor<8x8xf32>
+  %b = transformer.get_weight @b : tensor<8x8xf32>
+  %g = transformer.get_weight @g : tensor<8xf32>
+  %0 = transformer.linear %x, %a bias %g : tensor<?x8xf32>, tensor<8x8xf32>, tensor<8xf32> -> tensor<?x8xf32> loc("encoder.layer.0.output.dense")
+  %1 = transformer.linear %0, %b bias %g : tensor<?x8xf32>, tensor<8x8xf32>, tensor<8xf32> -> tensor<?x8xf32> loc("encoder.layer.1.output.dense")
+  %2 = transformer.linear %1, %b : tensor<?x8xf32>, tensor<8x8xf32> -> tensor<?x8xf32> {
+  ^bb0(%acc: f32):
+    %y = transformer.gelu none %acc : f32
+    transformer.yield %y : f32
+  } loc(fused["encoder.layer.0.intermediate.dense", "encoder.layer.0.intermediate.gelu"])
+  return %2 : tensor<?x8xf32>
+}
+
+// -----
+
+// Slices go along into the kernel, one argument an operand, even if they are of
+// one buffer; so does a splat constant, which is no argument.
+// CHECK:       kernel.define private @ragged_attention_2x4(%[[Q:.+]]: tensor<?x24xf32>, %[[K:.+]]: tensor<?x24xf32>, %[[V:.+]]: tensor<?x24xf32>, %{{.+}}: tensor<?xi32>, %{{.+}}: tensor<?xi32>, %{{.+}}: tensor<?xi32>) -> tensor<?x8xf32> rows 0 weights [] {
+// CHECK-NEXT:    transformer.slice %[[Q]] axis 1 from 0 to 8
+// CHECK-NEXT:    transformer.slice %[[K]] axis 1 from 8 to 16
+// CHECK-NEXT:    transformer.slice %[[V]] axis 1 from 16 to 24
+// CHECK-NEXT:    transformer.ragged_attention
+// CHECK:       kernel.define private @mul_8(%[[X:.+]]: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+// CHECK-NEXT:    %[[C:.+]] = arith.constant dense<2.000000e+00> : tensor<f32>
+// CHECK-NEXT:    transformer.mul %[[C]], %[[X]]
+// CHECK-LABEL: func.func @takes_slices_along(
+// CHECK-SAME:    %[[QKV:[a-z0-9]+]]: tensor<?x24xf32>, %[[O:[a-z0-9]+]]: tensor<?xi32>, %[[N:[a-z0-9]+]]: tensor<?xi32>)
+// CHECK-NEXT:    %[[A:.+]] = kernel.call @ragged_attention_2x4(%[[QKV]], %[[QKV]], %[[QKV]], %[[O]], %[[O]], %[[N]]) :
+// CHECK-NEXT:    %[[M:.+]] = kernel.call @mul_8(%[[A]]) :
+// CHECK-NEXT:    return %[[M]]
+func.func @takes_slices_along(%qkv: tensor<?x24xf32>, %o: tensor<?xi32>, %n: tensor<?xi32>) -> tensor<?x8xf32> {
+  %c = arith.constant dense<2.0> : tensor<f32>
+  %q = transformer.slice %qkv axis 1 from 0 to 8 : tensor<?x24xf32> -> tensor<?x8xf32>
+  %k = transformer.slice %qkv axis 1 from 8 to 16 : tensor<?x24xf32> -> tensor<?x8xf32>
+  %v = transformer.slice %qkv axis 1 from 16 to 24 : tensor<?x24xf32> -> tensor<?x8xf32>
+  %a = transformer.ragged_attention %q, %k, %v, %o, %o, %n heads 2 key_heads 2 scale 0.5
+      : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  %m = transformer.mul %c, %a : tensor<f32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  return %m : tensor<?x8xf32>
+}
+
+// -----
+
+transformer.weight @g value dense<1.0> : tensor<8xf32>
+
+// A sum that nobody uses is not stored; where it is used there is another
+// kernel, whose name is its own.
+// CHECK:       kernel.define private @add_layer_norm_8({{.+}}) -> tensor<?x8xf32> rows 0 weights [2, 3] {
+// CHECK-NEXT:    %[[Y:.+]], %{{.+}} = transformer.add_layer_norm
+// CHECK-NEXT:    kernel.yield %[[Y]] : tensor<?x8xf32>
+// CHECK:       kernel.define private @[[$BOTH:add_layer_norm_8_[0-9]+]]({{.+}}) -> (tensor<?x8xf32>, tensor<?x8xf32>) rows 0 weights [2, 3] {
+// CHECK-NEXT:    %[[Y:.+]], %[[S:.+]] = transformer.add_layer_norm
+// CHECK-NEXT:    kernel.yield %[[Y]], %[[S]]
+// CHECK-LABEL: func.func @drops_unused_sums
+// CHECK:         %[[A:.+]] = kernel.call @add_layer_norm_8(
+// CHECK:         %[[B:.+]]:2 = kernel.call @[[$BOTH]](
+// CHECK:         return %[[B]]#0, %[[B]]#1
+func.func @drops_unused_sums(%x: tensor<?x8xf32>, %r: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  %g = transformer.get_weight @g : tensor<8xf32>
+  %0, %s0 = transformer.add_layer_norm %x, %r, %g, %g epsilon 1.0e-12 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x8xf32>, tensor<?x8xf32>
+  %1, %s1 = transformer.add_layer_norm %0, %r, %g, %g epsilon 1.0e-12 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x8xf32>, tensor<?x8xf32>
+  return %1, %s1 : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// -----
+
+// Negative: what differs in an attribute is not the same kernel, and neither is
+// a row gather from an activation the same as from a table of weights.
+transformer.weight @t value dense<1.0> : tensor<16x8xf32>
+transformer.weight @g value dense<1.0> : tensor<8xf32>
+// CHECK-DAG:   kernel.define private @embedding_8(%{{.+}}: tensor<?xi32>, %{{.+}}: tensor<16x8xf32>) -> tensor<?x8xf32> rows 0 weights [1]
+// CHECK-DAG:   kernel.define private @embedding_8_1(%{{.+}}: tensor<?xi32>, %{{.+}}: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights []
+// CHECK-DAG:   kernel.define private @rms_norm_8(
+// CHECK-DAG:   kernel.define private @rms_norm_8_0(
+// CHECK-LABEL: func.func @keeps_apart_what_differs
+func.func @keeps_apart_what_differs(%ids: tensor<?xi32>, %rows: tensor<?xi32>) -> tensor<?x8xf32> {
+  %t = transformer.get_weight @t : tensor<16x8xf32>
+  %g = transformer.get_weight @g : tensor<8xf32>
+  %0 = transformer.embedding %ids, %t : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
+  %1 = transformer.rms_norm %0, %g epsilon 1.0e-6 : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
+  %2 = transformer.rms_norm %1, %g epsilon 1.0e-5 : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
+  %3 = transformer.embedding %rows, %2 : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  return %3 : tensor<?x8xf32>
+}
+
+// -----
+
+// Negative: a slice that is a result is work, a copy.
+// CHECK:       kernel.define private @slice_4(%{{.+}}: tensor<?x8xf32>) -> tensor<?x4xf32> rows 0 weights []
+// CHECK-LABEL: func.func @slice_as_result
+// CHECK-NEXT:    kernel.call @slice_4(
+func.func @slice_as_result(%x: tensor<?x8xf32>) -> tensor<?x4xf32> {
+  %y = transformer.slice %x axis 1 from 0 to 4 : tensor<?x8xf32> -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}

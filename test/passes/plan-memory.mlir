@@ -1,0 +1,107 @@
+// RUN: transom-opt %s --transom-plan-memory --split-input-file | FileCheck %s
+
+kernel.define private @tanh_8(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.tanh %x : tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+kernel.define private @linear_8x100(%x: tensor<?x8xf32>, %w: tensor<100x8xf32>) -> tensor<?x100xf32> rows 0 weights [1] {
+  %0 = transformer.linear %x, %w : tensor<?x8xf32>, tensor<100x8xf32> -> tensor<?x100xf32>
+  kernel.yield %0 : tensor<?x100xf32>
+}
+kernel.define private @linear_100x8(%x: tensor<?x100xf32>, %w: tensor<8x100xf32>) -> tensor<?x8xf32> rows 0 weights [1] {
+  %0 = transformer.linear %x, %w : tensor<?x100xf32>, tensor<8x100xf32> -> tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+kernel.define private @embedding_8(%ids: tensor<?xi32>, %t: tensor<16x8xf32>) -> tensor<?x8xf32> rows 0 weights [1] {
+  %0 = transformer.embedding %ids, %t : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+transformer.weight @t value dense<1.0> : tensor<16x8xf32>
+transformer.weight @up value dense<1.0> : tensor<100x8xf32>
+transformer.weight @down value dense<1.0> : tensor<8x100xf32>
+
+// Rows of 8 take 64 elements, of 100 take 128. The embedding is dead when the
+// first activation is written, so its memory serves for the second; the output
+// must not be overwritten. Weights are named once.
+// CHECK-LABEL: kernel.program @reuses_memory(
+// CHECK-SAME:    %[[IDS:.+]]: !kernel.buffer<tensor<?xi32>, tokens> {transformer.dims = ["tokens"], transformer.name = "ids"})
+// CHECK-SAME:    -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [768, 0, 0, 0]
+// CHECK-NEXT:    %[[T:.+]] = kernel.weight @t : !kernel.buffer<tensor<16x8xf32>>
+// CHECK-NEXT:    %[[UP:.+]] = kernel.weight @up
+// CHECK-NEXT:    %[[DOWN:.+]] = kernel.weight @down
+// CHECK-NEXT:    %[[X:.+]] = kernel.slot [512, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+// CHECK-NEXT:    kernel.launch @embedding_8 rows tokens reads(%[[IDS]], %[[T]]) writes(%[[X]]) outputs [0] layer "embeddings" :
+// CHECK-NEXT:    %[[H:.+]] = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x100xf32>, tokens>
+// CHECK-NEXT:    kernel.launch @linear_8x100 rows tokens reads(%[[X]], %[[UP]]) writes(%[[H]]) outputs [0] :
+// CHECK-NEXT:    %[[Y:.+]] = kernel.slot [512, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+// CHECK-NEXT:    kernel.launch @linear_100x8 rows tokens reads(%[[H]], %[[DOWN]]) writes(%[[Y]])
+// CHECK-NEXT:    %[[H2:.+]] = kernel.slot [0, 0, 0, 0]
+// CHECK-NEXT:    kernel.launch @linear_8x100 rows tokens reads(%[[Y]], %[[UP]]) writes(%[[H2]])
+// CHECK-NEXT:    %[[Z:.+]] = kernel.slot [512, 0, 0, 0]
+// CHECK-NEXT:    kernel.launch @linear_100x8 rows tokens reads(%[[H2]], %[[DOWN]]) writes(%[[Z]])
+// CHECK-NEXT:    kernel.return %[[Z]]
+func.func @reuses_memory(%ids: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "ids"})
+    -> (tensor<?x8xf32> {transformer.name = "y"}) {
+  %t = transformer.get_weight @t : tensor<16x8xf32>
+  %up = transformer.get_weight @up : tensor<100x8xf32>
+  %down = transformer.get_weight @down : tensor<8x100xf32>
+  %x = kernel.call @embedding_8(%ids, %t) layer "embeddings" : (tensor<?xi32>, tensor<16x8xf32>) -> tensor<?x8xf32>
+  %h = kernel.call @linear_8x100(%x, %up) : (tensor<?x8xf32>, tensor<100x8xf32>) -> tensor<?x100xf32>
+  %y = kernel.call @linear_100x8(%h, %down) : (tensor<?x100xf32>, tensor<8x100xf32>) -> tensor<?x8xf32>
+  %h2 = kernel.call @linear_8x100(%y, %up) : (tensor<?x8xf32>, tensor<100x8xf32>) -> tensor<?x100xf32>
+  %z = kernel.call @linear_100x8(%h2, %down) : (tensor<?x100xf32>, tensor<8x100xf32>) -> tensor<?x8xf32>
+  return %z : tensor<?x8xf32>
+}
+
+// -----
+
+kernel.define private @tanh_8(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.tanh %x : tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+kernel.define private @select_8(%rows: tensor<?xi32>, %x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.embedding %rows, %x : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+kernel.define private @embedding_8(%ids: tensor<?xi32>, %t: tensor<16x8xf32>) -> tensor<?x8xf32> rows 0 weights [1] {
+  %0 = transformer.embedding %ids, %t : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+transformer.weight @t value dense<1.0> : tensor<16x8xf32>
+
+// Two outputs: the first lives to the end although another launch follows; each
+// launch says who needs it, and what nobody needs is not there. What has a row a
+// sequence lies behind all tokens. Offsets have one row more than sequences.
+// CHECK-LABEL: kernel.program @two_outputs(
+// CHECK-SAME:    !kernel.buffer<tensor<?xi32>, sequences, 1>
+// CHECK-SAME:    arena [512, 512, 0, 0]
+// CHECK:         %[[X:.+]] = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+// CHECK-NEXT:    kernel.launch @embedding_8 {{.+}} writes(%[[X]]) outputs [0, 1]
+// CHECK-NEXT:    %[[Y:.+]] = kernel.slot [256, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+// CHECK-NEXT:    kernel.launch @tanh_8 rows tokens reads(%[[X]]) writes(%[[Y]]) outputs [0]
+// CHECK-NEXT:    %[[P:.+]] = kernel.slot [512, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, sequences>
+// CHECK-NEXT:    kernel.launch @select_8 rows sequences reads(%{{.+}}, %[[X]]) writes(%[[P]]) outputs [1]
+// CHECK-NEXT:    %[[Q:.+]] = kernel.slot [512, 256, 0, 0] : !kernel.buffer<tensor<?x8xf32>, sequences>
+// CHECK-NEXT:    kernel.launch @tanh_8 rows sequences reads(%[[P]]) writes(%[[Q]]) outputs [1]
+// CHECK-NEXT:    kernel.return %[[Y]], %[[Q]]
+func.func @two_outputs(%ids: tensor<?xi32> {transformer.dims = ["tokens"]},
+                       %offsets: tensor<?xi32> {transformer.dims = ["sequences+1"]},
+                       %rows: tensor<?xi32> {transformer.dims = ["sequences"]}) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  %t = transformer.get_weight @t : tensor<16x8xf32>
+  %x = kernel.call @embedding_8(%ids, %t) : (tensor<?xi32>, tensor<16x8xf32>) -> tensor<?x8xf32>
+  %y = kernel.call @tanh_8(%x) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %p = kernel.call @select_8(%rows, %x) : (tensor<?xi32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  %q = kernel.call @tanh_8(%p) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %unused = kernel.call @tanh_8(%q) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %y, %q : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// -----
+
+// Negative: an argument that is returned is nobody's slot; the arena is empty.
+// CHECK-LABEL: kernel.program @returns_its_argument(
+// CHECK-SAME:    arena [0, 0, 0, 0]
+// CHECK-NEXT:    kernel.return %{{.+}}
+func.func @returns_its_argument(%x: tensor<?xi32> {transformer.dims = ["tokens"]}) -> tensor<?xi32> {
+  return %x : tensor<?xi32>
+}

@@ -1,0 +1,149 @@
+// RUN: transom-opt %s --transom-remove-padding --split-input-file --verify-diagnostics
+
+// Whatever looks across the tokens of a sequence is named, with the pass that
+// should have consumed it.
+
+func.func @softmax_over_tokens(%x: tensor<?x?xf32> {transformer.dims = ["batch", "length"]})
+    -> (tensor<?x?xf32> {transformer.dims = ["batch", "length"]}) {
+  // expected-error @+1 {{'transformer.softmax' op mixes tokens: its last dimension is packed}}
+  %y = transformer.softmax %x : tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}
+
+// -----
+
+func.func @matmul_of_heads(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  // expected-error @+2 {{'transformer.matmul' op cannot be packed: it is not rowwise}}
+  // expected-note @+1 {{transom-fuse-attention should have consumed it}}
+  %s = transformer.matmul %h, %h transpose_rhs : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32> -> tensor<?x2x?x?xf32>
+  return %x : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @reshape(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x2x4xf32> {transformer.dims = ["batch", "length", "a", "b"]}) {
+  // expected-error @+2 {{'transformer.reshape' op cannot be packed: it is not rowwise}}
+  // expected-note @+1 {{transom-raise should have consumed it}}
+  %y = transformer.reshape %x to [0, 0, 2, 4] : tensor<?x?x8xf32> -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+func.func @mean_over_tokens(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x8xf32> {transformer.dims = ["batch", "width"]}) {
+  // expected-error @+1 {{'transformer.reduce' op mixes tokens: it reduces a dimension that is packed}}
+  %y = transformer.reduce mean %x axes [1] : tensor<?x?x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @slice_of_tokens(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  // expected-error @+1 {{'transformer.slice' op mixes tokens: only the last axis can be sliced}}
+  %y = transformer.slice %x axis 1 from 0 to 4 : tensor<?x?x8xf32> -> tensor<?x?x8xf32>
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+transformer.weight @positions value dense<1.0> : tensor<4x8xf32>
+func.func @table_of_positions(%x: tensor<?x4x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x4x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %p = transformer.get_weight @positions : tensor<4x8xf32>
+  // expected-error @+1 {{'transformer.add' op cannot be packed: operand 1 has no batch but differs from token to token}}
+  %y = transformer.add %x, %p : tensor<?x4x8xf32>, tensor<4x8xf32> -> tensor<?x4x8xf32>
+  return %y : tensor<?x4x8xf32>
+}
+
+// -----
+
+func.func @mask_as_value(%x: tensor<?x?xi32> {transformer.dims = ["batch", "length"]},
+                         %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    -> (tensor<?x?xi32> {transformer.dims = ["batch", "length"]}) {
+  // expected-error @+1 {{'transformer.add' op cannot be packed: it mixes values per token and the attention mask}}
+  %y = transformer.add %x, %mask : tensor<?x?xi32>, tensor<?x?xi32> -> tensor<?x?xi32>
+  return %y : tensor<?x?xi32>
+}
+
+// -----
+
+func.func @attention_ignores_mask(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
+                                  %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  // expected-error @+2 {{'transformer.attention' op cannot be packed: it attends to tokens that the function's attention mask hides}}
+  // expected-note @+1 {{transom-remove-padding should have consumed it}}
+  %y = transformer.attention %h, %h, %h scale 1.0 : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32> -> tensor<?x2x?x4xf32>
+  %z = transformer.merge_heads %y : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  return %z : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @attention_with_other_bias(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  %b = arith.constant dense<1.0> : tensor<1x1x1x1xf32>
+  // expected-error @+2 {{'transformer.attention' op cannot be packed: its bias is not the padding mask of the function's attention mask alone}}
+  // expected-note @+1 {{transom-remove-padding should have consumed it}}
+  %y = transformer.attention %h, %h, %h bias %b scale 1.0 : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<1x1x1x1xf32> -> tensor<?x2x?x4xf32>
+  %z = transformer.merge_heads %y : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  return %z : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @sequences_beside_tokens(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %s = transformer.select_token %x at 0 : tensor<?x?x8xf32> -> tensor<?x8xf32>
+  // expected-error @+1 {{'transformer.add' op cannot be packed: it mixes values per token and values per sequence}}
+  %y = transformer.add %x, %s : tensor<?x?x8xf32>, tensor<?x8xf32> -> tensor<?x?x8xf32>
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+// A masked token that is asked for stands last in its sequence, where causal
+// attention would count from.
+func.func @causal_and_selected(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
+                               %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    -> (tensor<?x8xf32> {transformer.dims = ["batch", "width"]}) {
+  %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  // expected-error @+2 {{'transformer.attention' op cannot be packed: causal attention beside 'transformer.select_token' of a masked token}}
+  // expected-note @+1 {{transom-remove-padding should have consumed it}}
+  %y = transformer.attention %h, %h, %h bias %m causal scale 1.0 : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x1x1x?xf32> -> tensor<?x2x?x4xf32>
+  %z = transformer.merge_heads %y : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  %s = transformer.select_token %z at 0 : tensor<?x?x8xf32> -> tensor<?x8xf32>
+  return %s : tensor<?x8xf32>
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op argument 1 expects 'transformer.dims' to name each dimension of 'tensor<?x?xi32>'}}
+func.func @argument_without_dims(%x: tensor<?x?xi32> {transformer.dims = ["batch", "length"]}, %y: tensor<?x?xi32>)
+    -> (tensor<?x?xi32> {transformer.dims = ["batch", "length"]}) {
+  return %x : tensor<?x?xi32>
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op argument 1 expects dimensions ["batch", "length", ..] or ["batch", ..], got ["heads", "batch"]}}
+func.func @argument_of_other_dims(%x: tensor<?x?xi32> {transformer.dims = ["batch", "length"]},
+                                  %y: tensor<?x?xi32> {transformer.dims = ["heads", "batch"]})
+    -> (tensor<?x?xi32> {transformer.dims = ["batch", "length"]}) {
+  return %x : tensor<?x?xi32>
+}
+
+// -----
+
+func.func @result_of_other_dims(%x: tensor<?x?xf32> {transformer.dims = ["batch", "length"]})
+    -> (tensor<?x?xf32> {transformer.dims = ["batch", "width"]}) {
+  // expected-error @+1 {{'func.return' op expects result 0 to be per token or per sequence as 'transformer.dims' says, got values per token}}
+  return %x : tensor<?x?xf32>
+}

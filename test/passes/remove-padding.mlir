@@ -1,0 +1,104 @@
+// RUN: transom-opt %s --transom-remove-padding --split-input-file | FileCheck %s
+
+// A layer of an encoder: rows stay rows, attention is told where sequences
+// begin, the mask is gone.
+// CHECK-LABEL: func.func @encoder_layer
+// CHECK-SAME:    %[[IDS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "input_ids"}
+// CHECK-SAME:    %[[OFFSETS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = "sequence_offsets"}
+// CHECK-SAME:    %[[LENGTHS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = "key_lengths"}
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "last_hidden_state"})
+// CHECK:         %[[TABLE:.+]] = transformer.get_weight @table
+// CHECK:         %[[X:.+]] = transformer.embedding %[[IDS]], %[[TABLE]] : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
+// CHECK:         %[[Q:.+]] = transformer.linear %[[X]], %{{.+}} : tensor<?x8xf32>, tensor<8x8xf32> -> tensor<?x8xf32>
+// CHECK:         %[[A:.+]] = transformer.ragged_attention %[[Q]], %[[X]], %[[X]], %[[OFFSETS]], %[[OFFSETS]], %[[LENGTHS]] heads 2 key_heads 2 scale 5.000000e-01
+// CHECK:         %[[Y:.+]], %{{.+}} = transformer.add_layer_norm %[[A]], %[[X]], %{{.+}} : tensor<?x8xf32>, tensor<?x8xf32>
+// CHECK:         return %[[Y]]
+transformer.weight @table value dense<1.0> : tensor<16x8xf32>
+transformer.weight @w value dense<1.0> : tensor<8x8xf32>
+transformer.weight @g value dense<1.0> : tensor<8xf32>
+func.func @encoder_layer(
+    %ids: tensor<?x?xi32> {transformer.name = "input_ids", transformer.dims = ["batch", "length"]},
+    %mask: tensor<?x?xi32> {transformer.name = "attention_mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    -> (tensor<?x?x8xf32> {transformer.name = "last_hidden_state", transformer.dims = ["batch", "length", "width"]}) {
+  %table = transformer.get_weight @table : tensor<16x8xf32>
+  %w = transformer.get_weight @w : tensor<8x8xf32>
+  %g = transformer.get_weight @g : tensor<8xf32>
+  %x = transformer.embedding %ids, %table : tensor<?x?xi32>, tensor<16x8xf32> -> tensor<?x?x8xf32>
+  %q = transformer.linear %x, %w : tensor<?x?x8xf32>, tensor<8x8xf32> -> tensor<?x?x8xf32>
+  %qh = transformer.split_heads %q heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  %kh = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
+  %h = transformer.attention %qh, %kh, %kh bias %m scale 0.5
+      : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x1x1x?xf32> -> tensor<?x2x?x4xf32>
+  %a = transformer.merge_heads %h : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  %y, %s = transformer.add_layer_norm %a, %x, %g, %g epsilon 1.0e-12
+      : tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x?x8xf32>, tensor<?x?x8xf32>
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+// One row of each sequence is a gather by rows that the runtime knows; each
+// token that is asked for has one such argument. What follows is per sequence.
+// CHECK-LABEL: func.func @selects_tokens
+// CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x4xf32> {transformer.dims = ["tokens", "width"]}
+// CHECK-SAME:    %[[FIRST:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "token_rows_0", transformer.role = "token_rows", transformer.token_index = 0 : i64}
+// CHECK-SAME:    %[[THIRD:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "token_rows_2", transformer.role = "token_rows", transformer.token_index = 2 : i64}
+// CHECK-SAME:    -> (tensor<?x4xf32> {transformer.dims = ["sequences", "width"]})
+// CHECK:         %[[A:.+]] = transformer.embedding %[[FIRST]], %[[X]] : tensor<?xi32>, tensor<?x4xf32> -> tensor<?x4xf32>
+// CHECK:         %[[B:.+]] = transformer.embedding %[[THIRD]], %[[X]]
+// CHECK:         %[[C:.+]] = transformer.embedding %[[FIRST]], %[[X]]
+// CHECK:         %[[AB:.+]] = transformer.add %[[A]], %[[B]] : tensor<?x4xf32>, tensor<?x4xf32> -> tensor<?x4xf32>
+// CHECK:         transformer.add %[[AB]], %[[C]]
+func.func @selects_tokens(%x: tensor<?x?x4xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x4xf32> {transformer.dims = ["batch", "width"]}) {
+  %a = transformer.select_token %x at 0 : tensor<?x?x4xf32> -> tensor<?x4xf32>
+  %b = transformer.select_token %x at 2 : tensor<?x?x4xf32> -> tensor<?x4xf32>
+  %c = transformer.select_token %x at 0 : tensor<?x?x4xf32> -> tensor<?x4xf32>
+  %ab = transformer.add %a, %b : tensor<?x4xf32>, tensor<?x4xf32> -> tensor<?x4xf32>
+  %abc = transformer.add %ab, %c : tensor<?x4xf32>, tensor<?x4xf32> -> tensor<?x4xf32>
+  return %abc : tensor<?x4xf32>
+}
+
+// -----
+
+// Axes and constants lose the dimension that is packed.
+// CHECK-LABEL: func.func @renumbers_axes
+// CHECK:         %[[C:.+]] = arith.constant dense<2.000000e+00> : tensor<8xf32>
+// CHECK:         %[[X:.+]] = transformer.mul %{{.+}}, %[[C]] : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
+// CHECK:         %[[S:.+]] = transformer.slice %[[X]] axis 1 from 0 to 4 : tensor<?x8xf32> -> tensor<?x4xf32>
+// CHECK:         transformer.reduce mean %[[S]] axes [1] keep_dims : tensor<?x4xf32> -> tensor<?x1xf32>
+func.func @renumbers_axes(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x1xf32> {transformer.dims = ["batch", "length", "one"]}) {
+  %c = arith.constant dense<2.0> : tensor<1x1x8xf32>
+  %y = transformer.mul %x, %c : tensor<?x?x8xf32>, tensor<1x1x8xf32> -> tensor<?x?x8xf32>
+  %s = transformer.slice %y axis 2 from 0 to 4 : tensor<?x?x8xf32> -> tensor<?x?x4xf32>
+  %m = transformer.reduce mean %s axes [-1] keep_dims : tensor<?x?x4xf32> -> tensor<?x?x1xf32>
+  return %m : tensor<?x?x1xf32>
+}
+
+// -----
+
+// Causal attention and grouped key heads carry over; without a mask there is
+// nothing to hide.
+// CHECK-LABEL: func.func @decoder
+// CHECK:         transformer.ragged_attention {{.+}} heads 4 key_heads 2 causal scale
+func.func @decoder(%q: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
+                   %k: tensor<?x?x4xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %qh = transformer.split_heads %q heads 4 : tensor<?x?x8xf32> -> tensor<?x4x?x2xf32>
+  %kh = transformer.split_heads %k heads 2 : tensor<?x?x4xf32> -> tensor<?x2x?x2xf32>
+  %h = transformer.attention %qh, %kh, %kh causal scale 1.0
+      : tensor<?x4x?x2xf32>, tensor<?x2x?x2xf32>, tensor<?x2x?x2xf32> -> tensor<?x4x?x2xf32>
+  %a = transformer.merge_heads %h : tensor<?x4x?x2xf32> -> tensor<?x?x8xf32>
+  return %a : tensor<?x?x8xf32>
+}
+
+// -----
+
+// Negative: a function without a batch is packed already, or no model.
+// CHECK-LABEL: func.func @packed_already
+// CHECK-SAME:    tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}) -> tensor<?x8xf32>
+func.func @packed_already(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}) -> tensor<?x8xf32> {
+  return %x : tensor<?x8xf32>
+}
