@@ -11,6 +11,9 @@ namespace transom::codegen {
 
 struct KernelOptions {
   bool emitAssembly = false;
+  bool emitStatement = false; ///< Halide's lowered statement, as text
+  /// False: the algorithm alone, correct and slow, as tests want it.
+  bool schedule = true;
 };
 
 /// Version of algorithms and schedules: part of the object cache's key. Counts

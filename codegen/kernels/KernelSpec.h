@@ -171,6 +171,7 @@ struct CompiledKernel {
   std::string family;
   std::vector<char> object; ///< a relocatable object file
   std::string assembly;     ///< when asked for
+  std::string statement;    ///< when asked for
   std::vector<Variant> variants;
   std::vector<transom_kernel_argument> arguments;
   std::vector<Packing> packing; ///< one a launch operand; Dense if no weight

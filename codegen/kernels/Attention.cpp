@@ -1,0 +1,271 @@
+//===- Attention.cpp - softmax(scale q k^T) v within each sequence --------===//
+// Shapes, innermost first: q, out [D, rows]; k, v [D, keys]: views of one head
+// of one sequence in rows of several heads; f32. One task: a chunk of rows.
+//
+// Once a task, k is packed so that vectors run over keys, and v so that rows of
+// a head are dense. Then, a tile of query rows at a time:
+//   scores  registers: tile x block of keys, each dot product in order of d
+//   maximum, exp2, sum over the scores of the tile, in L1 or L2
+//   output  registers: tile x a part of D, in order of keys
+// Keys beyond the sequence (or masked by `causal`) have score -1e30, and the
+// maximum is at least -1e29, so their weight is exactly 0.
+// A row's result depends on its own sequence only: not on its place in a tile.
+//===----------------------------------------------------------------------===//
+#include "codegen/kernels/Elementwise.h"
+#include "codegen/kernels/Verbs.h"
+
+#include <algorithm>
+
+using namespace transom::codegen;
+using Halide::Expr;
+using Halide::Func;
+using Halide::ImageParam;
+using Halide::Param;
+using Halide::RDom;
+using Halide::TailStrategy;
+using Halide::Var;
+
+namespace {
+
+/// Sizes of the tiles.
+struct Tiles {
+  int rows;     ///< query rows
+  int keys;     ///< keys of a block, whole vectors
+  int depth;    ///< D in whole vectors
+  int outDepth; ///< part of it that the output tile holds
+  int taskRows;
+};
+
+Tiles tilesOf(const AttentionSpec &spec, const Machine &machine) {
+  int lanes = machine.floatLanes;
+  Tiles tiles;
+  // 8 x 2 vectors of accumulators, or 6 x 2 if there are 16 registers.
+  tiles.rows = machine.vectorRegisters >= 32 ? 8 : 6;
+  tiles.keys = 2 * lanes;
+  tiles.depth = static_cast<int>(roundUp(spec.headDim, lanes));
+  tiles.outDepth = lanes;
+  for (int vectors : {2, 3})
+    if ((vectors + 1) * tiles.rows < machine.vectorRegisters &&
+        tiles.depth % (vectors * lanes) == 0)
+      tiles.outDepth = vectors * lanes;
+  // Packing costs as much as scores for a few rows. Causal tasks skip the keys
+  // that none of their rows sees, so shorter ones skip more.
+  tiles.taskRows = (spec.causal ? 64 : 240) / tiles.rows * tiles.rows;
+  return tiles;
+}
+
+class Attention : public Kernel {
+public:
+  Attention(const AttentionSpec &spec, const Machine &machine);
+  void schedule(const Machine &machine) override;
+
+private:
+  AttentionSpec spec;
+  Tiles tiles;
+  Var d{"d"}, i{"i"};             ///< column of a head, query row
+  Var key{"key"}, block{"block"}; ///< a key is block * tiles.keys + key
+  Var lane{"lane"};
+  RDom depth, part, fold, each;
+  Func packedQ{"packed_q"}, packedK{"packed_k"}, packedV{"packed_v"};
+  Func limit{"limit"}, dot{"dot"}, score{"score"}, weight{"weight"};
+  Func maxima{"maxima"}, maximum{"maximum"}, sums{"sums"}, inverse{"inverse"};
+  Func total{"total"}, sum{"sum"}, row{"row"}, out{"out"};
+};
+
+Attention::Attention(const AttentionSpec &spec, const Machine &machine)
+    : spec(spec), tiles(tilesOf(spec, machine)) {
+  const int lanes = machine.floatLanes;
+  const int headDim = static_cast<int>(spec.headDim);
+  const float log2e = 1.44269504f;
+  const float masked = -1e30f, least = -1e29f;
+
+  auto head = [&](int32_t operand, int64_t stride, int64_t offset, bool isKey) {
+    return View{
+        .operand = operand,
+        .dims = {fixed(headDim), isKey ? taskKeys(stride) : taskRows(stride)},
+        .rows = isKey ? TRANSOM_TASK_KEYS : TRANSOM_TASK_ROWS,
+        .rowStride = stride,
+        .columnStride = headDim,
+        .offset = offset,
+        .columnDivisor =
+            static_cast<int32_t>(isKey ? spec.heads / spec.keyHeads : 1)};
+  };
+  ImageParam q = view("q", head(0, spec.queryStride, spec.queryOffset, false));
+  ImageParam k = view("k", head(1, spec.keyStride, spec.keyOffset, true));
+  ImageParam v = view("v", head(2, spec.valueStride, spec.valueOffset, true));
+  Param<int32_t> keys = scalar("keys", TRANSOM_TASK_KEYS);
+  Expr rows = q.dim(1).extent();
+
+  // Keys that row i sees, and that any row of this task sees.
+  Expr seen = keys, seenByTask = keys;
+  if (spec.causal) {
+    Param<int32_t> begin = scalar("row_begin", TRANSOM_TASK_ROW_BEGIN);
+    Param<int32_t> length = scalar("sequence_rows", TRANSOM_SEQUENCE_ROWS);
+    seen = begin + i + 1 + keys - length;
+    seenByTask = clamp(begin + rows + keys - length, 0, keys);
+  }
+  Expr blocks = (seenByTask + (tiles.keys - 1)) / tiles.keys;
+  auto keyRow = [&](Expr key, Expr block) {
+    return min(block * tiles.keys + key, keys - 1);
+  };
+  auto column = [&](Var d) -> Expr {
+    return tiles.depth == headDim ? Expr(d) : min(d, headDim - 1);
+  };
+
+  packedQ(d, i) = q(d, min(i, rows - 1)) * (spec.scale * log2e);
+  packedK(key, d, block) = k(d, keyRow(key, block));
+  packedV(d, key, block) = v(column(d), keyRow(key, block));
+
+  depth = RDom(0, headDim, "depth");
+  dot(key, i, block) = 0.0f;
+  dot(key, i, block) += packedQ(depth, i) * packedK(key, depth, block);
+  // Kept, so that the bounds of loops do not follow from this comparison: they
+  // would be negative for rows that see nothing.
+  limit(i) = seen;
+  score(key, i, block) =
+      select(block * tiles.keys + key < limit(i), dot(key, i, block), masked);
+
+  part = RDom(0, tiles.keys / lanes, 0, blocks, "part");
+  fold = RDom(0, lanes, "fold");
+  maxima(lane, i) = least;
+  maxima(lane, i) =
+      max(maxima(lane, i), score(part.x * lanes + lane, i, part.y));
+  maximum(i) = least;
+  maximum(i) = max(maximum(i), maxima(fold, i));
+  weight(key, i, block) = exp2Of(score(key, i, block) - maximum(i));
+  sums(lane, i) = 0.0f;
+  sums(lane, i) += weight(part.x * lanes + lane, i, part.y);
+  total(i) = 0.0f;
+  total(i) += sums(fold, i);
+  // A row that sees no key is zero.
+  inverse(i) = select(total(i) == 0.0f, 0.0f, 1.0f / total(i));
+
+  each = RDom(0, tiles.keys, 0, blocks, "each");
+  sum(d, i) = 0.0f;
+  sum(d, i) += weight(each.x, i, each.y) * packedV(d, each.x, each.y);
+  row(d, i) = sum(d, i) * inverse(i);
+  out(d, i) = row(d, i);
+  result(out, {.operand = 6,
+               .dims = {fixed(headDim), taskRows(spec.outStride)},
+               .rows = TRANSOM_TASK_ROWS,
+               .rowStride = spec.outStride,
+               .columnStride = headDim});
+}
+
+void Attention::schedule(const Machine &machine) {
+  const int lanes = machine.floatLanes;
+  Var tile("tile"), slice("slice"), element("element");
+
+  out.split(i, tile, i, tiles.rows, TailStrategy::GuardWithIf)
+      .vectorize(d, lanes, TailStrategy::PredicateStores);
+  Halide::LoopLevel perTile(out, tile), perTask = Halide::LoopLevel::root();
+
+  packedK.compute_at(perTask)
+      .bound_extent(key, tiles.keys)
+      .vectorize(key, lanes);
+  packedV.compute_at(perTask)
+      .bound_extent(d, tiles.depth)
+      .bound_extent(key, tiles.keys)
+      .vectorize(d, lanes);
+  packedQ.compute_at(perTile).bound_extent(i, tiles.rows);
+  packedQ.vectorize(d, lanes, TailStrategy::GuardWithIf);
+  limit.compute_at(perTile).bound_extent(i, tiles.rows);
+
+  score.compute_at(perTile)
+      .bound_extent(key, tiles.keys)
+      .bound_extent(i, tiles.rows)
+      .vectorize(key, lanes)
+      .unroll(key)
+      .unroll(i);
+  dot.bound_extent(key, tiles.keys).bound_extent(i, tiles.rows);
+  registerTile(dot, key, i, {score, block}, machine);
+  outerProduct(dot.update(), key, i, depth, machine);
+
+  for (Func partial : {maxima, sums}) {
+    partial.compute_at(perTile)
+        .bound_extent(i, tiles.rows)
+        .vectorize(lane, lanes)
+        .unroll(i);
+    partial.update()
+        .reorder(lane, i, part.x, part.y)
+        .vectorize(lane, lanes)
+        .unroll(i)
+        .unroll(part.x);
+  }
+  for (Func folded : {maximum, total}) {
+    folded.compute_at(perTile).bound_extent(i, tiles.rows);
+    folded.update().atomic().vectorize(fold, lanes);
+  }
+  inverse.compute_at(perTile).bound_extent(i, tiles.rows);
+  weight.compute_at(perTile)
+      .bound_extent(key, tiles.keys)
+      .bound_extent(i, tiles.rows)
+      .vectorize(key, lanes)
+      .unroll(key);
+
+  row.compute_at(perTile)
+      .bound_extent(d, tiles.depth)
+      .bound_extent(i, tiles.rows)
+      .split(d, slice, element, tiles.outDepth)
+      .reorder(element, i, slice)
+      .vectorize(element, lanes)
+      .unroll(element)
+      .unroll(i);
+  sum.bound_extent(d, tiles.outDepth).bound_extent(i, tiles.rows);
+  registerTile(sum, d, i, {row, slice}, machine);
+  sum.update()
+      .reorder(d, i, each.x, each.y)
+      .vectorize(d, lanes)
+      .unroll(d)
+      .unroll(i);
+}
+
+class AttentionFamily : public Family {
+public:
+  const char *name() const override { return "attention"; }
+
+  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
+    const auto *attention = std::get_if<AttentionSpec>(&spec);
+    return attention && attention->headDim > 0 && attention->keyHeads > 0 &&
+           attention->heads % attention->keyHeads == 0;
+  }
+
+  CompiledKernel plan(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &attention = std::get<AttentionSpec>(spec);
+    Tiles tiles = tilesOf(attention, machine);
+    CompiledKernel kernel;
+    kernel.grid = TRANSOM_GRID_RAGGED;
+    kernel.columns = static_cast<int32_t>(attention.heads);
+    kernel.queryOffsets = 3;
+    kernel.keyOffsets = 4;
+    kernel.keyLengths = 5;
+    kernel.packing.resize(7);
+    // Packed k and v, scores and weights, for keys in whole blocks; and what
+    // is too big for the stack of one tile.
+    int64_t perKey = attention.headDim + tiles.depth + 2 * tiles.rows;
+    kernel.scratchBytesPerKey = perKey * static_cast<int64_t>(sizeof(float));
+    kernel.scratchBytes = scratchOf(perKey * tiles.keys) + 8 * scratchOf(0) +
+                          2 * scratchOf(tiles.rows * tiles.depth);
+    kernel.flopsPerPair =
+        4.0 * static_cast<double>(attention.heads * attention.headDim);
+    kernel.variants = {{"",
+                        {.max_rows = INT64_MAX,
+                         .row_tile = tiles.rows,
+                         .task_rows = tiles.taskRows,
+                         .task_columns = 1}}};
+    return kernel;
+  }
+
+  std::unique_ptr<Kernel> build(const KernelSpec &spec, const Machine &machine,
+                                size_t variant) const override {
+    return std::make_unique<Attention>(std::get<AttentionSpec>(spec), machine);
+  }
+};
+
+} // namespace
+
+const Family &transom::codegen::attentionFamily() {
+  static const AttentionFamily family;
+  return family;
+}

@@ -1,0 +1,91 @@
+//===- Embedding.cpp - y[m] = table[ids[m]] (+ addend[m]) -----------------===//
+// Shapes, innermost first: ids [rows] i32; table [C, tableRows]; addend, y
+// [C, rows]; f32. An id of -1 gives zeros (plus the addend).
+// Traffic: one row of the table is read and one of y written; nothing else.
+//===----------------------------------------------------------------------===//
+#include "codegen/kernels/Verbs.h"
+
+using namespace transom::codegen;
+using Halide::Expr;
+using Halide::Func;
+using Halide::ImageParam;
+using Halide::Var;
+
+namespace {
+
+class Embedding : public Kernel {
+public:
+  Embedding(const EmbeddingSpec &spec, const Machine &machine);
+  void schedule(const Machine &machine) override;
+
+private:
+  Var c{"c"}, m{"m"};
+  Func y{"y"};
+};
+
+Embedding::Embedding(const EmbeddingSpec &spec, const Machine &machine) {
+  int64_t width = roundUp(spec.width, machine.floatLanes);
+  int32_t operand = 0;
+  auto activation = [&](int64_t stride) {
+    return View{.operand = operand++,
+                .dims = {fixed(width), taskRows(stride)},
+                .rows = TRANSOM_TASK_ROWS,
+                .rowStride = stride};
+  };
+  ImageParam ids = view("ids",
+                        {.operand = operand++,
+                         .dims = {taskRows(1)},
+                         .rows = TRANSOM_TASK_ROWS,
+                         .rowStride = 1},
+                        Halide::Int(32));
+  ImageParam table =
+      view("table",
+           {.operand = operand++,
+            .dims = {fixed(width), fixed(spec.tableRows, spec.tableStride)}});
+  Expr id = ids(m);
+  Expr value =
+      select(id < 0, 0.0f,
+             table(c, clamp(id, 0, static_cast<int>(spec.tableRows) - 1)));
+  if (spec.addendStride != 0)
+    value += view("addend", activation(spec.addendStride))(c, m);
+  y(c, m) = value;
+  result(y, activation(spec.outStride));
+}
+
+void Embedding::schedule(const Machine &machine) {
+  y.vectorize(c, machine.floatLanes);
+}
+
+class EmbeddingFamily : public Family {
+public:
+  const char *name() const override { return "embedding"; }
+
+  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
+    const auto *embedding = std::get_if<EmbeddingSpec>(&spec);
+    return embedding && embedding->width > 0 && embedding->tableRows > 0;
+  }
+
+  CompiledKernel plan(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &embedding = std::get<EmbeddingSpec>(spec);
+    CompiledKernel kernel;
+    kernel.packing = {{}, {.stride = embedding.tableStride}, {}};
+    if (embedding.addendStride != 0)
+      kernel.packing.push_back({});
+    kernel.variants = {
+        {"", {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = 32}}};
+    return kernel;
+  }
+
+  std::unique_ptr<Kernel> build(const KernelSpec &spec, const Machine &machine,
+                                size_t variant) const override {
+    return std::make_unique<Embedding>(std::get<EmbeddingSpec>(spec), machine);
+  }
+};
+
+} // namespace
+
+const Family &transom::codegen::embeddingFamily() {
+  static const EmbeddingFamily family;
+  return family;
+}

@@ -1,0 +1,107 @@
+//===- Kernel.h - what a kernel family builds -----------------------------===//
+//
+// A family turns a spec into kernels: a constructor states the algorithm, which
+// alone is correct and slow, and schedule() makes it fast. Parameters are made
+// by view(), scalar() and result(), which write down in the same breath how the
+// runtime finds them, so that the two cannot disagree.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRANSOM_CODEGEN_KERNELS_KERNEL_H
+#define TRANSOM_CODEGEN_KERNELS_KERNEL_H
+
+#include "codegen/kernels/KernelSpec.h"
+#include "codegen/schedule/Machine.h"
+
+#include <Halide.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace transom::codegen {
+
+inline int64_t ceilDiv(int64_t x, int64_t y) { return (x + y - 1) / y; }
+inline int64_t roundUp(int64_t x, int64_t y) { return ceilDiv(x, y) * y; }
+
+/// Most bytes that a temporary of so many f32 takes from halide_malloc: Halide
+/// adds room for a vector's worth of reads past the end.
+inline int64_t scratchOf(int64_t floats) {
+  return floats * static_cast<int64_t>(sizeof(float)) + 64;
+}
+
+/// Extent and stride (in elements) of one dimension of a view.
+struct Dim {
+  int32_t source = TRANSOM_CONSTANT; ///< transom_source of the extent
+  int64_t extent = 0;                ///< if TRANSOM_CONSTANT
+  int64_t stride = 1;
+};
+inline Dim fixed(int64_t extent, int64_t stride = 1) {
+  return {TRANSOM_CONSTANT, extent, stride};
+}
+inline Dim taskRows(int64_t stride) { return {TRANSOM_TASK_ROWS, 0, stride}; }
+inline Dim taskColumns(int64_t stride) {
+  return {TRANSOM_TASK_COLUMNS, 0, stride};
+}
+inline Dim taskKeys(int64_t stride) { return {TRANSOM_TASK_KEYS, 0, stride}; }
+
+/// A task's view of an operand; counts are in elements.
+struct View {
+  int32_t operand = 0;
+  std::vector<Dim> dims;           ///< innermost first
+  int32_t rows = TRANSOM_CONSTANT; ///< transom_source: which rows address it
+  int64_t rowStride = 0;
+  int64_t columnStride = 0; ///< from one column unit to the next
+  int64_t offset = 0;
+  int32_t columnDivisor = 1;
+};
+
+/// One function of a kernel.
+class Kernel {
+public:
+  virtual ~Kernel() = default;
+  virtual void schedule(const Machine &machine) = 0;
+
+  const std::vector<Halide::Func> &results() const { return resultFuncs; }
+  const std::vector<Halide::Argument> &arguments() const { return inputs; }
+  /// In the order of the argv entry: inputs, then results.
+  std::vector<transom_kernel_argument> launchArguments() const;
+
+protected:
+  Halide::ImageParam view(const std::string &name, const View &view,
+                          Halide::Type type = Halide::Float(32));
+  /// An int32 that the runtime takes from a transom_source.
+  Halide::Param<int32_t> scalar(const std::string &name, int32_t source);
+  void result(Halide::Func func, const View &view);
+
+private:
+  std::vector<Halide::Func> resultFuncs;
+  std::vector<Halide::Argument> inputs;
+  std::vector<transom_kernel_argument> launchInputs, launchResults;
+};
+
+/// A kind of kernel. Families stand in an ordered list (KernelCompiler.cpp);
+/// the first that accepts a spec compiles it.
+class Family {
+public:
+  virtual ~Family() = default;
+  virtual const char *name() const = 0;
+  virtual bool accepts(const KernelSpec &spec,
+                       const Machine &machine) const = 0;
+  /// All of a compiled kernel that needs no compiling: packing, grid, scratch,
+  /// and the variants, each with the suffix of its symbol. No arguments yet.
+  virtual CompiledKernel plan(const KernelSpec &spec,
+                              const Machine &machine) const = 0;
+  virtual std::unique_ptr<Kernel> build(const KernelSpec &spec,
+                                        const Machine &machine,
+                                        size_t variant) const = 0;
+};
+
+const Family &linearFamily();
+const Family &attentionFamily();
+const Family &normFamily();
+const Family &embeddingFamily();
+const Family &rowProgramFamily();
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_KERNELS_KERNEL_H

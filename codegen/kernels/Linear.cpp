@@ -1,0 +1,229 @@
+//===- Linear.cpp - out = epilogue(x * weight^T + bias) -------------------===//
+// Shapes, innermost first: x [K, rows]; weight [NB, K, N / NB], packed; bias
+// [NB, N / NB]; out [NB, rows, N / NB] over rows of outStride elements; f32.
+// A column unit of the grid is one block of NB outputs.
+//
+// Registers: an accumulator tile of rowTile x NB, which sees every k in order,
+// then bias and epilogue, then memory once. Each output is the same chain of
+// fused multiply-adds in every variant, so variants agree bit by bit.
+//
+// Traffic: a block of weights (K x NB) stays in L2 while all rows of the task
+// pass over it; rows of x come from L1. Reads of x run on to a whole tile
+// (TRANSOM_ROWS_ALIGNMENT gives every slot that room), writes do not.
+//===----------------------------------------------------------------------===//
+#include "codegen/kernels/Elementwise.h"
+#include "codegen/kernels/Verbs.h"
+
+#include <algorithm>
+
+using namespace transom::codegen;
+using Halide::Expr;
+using Halide::Func;
+using Halide::ImageParam;
+using Halide::TailStrategy;
+using Halide::Var;
+
+namespace {
+
+struct Variant {
+  const char *suffix;
+  int64_t maxRows;
+  int32_t rowTile, taskRows;
+};
+
+/// The tile is chosen by the vectors of a block: accumulators must leave
+/// registers for the weights and one value of x, and enough of them (8 or
+/// more) must be in flight to hide the latency of a fused multiply-add.
+std::vector<Variant> variantsOf(int64_t blockVectors, const Machine &machine) {
+  int64_t free = machine.vectorRegisters - blockVectors - 1;
+  int32_t tile = 1;
+  for (int32_t rows : {2, 4, 8})
+    if (rows * blockVectors <= free)
+      tile = rows;
+  const int64_t unlimited = INT64_MAX;
+  if (tile <= 4)
+    return {{"_one", 1, 1, 1}, {"_many", unlimited, tile, 128}};
+  return {
+      {"_one", 1, 1, 1}, {"_few", 4, 4, 4}, {"_many", unlimited, tile, 128}};
+}
+
+/// Columns that a block of `block` outputs makes of `columns`.
+int64_t padded(int64_t columns, int64_t block) {
+  return roundUp(columns, block);
+}
+
+/// Outputs of a weight block. Blocks must not reach past the row's stride,
+/// should waste little on padding, and the widest tile that the registers
+/// hold is fastest.
+int64_t blockOf(const LinearSpec &spec, const Machine &machine) {
+  int64_t best = machine.floatLanes;
+  // 8x48 on 32 registers, 4x24 on 16; then what fits the width better.
+  for (int64_t vectors : {1, 2, 4, 3}) {
+    int64_t block = vectors * machine.floatLanes;
+    if (vectors == 4 && machine.vectorRegisters < 32)
+      continue;
+    if (padded(spec.out, block) <= spec.outStride &&
+        padded(spec.out, block) <= padded(spec.out, best))
+      best = block;
+  }
+  return best;
+}
+
+class Linear : public Kernel {
+public:
+  Linear(const LinearSpec &spec, const Machine &machine,
+         const Variant &variant);
+  void schedule(const Machine &machine) override;
+
+private:
+  Variant variant;
+  int block;
+  Var n{"n"}, m{"m"}, unit{"unit"}; ///< column of a block, row, block
+  Halide::RDom k;
+  Func sum{"sum"}, out{"out"};
+};
+
+Linear::Linear(const LinearSpec &spec, const Machine &machine,
+               const Variant &variant)
+    : variant(variant), block(static_cast<int>(blockOf(spec, machine))),
+      k(0, static_cast<int>(spec.in), "k") {
+  int32_t operand = 0;
+  ImageParam x = view("x", {.operand = operand++,
+                            .dims = {fixed(spec.in), taskRows(spec.xStride)},
+                            .rows = TRANSOM_TASK_ROWS,
+                            .rowStride = spec.xStride,
+                            .offset = spec.xOffset});
+  ImageParam weight =
+      view("weight", {.operand = operand++,
+                      .dims = {fixed(block), fixed(spec.in, block),
+                               taskColumns(spec.in * block)},
+                      .columnStride = spec.in * block});
+
+  Expr start = 0.0f;
+  if (spec.hasBias)
+    start = view("bias", {.operand = operand++,
+                          .dims = {fixed(block), taskColumns(block)},
+                          .columnStride = block})(n, unit);
+  sum(n, m, unit) = start;
+  sum(n, m, unit) += x(k, m) * weight(n, k, unit);
+
+  std::vector<Expr> inputs = {sum(n, m, unit)};
+  for (const ProgramOperand &program : spec.epilogueOperands) {
+    std::string name = "operand" + std::to_string(inputs.size());
+    View shape = {.operand = operand++};
+    switch (program.broadcast) {
+    case Broadcast::None:
+      shape.dims = {fixed(block), taskRows(program.stride), taskColumns(block)};
+      shape.rows = TRANSOM_TASK_ROWS;
+      shape.rowStride = program.stride;
+      shape.columnStride = block;
+      shape.offset = program.offset;
+      inputs.push_back(view(name, shape)(n, m, unit));
+      break;
+    case Broadcast::PerColumn:
+      shape.dims = {fixed(block), taskColumns(block)};
+      shape.columnStride = block;
+      inputs.push_back(view(name, shape)(n, unit));
+      break;
+    case Broadcast::PerRow: {
+      int64_t stride = program.stride ? program.stride : rowStride(1);
+      shape.dims = {taskRows(stride)};
+      shape.rows = TRANSOM_TASK_ROWS;
+      shape.rowStride = stride;
+      shape.offset = program.offset;
+      inputs.push_back(view(name, shape)(m));
+      break;
+    }
+    case Broadcast::Scalar:
+      shape.dims = {fixed(1)};
+      inputs.push_back(view(name, shape)(0));
+      break;
+    }
+  }
+  std::vector<Expr> values =
+      translate(spec.epilogue, [&](int index) { return inputs[index]; });
+  out(n, m, unit) =
+      values.empty() ? inputs[0] : values[spec.epilogue.results.front()];
+  result(out,
+         {.operand = operand++,
+          .dims = {fixed(block), taskRows(spec.outStride), taskColumns(block)},
+          .rows = TRANSOM_TASK_ROWS,
+          .rowStride = spec.outStride,
+          .columnStride = block});
+}
+
+void Linear::schedule(const Machine &machine) {
+  Var tile("tile"), row("row");
+  out.split(m, tile, row, variant.rowTile, TailStrategy::GuardWithIf)
+      .reorder(n, row, tile, unit)
+      .vectorize(n, machine.floatLanes)
+      .unroll(n)
+      .unroll(row);
+  sum.bound_extent(m, variant.rowTile);
+  registerTile(sum, n, m, {out, tile}, machine);
+  outerProduct(sum.update(), n, m, k, machine);
+}
+
+class LinearFamily : public Family {
+public:
+  const char *name() const override { return "linear"; }
+
+  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
+    const auto *linear = std::get_if<LinearSpec>(&spec);
+    if (!linear || linear->epilogue.results.size() > 1 || linear->in <= 0 ||
+        linear->out <= 0 ||
+        padded(linear->out, machine.floatLanes) > linear->outStride)
+      return false;
+    for (const ProgramOperand &operand : linear->epilogueOperands)
+      // Whole blocks are read, also where the last one is padding.
+      if (operand.broadcast == Broadcast::None &&
+          operand.offset + padded(linear->out, blockOf(*linear, machine)) >
+              operand.stride)
+        return false;
+    return std::none_of(linear->epilogue.expressions.begin(),
+                        linear->epilogue.expressions.end(),
+                        [](const Expression &expression) {
+                          return isReduction(expression.kind);
+                        });
+  }
+
+  CompiledKernel plan(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &linear = std::get<LinearSpec>(spec);
+    int64_t block = blockOf(linear, machine);
+    int64_t width = padded(linear.out, block);
+    CompiledKernel kernel;
+    kernel.columns = static_cast<int32_t>(width / block);
+    kernel.packing = {{}, {.kind = Packing::Kind::Blocked, .block = block}};
+    if (linear.hasBias)
+      kernel.packing.push_back({.stride = width});
+    for (const ProgramOperand &operand : linear.epilogueOperands)
+      kernel.packing.push_back(
+          {.stride = operand.broadcast == Broadcast::PerColumn ? width : 0});
+    kernel.packing.push_back({});
+    kernel.flopsPerRow = 2.0 * static_cast<double>(linear.in * linear.out);
+    for (const Variant &variant :
+         variantsOf(block / machine.floatLanes, machine))
+      kernel.variants.push_back({variant.suffix,
+                                 {.max_rows = variant.maxRows,
+                                  .row_tile = variant.rowTile,
+                                  .task_rows = variant.taskRows,
+                                  .task_columns = 1}});
+    return kernel;
+  }
+
+  std::unique_ptr<Kernel> build(const KernelSpec &spec, const Machine &machine,
+                                size_t variant) const override {
+    const auto &linear = std::get<LinearSpec>(spec);
+    int64_t vectors = blockOf(linear, machine) / machine.floatLanes;
+    return std::make_unique<Linear>(linear, machine,
+                                    variantsOf(vectors, machine)[variant]);
+  }
+};
+
+} // namespace
+
+const Family &transom::codegen::linearFamily() {
+  static const LinearFamily family;
+  return family;
+}

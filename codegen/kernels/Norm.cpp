@@ -1,0 +1,137 @@
+//===- Norm.cpp - layer norm and rms norm, with a residual ----------------===//
+// s = x + residual
+// layer norm: y = (s - mean) * rstd * gamma + beta, rstd over (s - mean)^2
+// rms norm:   y = s * rstd * gamma,                 rstd over s^2
+// Shapes, innermost first: x, residual, y, s [C, rows]; gamma, beta [C]; f32.
+//
+// Traffic: x and residual come from memory once; later reads of s hit L1.
+// Two passes over the row: E[s^2] - E[s]^2 cancels in f32.
+//===----------------------------------------------------------------------===//
+#include "codegen/kernels/Verbs.h"
+
+#include <optional>
+
+using namespace transom::codegen;
+using Halide::Expr;
+using Halide::Func;
+using Halide::ImageParam;
+using Halide::Var;
+
+namespace {
+
+class Norm : public Kernel {
+public:
+  Norm(const NormSpec &spec, const Machine &machine);
+  void schedule(const Machine &machine) override;
+
+private:
+  NormSpec spec;
+  Var c{"c"}, m{"m"};
+  Func s{"s"}, mean{"mean"}, rstd{"rstd"}, y{"y"};
+  std::optional<RowReduction> sum, squares;
+};
+
+Norm::Norm(const NormSpec &spec, const Machine &machine) : spec(spec) {
+  int64_t width = paddedRow(spec.width, machine);
+  Expr count = static_cast<float>(spec.width);
+  int32_t operand = 0;
+  auto activation = [&](int64_t stride) {
+    return View{.operand = operand++,
+                .dims = {fixed(width), taskRows(stride)},
+                .rows = TRANSOM_TASK_ROWS,
+                .rowStride = stride};
+  };
+  auto vector = [&] {
+    return View{.operand = operand++, .dims = {fixed(width)}};
+  };
+  ImageParam x = view("x", activation(spec.xStride));
+  Expr input = x(c, m);
+  if (spec.hasResidual)
+    input += view("residual", activation(spec.residualStride))(c, m);
+  s(c, m) = input;
+  ImageParam gamma = view("gamma", vector());
+
+  if (spec.rms) {
+    mean(m) = 0.0f;
+  } else {
+    sum.emplace("sum", Reduce::Sum, spec.width, machine, m,
+                [&](Expr column) { return s(column, m); });
+    mean(m) = sum->total(m) / count;
+  }
+  auto centred = [&](Expr column) {
+    return spec.rms ? s(column, m) : s(column, m) - mean(m);
+  };
+  squares.emplace("squares", Reduce::Sum, spec.width, machine, m,
+                  [&](Expr column) {
+                    Expr value = centred(column);
+                    return value * value;
+                  });
+  rstd(m) = 1.0f / sqrt(squares->total(m) / count + spec.epsilon);
+  Expr normed = centred(c) * rstd(m) * gamma(c);
+  if (spec.hasBeta)
+    normed += view("beta", vector())(c);
+  y(c, m) = normed;
+  result(y, activation(spec.outStride));
+  if (spec.storesSum)
+    result(s, activation(spec.sumStride));
+}
+
+void Norm::schedule(const Machine &machine) {
+  int lanes = machine.floatLanes;
+  y.vectorize(c, lanes);
+  Halide::LoopLevel row(y, m);
+  if (spec.storesSum)
+    s.vectorize(c, lanes);
+  else if (spec.hasResidual)
+    s.compute_at(row).vectorize(c, lanes);
+  if (sum)
+    sum->schedule(row, machine);
+  mean.compute_at(row);
+  squares->schedule(row, machine);
+  rstd.compute_at(row);
+}
+
+class NormFamily : public Family {
+public:
+  const char *name() const override { return "norm"; }
+
+  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
+    const auto *norm = std::get_if<NormSpec>(&spec);
+    return norm && norm->width > 0 && !(norm->rms && norm->hasBeta);
+  }
+
+  CompiledKernel plan(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &norm = std::get<NormSpec>(spec);
+    Packing activation, vector{.stride = rowStride(norm.width)};
+    CompiledKernel kernel;
+    kernel.packing = {activation};
+    if (norm.hasResidual)
+      kernel.packing.push_back(activation);
+    kernel.packing.push_back(vector);
+    if (norm.hasBeta)
+      kernel.packing.push_back(vector);
+    kernel.packing.insert(kernel.packing.end(), norm.storesSum ? 2 : 1,
+                          activation);
+    // s of one row, when it is not on the stack or in an operand.
+    kernel.scratchBytes = norm.hasResidual && !norm.storesSum
+                              ? scratchOf(paddedRow(norm.width, machine))
+                              : 0;
+    kernel.flopsPerRow = 8.0 * static_cast<double>(norm.width);
+    kernel.variants = {
+        {"", {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = 16}}};
+    return kernel;
+  }
+
+  std::unique_ptr<Kernel> build(const KernelSpec &spec, const Machine &machine,
+                                size_t variant) const override {
+    return std::make_unique<Norm>(std::get<NormSpec>(spec), machine);
+  }
+};
+
+} // namespace
+
+const Family &transom::codegen::normFamily() {
+  static const NormFamily family;
+  return family;
+}
