@@ -1,5 +1,25 @@
-"""Compile transformer models ahead of time and run them, without a framework."""
+"""Compile transformer models ahead of time and run them, without a framework.
 
+    transom.compile("MODEL", "libminilm.so")
+    model = transom.load("libminilm.so")
+    hidden = model(input_ids=[[101, 7592, 102]])["last_hidden_state"]
+
+Needs NumPy, and for text in and answers out (`transom.pipeline`) Hugging Face's
+`tokenizers`.
+"""
+
+from transom._compile import CompileError, CompileWarning, compile
+from transom._library import Library, MismatchError, load
 from transom._tools import compiler
+from transom.pipelines import pipeline
 
-__all__ = ["compiler"]
+__all__ = [
+    "CompileError",
+    "CompileWarning",
+    "Library",
+    "MismatchError",
+    "compile",
+    "compiler",
+    "load",
+    "pipeline",
+]

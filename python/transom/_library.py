@@ -1,0 +1,579 @@
+"""A compiled model: loading it, calling it."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import os
+import pathlib
+import threading
+import weakref
+from typing import Any, Dict, List, Mapping, Sequence, Union
+
+import numpy as np
+
+from transom import _abi
+
+Outputs = Dict[str, Union[np.ndarray, List[np.ndarray]]]
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class MismatchError(RuntimeError):
+    """Library, weights, runtime and CPU do not fit together."""
+
+
+_EXCEPTIONS = {
+    _abi.INVALID_ARGUMENT: ValueError,
+    _abi.OUT_OF_RANGE: ValueError,
+    _abi.EXHAUSTED: MemoryError,
+    _abi.IO_ERROR: OSError,
+    _abi.MISMATCH: MismatchError,
+}
+
+
+def _check(entry: _abi.EntryPoints, status: int, where: str = "") -> None:
+    """Raises the exception that stands for a failed call of this thread."""
+    if status == _abi.OK:
+        return
+    message = entry.error().decode("utf-8", "replace")
+    kind = _EXCEPTIONS.get(status, RuntimeError)
+    raise kind(f"{where}: {message}" if where else message)
+
+
+class _Session:
+    """A session and the tensor descriptors that its runs fill in."""
+
+    def __init__(self, handle: ctypes.c_void_p, inputs: int, outputs: int):
+        self.handle = handle
+        self.inputs = (_abi.Tensor * inputs)()
+        self.outputs = (_abi.Tensor * outputs)()
+
+
+class _Sessions:
+    """An open model, its threads, and the sessions that are free.
+
+    A call takes a session and gives it back, so that there are as many as
+    calls that have ever run at the same time. All of them share one pool of
+    workers: eight calling threads do not make sixteen.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        entry: _abi.EntryPoints,
+        weights: PathLike | None,
+        threads: int,
+        max_tokens: int,
+        tensors: Sequence[int],
+    ):
+        self.path = path
+        self.entry = entry
+        self.threads = threads
+        self.max_tokens = max_tokens
+        self.tensors = tensors
+        self.closed = False
+        self.model = ctypes.c_void_p()
+        named = None if weights is None else os.fsencode(weights)
+        _check(entry, entry.open(named, ctypes.byref(self.model)), path)
+        self.forget()
+        _all_sessions.add(self)
+
+    def forget(self) -> None:
+        """Starts without sessions. After a fork the child has none of the
+        parent's workers, so its sessions must not be used or destroyed."""
+        self.lock = threading.Lock()
+        self.free: list[_Session] = []
+        self.taken = 0
+        self.pool = ctypes.c_void_p()
+
+    def take(self) -> _Session:
+        with self.lock:
+            if self.closed:
+                raise ValueError(f"{self.path}: the library is closed")
+            self.taken += 1
+            if self.free:
+                return self.free.pop()
+        try:
+            return self.create()
+        except BaseException:
+            self.give(None)
+            raise
+
+    def create(self) -> _Session:
+        entry = self.entry
+        with self.lock:
+            if not self.pool:
+                status = entry.pool_create(self.threads, ctypes.byref(self.pool))
+                _check(entry, status, self.path)
+        options = _abi.SessionOptions(max_tokens=self.max_tokens, pool=self.pool)
+        handle = ctypes.c_void_p()
+        status = entry.session_create(
+            self.model, ctypes.byref(options), ctypes.byref(handle)
+        )
+        _check(entry, status, self.path)
+        return _Session(handle, *self.tensors)
+
+    def give(self, session: _Session | None) -> None:
+        with self.lock:
+            self.taken -= 1
+            if not self.closed:
+                if session:
+                    self.free.append(session)
+                return
+            last = self.taken == 0
+        self.destroy([session] if session else [], last)
+
+    def close(self) -> None:
+        """Calls that are running finish; the last of them closes the model."""
+        with self.lock:
+            if self.closed:
+                return
+            self.closed = True
+            sessions, self.free = self.free, []
+            last = self.taken == 0
+        self.destroy(sessions, last)
+
+    def destroy(self, sessions: Sequence[_Session], last: bool) -> None:
+        for session in sessions:
+            self.entry.session_destroy(session.handle)
+        if last:
+            if self.pool:
+                self.entry.pool_destroy(self.pool)
+            self.entry.close(self.model)
+
+
+_all_sessions: weakref.WeakSet[_Sessions] = weakref.WeakSet()
+
+
+def _forget_after_fork() -> None:
+    for sessions in list(_all_sessions):
+        sessions.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def _shape(value: Any) -> str:
+    return str(list(np.shape(value)))
+
+
+def _integers(name: str, value: Any, rank: int) -> np.ndarray:
+    """`value` as a dense array of int32 or int64; itself if it is one."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"{name}: expects an array or nested lists of numbers, all at one "
+            f"depth, got a {type(value).__name__}"
+        ) from None
+    dtype = array.dtype
+    if dtype != np.int64 and dtype != np.int32:
+        if dtype.kind in "iub":
+            if dtype == np.uint64 and array.size and array.max() >= 2**63:
+                raise ValueError(
+                    f"{name}: expects values below 2**63, got {array.max()}"
+                )
+            array = array.astype(np.int64)
+        elif array.size == 0:
+            array = array.astype(np.int64)  # [] has the type of floats.
+        else:
+            raise TypeError(f"{name}: expects integer values, got {dtype}")
+    if array.ndim != rank:
+        wanted = {1: "[tokens]", 2: "[batch, length]"}[rank]
+        raise ValueError(
+            f"{name}: expects the shape {wanted}, got {list(array.shape)}"
+        )
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def _lengths(name: str, rows: Sequence[Any]) -> list[int]:
+    try:
+        return [len(row) for row in rows]
+    except TypeError:
+        raise ValueError(
+            f"{name}: expects one list of ids for each sequence, got a flat "
+            "list; write [ids] for one sequence"
+        ) from None
+
+
+def _same_lengths(
+    name: str, lengths: list[int], leader: str, expected: list[int]
+) -> None:
+    if len(lengths) != len(expected):
+        raise ValueError(
+            f"{name}: expects as many sequences as {leader}, {len(expected)}, "
+            f"got {len(lengths)}"
+        )
+    for i, (got, want) in enumerate(zip(lengths, expected)):
+        if got != want:
+            raise ValueError(
+                f"{name}[{i}]: expects as many values as {leader}[{i}], {want}, "
+                f"got {got}"
+            )
+
+
+def _flat(name: str, rows: Sequence[Any]) -> np.ndarray:
+    """The values of all rows, one row after the other."""
+    if all(isinstance(row, list) for row in rows):
+        return _integers(name, list(itertools.chain.from_iterable(rows)), 1)
+    return np.concatenate([_integers(name, row, 1) for row in rows])
+
+
+class _Batch:
+    """The inputs of one run in one of the two forms that the library takes,
+    and how its outputs become those of the form that the caller used."""
+
+    def __init__(self, sequences: int, tokens: tuple[int, ...]):
+        self.tensors: dict[str, np.ndarray] = {}
+        self.sequences = sequences
+        self.tokens = tokens  # Leading dims of token outputs.
+        self.rows: list[Any] | None = None  # Where each sequence's are.
+        self.choices: list[int] | None = None  # Sequences of each example.
+
+    @classmethod
+    def of(cls, leader: str, given: Mapping[str, Any]) -> _Batch:
+        """`given` in the form that the input `leader` has."""
+        value = given[leader]
+        if "sequence_offsets" in given:
+            return cls.packed(leader, given)
+        if isinstance(value, (list, tuple)):
+            lengths = _lengths(leader, value)
+            if not lengths or min(lengths) != max(lengths):
+                return cls.ragged(leader, lengths, given)
+        return cls.padded(leader, given)
+
+    @classmethod
+    def packed(cls, leader: str, given: Mapping[str, Any]) -> _Batch:
+        arrays = {name: _integers(name, given[name], 1) for name in given}
+        batch = cls(len(arrays["sequence_offsets"]) - 1, arrays[leader].shape)
+        batch.tensors = arrays
+        return batch
+
+    @classmethod
+    def padded(cls, leader: str, given: Mapping[str, Any]) -> _Batch:
+        first = _integers(leader, given[leader], 2)
+        batch = cls(len(first), first.shape)
+        for name, value in given.items():
+            array = first if name == leader else _integers(name, value, 2)
+            if array.shape != first.shape:
+                raise ValueError(
+                    f"{name}: expects the shape of {leader}, {_shape(first)}, "
+                    f"got {_shape(array)}"
+                )
+            batch.tensors[name] = array
+        return batch
+
+    @classmethod
+    def ragged(
+        cls, leader: str, lengths: list[int], given: Mapping[str, Any]
+    ) -> _Batch:
+        arrays = {}
+        for name, rows in given.items():
+            _same_lengths(name, _lengths(name, rows), leader, lengths)
+            arrays[name] = _flat(name, rows) if lengths else np.zeros(0, np.int32)
+        mask = arrays.pop("attention_mask", None)
+        if mask is not None and not mask.all():
+            return cls.holed(lengths, {**arrays, "attention_mask": mask})
+        offsets = np.zeros(len(lengths) + 1, np.int32)
+        np.cumsum(lengths, out=offsets[1:])
+        batch = cls(len(lengths), (int(offsets[-1]),))
+        batch.tensors = {**arrays, "sequence_offsets": offsets}
+        ends = offsets.tolist()
+        batch.rows = [slice(*pair) for pair in zip(ends, ends[1:])]
+        return batch
+
+    @classmethod
+    def holed(cls, lengths: list[int], arrays: Mapping[str, np.ndarray]) -> _Batch:
+        """Masks go with the padded form alone, so that form is made."""
+        shape = (len(lengths), max(lengths))
+        there = np.arange(shape[1]) < np.array(lengths)[:, None]
+        batch = cls(len(lengths), shape)
+        for name, array in arrays.items():
+            batch.tensors[name] = np.zeros(shape, np.int64)
+            batch.tensors[name][there] = array
+        batch.rows = [(i, slice(n)) for i, n in enumerate(lengths)]
+        return batch
+
+
+class _Output:
+    """Name and dims of an output: one row for each token or sequence."""
+
+    def __init__(self, info: Mapping[str, Any]):
+        self.name = info["name"]
+        self.encoded = self.name.encode()
+        dims = info["dims"]
+        self.per_token = "length" in dims
+        self.per_choice = "choices" in dims
+        self.width = tuple(d for d in dims if isinstance(d, int))
+
+    def allocate(self, batch: _Batch) -> np.ndarray:
+        rows = batch.tokens if self.per_token else (batch.sequences,)
+        return np.empty(rows + self.width, np.float32)
+
+    def finish(
+        self, array: np.ndarray, batch: _Batch
+    ) -> Union[np.ndarray, list[np.ndarray]]:
+        """The array as the form of the caller's inputs has it."""
+        if self.per_token:
+            if batch.rows is not None:
+                return [array[rows] for rows in batch.rows]
+        elif self.per_choice and batch.choices is not None:
+            choices = batch.choices
+            if len(set(choices)) == 1:
+                return array.reshape(len(choices), choices[0], *self.width)
+            return np.split(array, np.cumsum(choices)[:-1])
+        return array
+
+
+class Library:
+    """A compiled model; `transom.load` makes it.
+
+    Attributes:
+        path: the shared library's file.
+        name: the name in its exports, NAME of libNAME.so.
+        task: what it was compiled for, such as "feature-extraction".
+        inputs, outputs: a dict of the tensors by name. A tensor is a dict with
+            "dims", the names and sizes of its dimensions.
+        config: the model's config.json.
+        labels: the names of the classes by number, if the model has classes.
+        threads: how many threads a call uses, the caller's included.
+        metadata: all that the library says of itself.
+        assets: the folder with the tokenizer's files; None if there is none.
+
+    Any number of threads may call a library at the same time. A library holds
+    memory until `close`, the end of a `with` block, or until it is collected.
+    """
+
+    def __init__(
+        self,
+        path: PathLike,
+        weights: PathLike | None = None,
+        threads: int | None = None,
+        max_tokens: int | None = None,
+    ):
+        self.path = pathlib.Path(path)
+        if not self.path.exists():
+            raise FileNotFoundError(f"{self.path}: no such library")
+        entry = _abi.open_entry(str(self.path))
+        if entry.abi_version != _abi.ABI_VERSION:
+            raise MismatchError(
+                f"{self.path}: expected a library of ABI version "
+                f"{_abi.ABI_VERSION}, got version {entry.abi_version}; compile "
+                "the model again"
+            )
+        self.name: str = entry.name.decode()
+        self.metadata: dict[str, Any] = json.loads(entry.metadata)
+        self.task: str = self.metadata["task"]
+        self.config: dict[str, Any] = self.metadata["config"]
+        labels = self.config.get("id2label") or {}
+        self.labels: dict[int, str] = {int(i): name for i, name in labels.items()}
+        self.inputs: dict[str, dict[str, Any]] = {
+            info["name"]: info for info in self.metadata["inputs"]
+        }
+        self.outputs: dict[str, dict[str, Any]] = {
+            info["name"]: info for info in self.metadata["outputs"]
+        }
+        assets = self.path.with_name(self.name + ".assets")
+        self.assets: pathlib.Path | None = assets if assets.is_dir() else None
+
+        self._entry = entry
+        self._outputs = [_Output(info) for info in self.metadata["outputs"]]
+        # These two say which tokens there are; every library takes them.
+        self._names = {
+            name: name.encode()
+            for name in [*self.inputs, "attention_mask", "sequence_offsets"]
+        }
+        self._sessions = _Sessions(
+            str(self.path),
+            entry,
+            weights,
+            threads or 0,
+            max_tokens or 0,
+            (len(self._names), len(self._outputs)),
+        )
+        self._finalizer = weakref.finalize(self, self._sessions.close)
+        # At once, so that wrong options are an error here.
+        session = self._sessions.take()
+        self.threads: int = entry.session_threads(session.handle)
+        self._sessions.give(session)
+
+    def __call__(
+        self,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        token_type_ids: Any = None,
+        position_ids: Any = None,
+        *,
+        outputs: Sequence[str] | None = None,
+        **inputs: Any,
+    ) -> Outputs:
+        """Runs the model on a batch; returns its outputs by name.
+
+        All inputs hold integers, in one of these forms:
+
+        - An array, or lists of equal length: `[batch, length]`, with
+          `attention_mask` of the same shape, 0 where there is no token. Outputs
+          of tokens are arrays `[batch, length, width]`, zeros where masked.
+        - A list of sequences of unequal length, or an empty list. Outputs of
+          tokens are lists of arrays `[length, width]`. Nothing is padded.
+        - All tokens in one array `[tokens]`, and `sequence_offsets`
+          `[batch + 1]`: where each sequence begins, then the number of tokens.
+          Outputs of tokens are arrays `[tokens, width]`.
+
+        Outputs of sequences are arrays `[batch, width]` in every form. The
+        inputs of a multiple-choice model have one more level, `[batch, choices,
+        length]`, or lists of such lists.
+
+        Args:
+            input_ids, attention_mask, token_type_ids, position_ids: as Hugging
+                Face's models take them. Dense arrays of int32 and int64 are
+                read where they are; other types of integers are converted.
+            outputs: names of the outputs to compute. Default: all.
+            inputs: the model's other inputs, by name.
+
+        Raises:
+            TypeError: an input that the model does not have or lacks, or one
+                that does not hold integers.
+            ValueError: wrong shapes, an id outside the vocabulary, a sequence
+                longer than the model allows, an unknown output.
+            MemoryError: no memory, or more tokens than `max_tokens`.
+        """
+        given = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "position_ids": position_ids,
+            **inputs,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        for name in given:
+            if name not in self._names:
+                raise TypeError(
+                    f'{self.path.name} has no input "{name}"; it has '
+                    + ", ".join(self._names)
+                )
+        asked = self._asked(outputs)
+        batch = self._batch(given)
+        arrays = [output.allocate(batch) for output in asked]
+        self._run(batch.tensors, asked, arrays)
+        return {
+            output.name: output.finish(array, batch)
+            for output, array in zip(asked, arrays)
+        }
+
+    def _asked(self, names: Sequence[str] | None) -> list[_Output]:
+        if names is None:
+            return self._outputs
+        if isinstance(names, str):
+            raise TypeError(f'outputs: expects a list of names, got "{names}"')
+        for name in names:
+            if name not in self.outputs:
+                raise ValueError(
+                    f'{self.path.name} has no output "{name}"; it has '
+                    + ", ".join(self.outputs)
+                )
+        return [output for output in self._outputs if output.name in names]
+
+    def _batch(self, given: Mapping[str, Any]) -> _Batch:
+        leader = next((name for name in self.inputs if name in given), None)
+        if leader is None:
+            raise TypeError(
+                f'{self.path.name} expects the input "{next(iter(self.inputs))}"'
+            )
+        if "choices" not in self.inputs[leader]["dims"]:
+            return _Batch.of(leader, given)
+        choices = None
+        flat = {}
+        for name, value in given.items():
+            if not isinstance(value, (list, tuple)):
+                value = np.asarray(value)
+                if value.ndim != 3:
+                    raise ValueError(
+                        f"{name}: expects the shape [batch, choices, length], "
+                        f"got {_shape(value)}"
+                    )
+            lengths = _lengths(name, value)
+            choices = lengths if choices is None else choices
+            _same_lengths(name, lengths, leader, choices)
+            if isinstance(value, np.ndarray):
+                flat[name] = value.reshape(-1, value.shape[-1])
+            else:
+                flat[name] = list(itertools.chain.from_iterable(value))
+        batch = _Batch.of(leader, flat)
+        batch.choices = choices
+        return batch
+
+    def _run(
+        self,
+        tensors: Mapping[str, np.ndarray],
+        asked: Sequence[_Output],
+        arrays: Sequence[np.ndarray],
+    ) -> None:
+        sessions = self._sessions
+        session = sessions.take()
+        try:
+            for slot, (name, array) in zip(session.inputs, tensors.items()):
+                slot.name = self._names[name]
+                slot.data = array.__array_interface__["data"][0]
+                slot.capacity = array.nbytes
+                slot.dtype = _abi.INT64 if array.itemsize == 8 else _abi.INT32
+                slot.rank = array.ndim
+                slot.dims[: array.ndim] = array.shape
+            for slot, output, array in zip(session.outputs, asked, arrays):
+                slot.name = output.encoded
+                slot.data = array.__array_interface__["data"][0]
+                slot.capacity = array.nbytes
+                slot.dtype = _abi.FLOAT32
+            status = self._entry.run(
+                session.handle,
+                session.inputs,
+                len(tensors),
+                session.outputs,
+                len(asked),
+            )
+            _check(self._entry, status)
+        finally:
+            sessions.give(session)
+
+    def close(self) -> None:
+        """Frees sessions, threads and weights once the running calls are done.
+        A call after that is a ValueError."""
+        self._finalizer()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<transom.Library {self.path} for {self.task}>"
+
+
+def load(
+    path: PathLike,
+    weights: PathLike | None = None,
+    threads: int | None = None,
+    max_tokens: int | None = None,
+) -> Library:
+    """Opens a library that `transom compile` wrote.
+
+    Args:
+        path: the shared library.
+        weights: its weights file; by default NAME.weights beside it, if they
+            are not embedded.
+        threads: how many threads a call uses, shared by calls that run at the
+            same time. By default the CPUs that the process may use, unless
+            TRANSOM_NUM_THREADS or OMP_NUM_THREADS says otherwise.
+        max_tokens: the largest number of tokens in one call; memory for them
+            is reserved at once. By default memory grows with the largest call.
+
+    Raises:
+        OSError: a file is missing or is none of Transom's.
+        MismatchError: weights of another model, another version's library, or
+            a CPU that lacks what the code needs.
+        ValueError: a negative number of threads or tokens.
+    """
+    return Library(path, weights, threads, max_tokens)

@@ -1,0 +1,117 @@
+"""Text to token ids: `tokenizers`, with the files that a model comes with."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import threading
+from typing import Any, Sequence, Tuple, Union
+
+import tokenizers
+
+#: One text, a pair of texts, or words; what `tokenizers` calls an input.
+Text = Union[str, Tuple[str, str], Sequence[str]]
+
+# transformers writes 1e30 where a tokenizer has no maximum.
+_NO_MAXIMUM = 10**9
+
+
+def read_json(folder: pathlib.Path, name: str) -> Any:
+    """The contents of a JSON file; {} if there is no such file."""
+    path = folder / name
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+class Tokenizer:
+    """The tokenizer of a model: tokenizer.json, tokenizer_config.json.
+
+    Truncation and padding that tokenizer.json has recorded are switched off:
+    they are what it was last used with, and no part of the model.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; a pipeline needs it")
+        self.backend = tokenizers.Tokenizer.from_file(str(path))
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        config = read_json(folder, "tokenizer_config.json")
+        self._special = {**read_json(folder, "special_tokens_map.json"), **config}
+        maximum = config.get("model_max_length")
+        self.model_max_length: int | None = (
+            int(maximum) if maximum and maximum < _NO_MAXIMUM else None
+        )
+        self._truncation_side: str = config.get("truncation_side", "right")
+        self._clean_up: bool = bool(config.get("clean_up_tokenization_spaces"))
+        # A Tokenizer holds its truncation as state, so each one in use has its
+        # own: threads must not change it under each other's hands.
+        self._truncating: dict[tuple[int, int, str], tokenizers.Tokenizer] = {}
+        self._lock = threading.Lock()
+
+    def token_id(self, kind: str) -> int | None:
+        """The id of "mask_token", "pad_token", ...; None if there is none."""
+        token = self._special.get(kind)
+        if isinstance(token, dict):
+            token = token["content"]
+        if token is None:
+            # As transformers' classes have it that need no such entry.
+            name = kind.split("_")[0]
+            for token in (f"[{name.upper()}]", f"<{name}>"):
+                if self.backend.token_to_id(token) is not None:
+                    break
+        return self.backend.token_to_id(token)
+
+    def encode(
+        self,
+        texts: Sequence[Text],
+        max_length: int | None = None,
+        stride: int = 0,
+        strategy: str = "longest_first",
+        add_special_tokens: bool = True,
+        words: bool = False,
+    ) -> list[tokenizers.Encoding]:
+        """One encoding for each text.
+
+        Args:
+            max_length: longer ones are cut, special tokens included in the
+                count; what was cut off is in `encoding.overflowing`.
+            stride: how many tokens the parts have in common.
+            strategy: what is cut of a pair: "longest_first", "only_first" or
+                "only_second".
+            words: each text is a list of words.
+        """
+        backend = self.backend
+        if max_length is not None:
+            key = (max_length, stride, strategy)
+            with self._lock:
+                if key not in self._truncating:
+                    copy = tokenizers.Tokenizer.from_str(self.backend.to_str())
+                    copy.enable_truncation(
+                        max_length,
+                        stride=stride,
+                        strategy=strategy,
+                        direction=self._truncation_side,
+                    )
+                    self._truncating[key] = copy
+                backend = self._truncating[key]
+        return backend.encode_batch(
+            list(texts), is_pretokenized=words, add_special_tokens=add_special_tokens
+        )
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
+        text = self.backend.decode(ids, skip_special_tokens=skip_special_tokens)
+        if self._clean_up and not isinstance(
+            self.backend.model, tokenizers.models.BPE
+        ):
+            for mark in (".", "?", "!", ","):
+                text = text.replace(" " + mark, mark)
+            text = text.replace(" ' ", "'")
+            for ending in ("n't", "'m", "'s", "'ve", "'re"):
+                text = text.replace(" " + ending, ending)
+        return text
+
+    def join(self, tokens: Sequence[str]) -> str:
+        """The text that tokens stand for."""
+        decoder = self.backend.decoder
+        return decoder.decode(list(tokens)) if decoder else " ".join(tokens)

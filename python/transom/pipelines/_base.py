@@ -1,0 +1,245 @@
+"""What all pipelines share: tokenizer, batches, progress."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import pathlib
+from typing import Any, Iterable, Iterator, Sequence, Union
+
+import numpy as np
+from tokenizers import Encoding
+
+from transom._library import Library, load
+from transom._progress import Progress
+from transom._tokenizer import Text, Tokenizer
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameters:
+    """The arguments of a pipeline that a call may give."""
+
+
+class Pipeline:
+    """Text in, answers out.
+
+    A subclass says how an item of the input is tokenized, to one or several
+    encodings (`preprocess`), and what the model's results for them mean
+    (`postprocess`). Its `Parameters` can be given when it is made, as defaults,
+    and to each call.
+
+    Args:
+        library: a `transom.Library`, or the path of one.
+        tokenizer: a folder with tokenizer.json. Default: the library's assets.
+        batch_size: how many sequences a call of the library has at most.
+            Nothing is padded, and no result depends on it.
+        progress: whether lists show a progress bar. Default: on a terminal,
+            when two seconds have passed.
+        parameters: the fields of the pipeline's `Parameters`.
+    """
+
+    #: The tasks that a library can be compiled for to be used here.
+    tasks: tuple[str, ...] = ()
+    Parameters: type = Parameters
+
+    def __init__(
+        self,
+        library: Library | PathLike,
+        tokenizer: PathLike | None = None,
+        batch_size: int = 32,
+        progress: bool | None = None,
+        **parameters: Any,
+    ):
+        self.defaults = self.Parameters(**parameters)
+        if isinstance(library, (str, os.PathLike)):
+            library = load(library)
+        self.library = library
+        if self.tasks and library.task not in self.tasks:
+            raise ValueError(
+                f"{library.path} was compiled for {library.task}, and this pipeline "
+                f"needs {' or '.join(self.tasks)}: "
+                f"transom compile --task={self.tasks[0]}"
+            )
+        folder = library.assets if tokenizer is None else pathlib.Path(tokenizer)
+        if folder is None:
+            raise FileNotFoundError(
+                f"{library.path}: no folder {library.name}.assets beside it; "
+                "name a folder with tokenizer.json: tokenizer=FOLDER"
+            )
+        self.folder = folder
+        self.tokenizer = Tokenizer(folder)
+        self.batch_size = batch_size
+        self.progress = progress
+
+    # What subclasses define.
+
+    def texts(self, item: Any, parameters: Any) -> list[Text]:
+        """What to tokenize for an item. Raises ValueError if it is none."""
+        raise NotImplementedError
+
+    def tokenization(self, parameters: Any) -> dict[str, Any]:
+        """Arguments of `Tokenizer.encode`."""
+        return {}
+
+    def forward(self, encodings: list[Encoding], parameters: Any) -> Sequence[Any]:
+        """For each encoding the model's results."""
+        raise NotImplementedError
+
+    def postprocess(
+        self, item: Any, encodings: list[Encoding], results: list[Any], parameters: Any
+    ) -> Any:
+        """The answer for an item."""
+        raise NotImplementedError
+
+    # What they have.
+
+    def __call__(
+        self, inputs: Any, batch_size: int | None = None, **parameters: Any
+    ) -> Any:
+        """Answers one item, a list of items with a list, or an iterator with an
+        iterator, which reads on when it is read."""
+        given = dataclasses.replace(self.defaults, **parameters)
+        size = self.batch_size if batch_size is None else batch_size
+        if size < 1:
+            raise ValueError(f"batch_size: expects 1 or more, got {size}")
+        if isinstance(inputs, list):
+            return list(self._stream(inputs, len(inputs), size, given))
+        if hasattr(inputs, "__next__"):
+            return self._stream(inputs, None, size, given)
+        return next(self._stream([inputs], 1, size, given))
+
+    def _stream(
+        self, inputs: Iterable[Any], total: int | None, size: int, parameters: Any
+    ) -> Iterator[Any]:
+        progress = Progress(total, False if total == 1 else self.progress)
+        iterator = iter(inputs)
+        try:
+            while True:
+                items = list(itertools.islice(iterator, size))
+                if not items:
+                    return
+                parts = self._encode(items, parameters)
+                encodings = list(itertools.chain.from_iterable(parts))
+                results: list[Any] = []
+                for i in range(0, len(encodings), size):
+                    results.extend(self.forward(encodings[i : i + size], parameters))
+                rest = iter(results)
+                for item, part in zip(items, parts):
+                    own = list(itertools.islice(rest, len(part)))
+                    yield self.postprocess(item, part, own, parameters)
+                progress.add(len(items))
+        finally:
+            progress.close()
+
+    def _encode(self, items: list[Any], parameters: Any) -> list[list[Encoding]]:
+        """For each item its encodings."""
+        texts = [self.texts(item, parameters) for item in items]
+        arguments = self.tokenization(parameters)
+        encodings = iter(
+            self.tokenizer.encode(list(itertools.chain(*texts)), **arguments)
+        )
+        parts = [list(itertools.islice(encodings, len(part))) for part in texts]
+        if self.chunked(parameters):
+            parts = [
+                [e for whole in part for e in (whole, *whole.overflowing)]
+                for part in parts
+            ]
+        return parts
+
+    def chunked(self, parameters: Any) -> bool:
+        """Whether what truncation cuts off becomes encodings of its own."""
+        return False
+
+    def run(
+        self, encodings: Sequence[Encoding], outputs: Sequence[str]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The library's outputs for sequences that lie one after the other,
+        [tokens, width] or [sequences, width], and where each begins."""
+        ids = [encoding.ids for encoding in encodings]
+        offsets = np.zeros(len(ids) + 1, np.int32)
+        np.cumsum([len(row) for row in ids], out=offsets[1:])
+        inputs = {
+            "input_ids": np.array(list(itertools.chain.from_iterable(ids)), np.int32),
+            "sequence_offsets": offsets,
+        }
+        if "token_type_ids" in self.library.inputs:
+            types = (encoding.type_ids for encoding in encodings)
+            inputs["token_type_ids"] = np.array(
+                list(itertools.chain.from_iterable(types)), np.int32
+            )
+        return self.library(**inputs, outputs=list(outputs)), offsets
+
+    def run_tokens(self, encodings: Sequence[Encoding], output: str) -> list[np.ndarray]:
+        """An output of tokens, for each sequence an array [length, width]."""
+        results, offsets = self.run(encodings, [output])
+        ends = offsets.tolist()
+        return [results[output][a:b] for a, b in zip(ends, ends[1:])]
+
+    def label(self, number: int) -> str:
+        """The name of a class; config.json leaves out names that say nothing."""
+        return self.library.labels.get(number, f"LABEL_{number}")
+
+    def max_length(self) -> int | None:
+        """The longest sequence of tokens that model and tokenizer allow."""
+        limits = [
+            self.tokenizer.model_max_length,
+            self.library.config.get("max_position_embeddings"),
+        ]
+        return min((limit for limit in limits if limit), default=None)
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerParameters(Parameters):
+    """transformers' arguments of a tokenizer call. `padding` has no effect:
+    nothing is padded, and no number would change."""
+
+    truncation: bool | str = False
+    max_length: int | None = None
+    add_special_tokens: bool = True
+    padding: bool | str = False
+
+    def __post_init__(self) -> None:
+        strategies = ("longest_first", "only_first", "only_second", "do_not_truncate")
+        if self.truncation not in (True, False, *strategies):
+            raise ValueError(
+                f"truncation: expects True, False, {', '.join(strategies)}, "
+                f"got {self.truncation!r}"
+            )
+
+    def tokenization(self, maximum: int | None) -> dict[str, Any]:
+        """As arguments of `Tokenizer.encode`."""
+        arguments: dict[str, Any] = {"add_special_tokens": self.add_special_tokens}
+        if self.truncation not in (False, "do_not_truncate"):
+            arguments["max_length"] = self.max_length or maximum
+            if self.truncation is not True:
+                arguments["strategy"] = self.truncation
+        return arguments
+
+
+def text_of(item: Any) -> str | tuple[str, str]:
+    """A text, or a pair of texts given as {"text": ..., "text_pair": ...}."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, dict) and set(item) <= {"text", "text_pair"}:
+        texts = [item.get("text"), item.get("text_pair")]
+        if isinstance(texts[0], str):
+            if isinstance(texts[1], str):
+                return (texts[0], texts[1])
+            if texts[1] is None:
+                return texts[0]
+    raise ValueError(
+        'expects a text, or {"text": ..., "text_pair": ...} for a pair, '
+        f"got {item!r:.80}"
+    )
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    exponents = np.exp(logits - logits.max(-1, keepdims=True))
+    return exponents / exponents.sum(-1, keepdims=True)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-logits))
