@@ -3,6 +3,7 @@
 #ifndef TRANSOM_TOOLS_REGISTRY_H
 #define TRANSOM_TOOLS_REGISTRY_H
 
+#include "ir/Interpreter/Interpreter.h"
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/Transformer.h"
 #include "passes/Passes.h"
@@ -18,6 +19,7 @@ namespace transom {
 inline void registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<kernel::KernelDialect, transformer::TransformerDialect,
                   mlir::arith::ArithDialect, mlir::func::FuncDialect>();
+  interpreter::registerInterpreterModels(registry);
 }
 
 inline void registerAllPasses() {

@@ -1,0 +1,204 @@
+//===- TestPasses.cpp - passes that only tests use ------------------------===//
+
+#include "tools/TestPasses.h"
+
+#include "ir/Interpreter/Interpreter.h"
+#include "ir/Kernel/Kernel.h"
+#include "ir/Transformer/Transformer.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <random>
+
+using namespace mlir;
+using namespace transom;
+using interpreter::Tensor;
+
+namespace {
+
+/// An input of a program for two sequences, of two tokens and of one: counts
+/// from 0, or what offsets are.
+Tensor makeInput(kernel::BufferType type) {
+  bool perSequence = type.getExtent() == kernel::Extent::Sequences;
+  int64_t rows = (perSequence ? 2 : 3) + type.getSlack();
+  Tensor result(type.getTensor().getElementType(), {rows});
+  for (auto [row, value] : llvm::enumerate(result.integers()))
+    value = type.getSlack() && row ? row + 1 : row;
+  return result;
+}
+
+struct TestInterpret : PassWrapper<TestInterpret, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TestInterpret)
+  StringRef getArgument() const final { return "test-interpret"; }
+  StringRef getDescription() const final {
+    return "run functions without arguments and print their results";
+  }
+
+  void runOnOperation() override {
+    interpreter::Context context(getOperation());
+    for (auto function : getOperation().getOps<FunctionOpInterface>()) {
+      bool isProgram = isa<kernel::ProgramOp>(function);
+      if (function.isExternal() ||
+          (!isProgram && function.getNumArguments() > 0))
+        continue;
+      SmallVector<Tensor> arguments, results;
+      if (isProgram)
+        for (Type type : function.getArgumentTypes())
+          arguments.push_back(makeInput(cast<kernel::BufferType>(type)));
+      if (failed(context.run(function, arguments, results)))
+        return signalPassFailure();
+      llvm::outs() << '@' << function.getName() << '\n';
+      for (const Tensor &result : results) {
+        result.print(llvm::outs());
+        llvm::outs() << '\n';
+      }
+    }
+  }
+};
+
+/// Sizes for the dimensions of a function's arguments: one for each name, the
+/// same wherever the name is.
+class Sizes {
+public:
+  /// Round 0 is all ones; later rounds give different names different sizes.
+  explicit Sizes(int64_t round) : round(round) {}
+
+  int64_t get(StringRef name) {
+    auto [known, isNew] = sizes.try_emplace(name, 1);
+    if (isNew && round > 0)
+      known->second = 2 + (3 * round + 2 * (sizes.size() - 1)) % 11;
+    return known->second;
+  }
+
+private:
+  int64_t round;
+  llvm::StringMap<int64_t> sizes;
+};
+
+/// Random numbers for every argument: floats in [-2, 2), integers in
+/// [0, transformer.bound), by default below 2.
+SmallVector<Tensor> makeArguments(func::FuncOp function, int64_t round) {
+  Sizes sizes(round);
+  std::mt19937 engine(round + 1);
+  SmallVector<Tensor> result;
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned number = argument.getArgNumber();
+    auto type = cast<RankedTensorType>(argument.getType());
+    auto dims =
+        function.getArgAttrOfType<ArrayAttr>(number, "transformer.dims");
+    auto bound =
+        function.getArgAttrOfType<IntegerAttr>(number, "transformer.bound");
+    SmallVector<int64_t> shape(type.getShape());
+    for (auto [axis, extent] : llvm::enumerate(shape))
+      if (ShapedType::isDynamic(extent))
+        extent =
+            sizes.get(dims ? cast<StringAttr>(dims[axis]).getValue() : "?");
+    Tensor tensor(type.getElementType(), shape);
+    if (tensor.isFloat()) {
+      std::uniform_real_distribution<double> numbers(-2, 2);
+      for (double &value : tensor.floats())
+        value = numbers(engine);
+    } else {
+      std::uniform_int_distribution<int64_t> numbers(
+          0, bound ? bound.getInt() - 1 : 1);
+      for (int64_t &value : tensor.integers())
+        value = numbers(engine);
+    }
+    result.push_back(tensor);
+  }
+  return result;
+}
+
+/// The largest difference, relative to the root mean square of what is
+/// expected; infinity where one is not a number and the other is.
+double getError(const Tensor &expected, const Tensor &actual) {
+  if (expected.getType() != actual.getType())
+    return INFINITY;
+  if (expected.isInteger())
+    return expected.integers() == actual.integers() ? 0 : INFINITY;
+  double square = 0, largest = 0;
+  for (auto [want, have] :
+       llvm::zip_equal(expected.floats(), actual.floats())) {
+    if (std::isnan(want) != std::isnan(have))
+      return INFINITY;
+    square += want * want;
+    if (want != have)
+      largest = std::max(largest, std::fabs(want - have));
+  }
+  double rms =
+      std::sqrt(square / std::max<int64_t>(expected.getNumElements(), 1));
+  return largest / std::max(rms, 1e-30);
+}
+
+struct TestDecomposeEquivalence
+    : PassWrapper<TestDecomposeEquivalence, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TestDecomposeEquivalence)
+  StringRef getArgument() const final { return "test-decompose-equivalence"; }
+  StringRef getDescription() const final {
+    return "check that ops compute what their decompositions compute";
+  }
+
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (failed(check(function)))
+        return signalPassFailure();
+  }
+
+  /// Decomposes everything that does, again and again. Fails if nothing does.
+  LogicalResult decomposeAll(func::FuncOp function) {
+    bool decomposed = false;
+    for (bool changed = true; changed; decomposed |= changed) {
+      changed = false;
+      SmallVector<transformer::DecomposableOpInterface> ops;
+      function.walk(
+          [&](transformer::DecomposableOpInterface op) { ops.push_back(op); });
+      for (transformer::DecomposableOpInterface op : ops) {
+        OpBuilder builder(op);
+        FailureOr<SmallVector<Value>> values = op.decompose(builder);
+        if (failed(values))
+          continue;
+        op->replaceAllUsesWith(*values);
+        op->erase();
+        changed = true;
+      }
+    }
+    if (decomposed)
+      return success();
+    return function.emitOpError() << "has nothing that decomposes";
+  }
+
+  LogicalResult check(func::FuncOp function) {
+    OwningOpRef<ModuleOp> clone(getOperation().clone());
+    auto decomposed = clone->lookupSymbol<func::FuncOp>(function.getName());
+    if (failed(decomposeAll(decomposed)) || failed(verify(*clone)))
+      return failure();
+    interpreter::Context before(getOperation()), after(*clone);
+    for (int64_t round = 0; round < 5; ++round) {
+      SmallVector<Tensor> arguments = makeArguments(function, round);
+      SmallVector<Tensor> expected, actual;
+      if (failed(before.run(function, arguments, expected)) ||
+          failed(after.run(decomposed, arguments, actual)))
+        return failure();
+      for (auto [number, pair] :
+           llvm::enumerate(llvm::zip_equal(expected, actual)))
+        if (double error = getError(std::get<0>(pair), std::get<1>(pair));
+            !(error <= 1e-6))
+          return function.emitOpError()
+                 << "result " << number << " departs from its decomposition by "
+                 << error << " of its root mean square, for extents of "
+                 << std::get<0>(pair).getType();
+    }
+    return success();
+  }
+};
+
+} // namespace
+
+void transom::registerTestPasses() {
+  PassRegistration<TestInterpret>();
+  PassRegistration<TestDecomposeEquivalence>();
+}
