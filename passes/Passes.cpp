@@ -7,13 +7,4 @@ namespace transom {
 #include "passes/Passes.h.inc"
 } // namespace transom
 
-void transom::registerPasses() {
-  registerFuseAttention();
-  registerFuseEpilogues();
-  registerFuseNorm();
-  registerMergeProjections();
-  registerOutlineKernels();
-  registerPlanMemory();
-  registerRemovePadding();
-  registerVerifyLowerable();
-}
+void transom::registerPasses() { registerTransomPasses(); }
