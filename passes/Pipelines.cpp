@@ -19,6 +19,7 @@ using namespace mlir;
 //===----------------------------------------------------------------------===//
 
 void transom::buildDefinitionPipeline(OpPassManager &manager) {
+  manager.addPass(createRaise());
   // Exporters repeat themselves: one mask a layer, one constant a use. Later
   // passes compare values, so equal ones must be the same.
   manager.addPass(createCSEPass());
