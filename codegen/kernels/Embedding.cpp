@@ -25,6 +25,10 @@ private:
 
 Embedding::Embedding(const EmbeddingSpec &spec, const Machine &machine) {
   int64_t width = roundUp(spec.width, machine.floatLanes);
+  // An activation's rows are only known at run time: as many as Halide, which
+  // counts elements in 32 bits, can address.
+  int64_t rows =
+      spec.tableRows > 0 ? spec.tableRows : INT32_MAX / spec.tableStride;
   int32_t operand = 0;
   auto activation = [&](int64_t stride) {
     return View{.operand = operand++,
@@ -39,13 +43,11 @@ Embedding::Embedding(const EmbeddingSpec &spec, const Machine &machine) {
                          .rowStride = 1},
                         Halide::Int(32));
   ImageParam table =
-      view("table",
-           {.operand = operand++,
-            .dims = {fixed(width), fixed(spec.tableRows, spec.tableStride)}});
+      view("table", {.operand = operand++,
+                     .dims = {fixed(width), fixed(rows, spec.tableStride)}});
   Expr id = ids(m);
   Expr value =
-      select(id < 0, 0.0f,
-             table(c, clamp(id, 0, static_cast<int>(spec.tableRows) - 1)));
+      select(id < 0, 0.0f, table(c, clamp(id, 0, static_cast<int>(rows) - 1)));
   if (spec.addendStride != 0)
     value += view("addend", activation(spec.addendStride))(c, m);
   y(c, m) = value;
@@ -62,7 +64,7 @@ public:
 
   bool accepts(const KernelSpec &spec, const Machine &machine) const override {
     const auto *embedding = std::get_if<EmbeddingSpec>(&spec);
-    return embedding && embedding->width > 0 && embedding->tableRows > 0;
+    return embedding && embedding->width > 0 && embedding->tableRows >= 0;
   }
 
   CompiledKernel plan(const KernelSpec &spec,

@@ -128,7 +128,8 @@ struct NormSpec {
 };
 
 /// y[m] = table[ids[m]] (+ addend[m]). ids are i32 and were checked against the
-/// table's rows, or are -1: zeros. Operands: ids, table, addend?, y.
+/// table's rows (tableRows 0: an activation, any number of them), or are -1:
+/// zeros. Operands: ids, table, addend?, y.
 struct EmbeddingSpec {
   int64_t width = 0, tableRows = 0, tableStride = 0, outStride = 0;
   int64_t addendStride = 0; ///< 0: none
