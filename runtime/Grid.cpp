@@ -52,8 +52,10 @@ double costOfRow(const transom_kernel &kernel) {
 }
 
 /// Cuts a block whose every row and column unit costs `unitCost` into tasks
-/// of about `limit`, or less if they are `goodCost` then; returns their number.
-int64_t cut(Block &block, int64_t columns, double unitCost, double limit) {
+/// of about `limit`, or less if they are `goodCost` then, and of `mostColumns`
+/// at most; returns their number.
+int64_t cut(Block &block, int64_t columns, int64_t mostColumns, double unitCost,
+            double limit) {
   if (block.rows <= 0)
     return 0;
   const transom_kernel_variant &variant = *block.variant;
@@ -71,7 +73,8 @@ int64_t cut(Block &block, int64_t columns, double unitCost, double limit) {
   // Then as many columns as still make a good task.
   double rows = double(block.rows) / double(block.rowChunks);
   double wanted = (limit < goodCost ? limit : goodCost) / (unitCost * rows);
-  int64_t perTask = wanted < double(columns) ? int64_t(wanted) : columns;
+  int64_t perTask =
+      wanted < double(mostColumns) ? int64_t(wanted) : mostColumns;
   perTask = atLeast(perTask, leastColumns);
   block.columnBlocks =
       atMost(divideUp(columns, perTask), columns / leastColumns);
@@ -93,8 +96,8 @@ GridSize transom::planRows(const transom_kernel &kernel, int64_t rows,
   blocks[0].rows = rows;
   blocks[0].variant = variantFor(kernel, rows);
   int64_t tasks =
-      cut(blocks[0], kernel.columns, total / double(rows) / kernel.columns,
-          limitFor(total, threads));
+      cut(blocks[0], kernel.columns, kernel.columns,
+          total / double(rows) / kernel.columns, limitFor(total, threads));
   blocks[1] = {};
   blocks[1].firstTask = tasks;
   return {tasks, 0, 0};
@@ -124,8 +127,9 @@ GridSize transom::planRagged(const transom_kernel &kernel,
       limitFor(rowCost * double(rows) + pairCost * double(size.pairs), threads);
   for (int64_t s = 0; s < sequences; ++s) {
     blocks[s].firstTask = size.tasks;
+    // A head is a task's only one: it packs the keys of that head.
     size.tasks += cut(
-        blocks[s], kernel.columns,
+        blocks[s], kernel.columns, /*mostColumns=*/1,
         (rowCost + pairCost * double(blocks[s].keys)) / kernel.columns, limit);
   }
   blocks[sequences] = {};
