@@ -3,6 +3,7 @@
 #ifndef TRANSOM_TOOLS_REGISTRY_H
 #define TRANSOM_TOOLS_REGISTRY_H
 
+#include "codegen/Passes.h"
 #include "ir/Interpreter/Interpreter.h"
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/Transformer.h"
@@ -26,6 +27,7 @@ inline void registerAllPasses() {
   mlir::registerTransformsPasses();
   registerPasses();
   registerPipelines();
+  codegen::registerCodegenPasses();
 }
 
 } // namespace transom

@@ -14,7 +14,9 @@ using namespace llvm;
 
 /// In the order in which a user meets them.
 static SmallVector<transom::Command> commands() {
-  return {transom::checkCommand(), transom::importCommand()};
+  return {transom::compileCommand(), transom::checkCommand(),
+          transom::importCommand(),  transom::infoCommand(),
+          transom::runCommand(),     transom::benchCommand()};
 }
 
 int main(int argc, char **argv) {

@@ -28,15 +28,21 @@ OutputFiles::~OutputFiles() {
     fs::remove(folder); // Refused by the system unless it is empty.
 }
 
+llvm::Error OutputFiles::createFolder(llvm::StringRef folder) {
+  if (folder.empty() || fs::is_directory(folder))
+    return llvm::Error::success();
+  if (std::error_code code =
+          fs::create_directory(folder, /*IgnoreExisting=*/true, fs::all_all))
+    return writeError(folder, code);
+  folders.push_back(folder.str());
+  return llvm::Error::success();
+}
+
 llvm::Expected<std::string> OutputFiles::create(llvm::StringRef name) {
   if (fs::is_directory(name))
     return writeError(name, std::make_error_code(std::errc::is_a_directory));
-  llvm::StringRef folder = path::parent_path(name);
-  if (!folder.empty() && !fs::exists(folder)) {
-    if (std::error_code code = fs::create_directory(folder))
-      return writeError(name, code);
-    folders.push_back(folder.str());
-  }
+  if (llvm::Error error = createFolder(path::parent_path(name)))
+    return error;
   llvm::SmallString<128> temporary;
   if (std::error_code code = fs::createUniqueFile(
           name + ".tmp-%%%%%%%%", temporary,
@@ -48,7 +54,8 @@ llvm::Expected<std::string> OutputFiles::create(llvm::StringRef name) {
   return files.back().temporary;
 }
 
-llvm::Error OutputFiles::write(llvm::StringRef name, llvm::StringRef text) {
+llvm::Expected<std::string> OutputFiles::write(llvm::StringRef name,
+                                               llvm::StringRef text) {
   llvm::Expected<std::string> temporary = create(name);
   if (!temporary)
     return temporary.takeError();
@@ -63,7 +70,7 @@ llvm::Error OutputFiles::write(llvm::StringRef name, llvm::StringRef text) {
     stream.clear_error(); // Or its destructor would abort.
     return writeError(name, code);
   }
-  return llvm::Error::success();
+  return temporary;
 }
 
 llvm::Error OutputFiles::commit() {

@@ -25,8 +25,11 @@ public:
   /// folder can't be written, or if `path` is a folder.
   llvm::Expected<std::string> create(llvm::StringRef path);
 
+  /// Makes a folder, if there is none, in an existing one.
+  llvm::Error createFolder(llvm::StringRef path);
+
   /// `create`, filled with `text`.
-  llvm::Error write(llvm::StringRef path, llvm::StringRef text);
+  llvm::Expected<std::string> write(llvm::StringRef path, llvm::StringRef text);
 
   /// Gives every file its name, in the order of the calls to `create`.
   llvm::Error commit();

@@ -20,8 +20,12 @@ struct Command {
   int (*run)();
 };
 
+Command benchCommand();
 Command checkCommand();
+Command compileCommand();
 Command importCommand();
+Command infoCommand();
+Command runCommand();
 
 } // namespace transom
 

@@ -1,0 +1,167 @@
+//===- Metadata.cpp - what a library says about itself --------------------===//
+
+#include "codegen/Metadata.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/JSON.h"
+
+using namespace mlir;
+using namespace transom;
+using namespace transom::codegen;
+namespace json = llvm::json;
+
+static const char *extentName(uint8_t extent) {
+  switch (extent) {
+  case TRANSOM_TOKENS:
+    return "tokens";
+  case TRANSOM_SEQUENCES:
+    return "sequences";
+  case TRANSOM_SOURCE_TOKENS:
+    return "source_tokens";
+  default:
+    return "positions";
+  }
+}
+
+static const char *defaultName(uint8_t fallback) {
+  switch (fallback) {
+  case TRANSOM_DEFAULT_ZEROS:
+    return "zeros";
+  case TRANSOM_DEFAULT_POSITIONS:
+    return "positions";
+  case TRANSOM_DEFAULT_ONES:
+    return "ones";
+  default:
+    return "";
+  }
+}
+
+/// The names that Linux gives to CPU features.
+static json::Array featureNames(uint64_t features) {
+  static constexpr std::pair<uint64_t, const char *> names[] = {
+      {TRANSOM_CPU_SSE41, "sse4_1"},
+      {TRANSOM_CPU_AVX, "avx"},
+      {TRANSOM_CPU_AVX2, "avx2"},
+      {TRANSOM_CPU_FMA, "fma"},
+      {TRANSOM_CPU_F16C, "f16c"},
+      {TRANSOM_CPU_AVX512F, "avx512f"},
+      {TRANSOM_CPU_AVX512BW, "avx512bw"},
+      {TRANSOM_CPU_AVX512DQ, "avx512dq"},
+      {TRANSOM_CPU_AVX512VL, "avx512vl"},
+      {TRANSOM_CPU_AVX512CD, "avx512cd"},
+      {TRANSOM_CPU_AVX512VNNI, "avx512_vnni"},
+      {TRANSOM_CPU_AVX512BF16, "avx512_bf16"},
+      {TRANSOM_CPU_AVX512VBMI, "avx512vbmi"},
+      {TRANSOM_CPU_AVX512VBMI2, "avx512_vbmi2"},
+      {TRANSOM_CPU_AVX512IFMA, "avx512ifma"},
+      {TRANSOM_CPU_AVX512BITALG, "avx512_bitalg"},
+      {TRANSOM_CPU_AVX512VPOPCNTDQ, "avx512_vpopcntdq"},
+      {TRANSOM_CPU_GFNI, "gfni"},
+      {TRANSOM_CPU_VAES, "vaes"},
+      {TRANSOM_CPU_BMI2, "bmi2"},
+      {TRANSOM_CPU_AMX_TILE, "amx_tile"},
+      {TRANSOM_CPU_AMX_BF16, "amx_bf16"},
+      {TRANSOM_CPU_AMX_INT8, "amx_int8"}};
+  json::Array list;
+  for (auto [bit, name] : names)
+    if (features & bit)
+      list.push_back(name);
+  return list;
+}
+
+FailureOr<std::string>
+transom::codegen::libraryMetadata(ModuleOp module, const Interface &interface,
+                                  StringRef name, const Machine &machine,
+                                  uint64_t weightsHash, int64_t weightsBytes) {
+  json::Object object;
+  if (auto text = module->getAttrOfType<StringAttr>("transformer.metadata")) {
+    llvm::Expected<json::Value> value = json::parse(text.getValue());
+    if (!value)
+      return module.emitError() << "'transformer.metadata' is not JSON: "
+                                << llvm::toString(value.takeError());
+    if (!value->getAsObject())
+      return module.emitError()
+             << "expects 'transformer.metadata' to be a JSON object";
+    object = std::move(*value->getAsObject());
+  }
+  json::Array inputs, outputs;
+  for (const InterfaceInput &input : interface.inputs) {
+    // The others are made by the runtime.
+    if (input.info.role != TRANSOM_INPUT_VALUES)
+      continue;
+    json::Object entry{{"name", input.name},
+                       {"dtype", "int32"},
+                       {"dims", json::Array{extentName(input.info.extent)}},
+                       {"bound", input.info.bound}};
+    if (input.info.fallback != TRANSOM_DEFAULT_NONE)
+      entry["default"] = defaultName(input.info.fallback);
+    inputs.push_back(std::move(entry));
+  }
+  for (const InterfaceOutput &output : interface.outputs)
+    outputs.push_back(
+        json::Object{{"name", output.name},
+                     {"dtype", "float32"},
+                     {"dims", json::Array{extentName(output.info.extent),
+                                          output.info.width}}});
+  object["name"] = name;
+  object["target"] = machine.target;
+  object["cpu"] = machine.cpu;
+  object["cpu_features"] = featureNames(machine.cpuFeatures);
+  object["dtype"] = "f32";
+  object["abi"] = TRANSOM_ABI_VERSION;
+  object["compiler"] = TRANSOM_VERSION;
+  // Too large for the numbers of JSON.
+  object["weights_hash"] =
+      llvm::utohexstr(weightsHash, /*LowerCase=*/true, /*Width=*/16);
+  object["weights_bytes"] = weightsBytes;
+  object["inputs"] = std::move(inputs);
+  object["outputs"] = std::move(outputs);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  stream << json::Value(std::move(object));
+  return text;
+}
+
+std::vector<TensorDocumentation>
+transom::codegen::documentInputs(const Interface &interface) {
+  std::vector<TensorDocumentation> tensors;
+  bool hasOffsets = false;
+  for (const InterfaceInput &input : interface.inputs) {
+    hasOffsets |= input.info.role == TRANSOM_INPUT_OFFSETS;
+    if (input.info.role != TRANSOM_INPUT_VALUES)
+      continue;
+    TensorDocumentation tensor;
+    tensor.name = input.name;
+    tensor.type = "int32 or int64";
+    tensor.dims = "[batch][length] or [tokens]";
+    if (input.info.bound)
+      tensor.note = "in [0, " + std::to_string(input.info.bound) + ")";
+    if (input.info.fallback != TRANSOM_DEFAULT_NONE)
+      tensor.note += (tensor.note.empty() ? "" : "; ") +
+                     std::string("if left out: ") +
+                     defaultName(input.info.fallback);
+    tensors.push_back(std::move(tensor));
+  }
+  if (hasOffsets) {
+    tensors.push_back({"attention_mask", "int32 or int64", "[batch][length]",
+                       "with the padded form; if left out: ones"});
+    tensors.push_back({"sequence_offsets", "int32 or int64", "[sequences + 1]",
+                       "makes the form ragged"});
+  }
+  return tensors;
+}
+
+std::vector<TensorDocumentation>
+transom::codegen::documentOutputs(const Interface &interface) {
+  std::vector<TensorDocumentation> tensors;
+  for (const InterfaceOutput &output : interface.outputs) {
+    std::string width = "[" + std::to_string(output.info.width) + "]";
+    bool ofTokens = output.info.extent == TRANSOM_TOKENS;
+    tensors.push_back({output.name, "float32",
+                       ofTokens
+                           ? "[batch][length]" + width + " or [tokens]" + width
+                           : "[batch]" + width,
+                       ""});
+  }
+  return tensors;
+}

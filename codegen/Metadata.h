@@ -1,0 +1,31 @@
+//===- Metadata.h - what a library says about itself ----------------------===//
+#ifndef TRANSOM_CODEGEN_METADATA_H
+#define TRANSOM_CODEGEN_METADATA_H
+
+#include "codegen/host/Interface.h"
+#include "codegen/link/Header.h"
+#include "codegen/schedule/Machine.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace transom::codegen {
+
+/// The JSON of a library: all of the module's `transformer.metadata`, and
+///   "name", "target", "cpu", "cpu_features" (as Linux names them), "dtype",
+///   "abi", "compiler", "weights_hash" (16 digits), "weights_bytes", "inputs"
+///   (of the caller: "name", "dtype", "dims", "default", "bound"), "outputs"
+///   ("name", "dtype", "dims").
+/// A dim is a number or "tokens", "sequences". Fails with an error at the
+/// module if its metadata is not a JSON object.
+mlir::FailureOr<std::string>
+libraryMetadata(mlir::ModuleOp module, const Interface &interface,
+                llvm::StringRef name, const Machine &machine,
+                uint64_t weightsHash, int64_t weightsBytes);
+
+/// Inputs and outputs in words, for the generated header.
+std::vector<TensorDocumentation> documentInputs(const Interface &interface);
+std::vector<TensorDocumentation> documentOutputs(const Interface &interface);
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_METADATA_H

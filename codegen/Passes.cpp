@@ -1,0 +1,85 @@
+//===- Passes.cpp - codegen as passes, for transom-opt --------------------===//
+
+#include "codegen/Passes.h"
+#include "codegen/KernelSelection.h"
+#include "codegen/Metadata.h"
+#include "codegen/host/LowerHost.h"
+#include "codegen/weights/WeightPlan.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+
+namespace transom::codegen {
+#define GEN_PASS_DEF_SELECTKERNELS
+#define GEN_PASS_DEF_LOWERHOST
+#define GEN_PASS_REGISTRATION
+#include "codegen/Passes.h.inc"
+
+namespace {
+struct SelectKernels : impl::SelectKernelsBase<SelectKernels> {
+  void runOnOperation() override {
+    bool good = true;
+    for (auto define : getOperation().getOps<kernel::DefineOp>()) {
+      FailureOr<SelectedKernel> kernel = selectKernel(define);
+      if (failed(kernel)) {
+        good = false;
+        continue;
+      }
+      InFlightDiagnostic remark = define.emitRemark();
+      remark << "'" << kernel->symbol << "' is " << describe(kernel->spec)
+             << "; operands:";
+      for (const SelectedKernel::Operand &operand : kernel->operands)
+        remark << (operand.isResult ? " res" : " arg") << operand.index;
+    }
+    if (!good)
+      signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+};
+
+struct LowerHost : impl::LowerHostBase<LowerHost> {
+  using impl::LowerHostBase<LowerHost>::LowerHostBase;
+
+  void runOnOperation() override {
+    if (failed(lower()))
+      signalPassFailure();
+  }
+
+  LogicalResult lower() {
+    ModuleOp module = getOperation();
+    std::string error;
+    std::optional<Machine> machine = Machine::fromTarget(target, error);
+    if (!machine)
+      return module.emitError() << error;
+    auto programs = module.getOps<kernel::ProgramOp>();
+    if (!llvm::hasSingleElement(programs))
+      return module.emitError() << "expects one 'kernel.program'";
+    kernel::ProgramOp program = *programs.begin();
+    FailureOr<KernelTable> kernels = selectKernels(module, *machine);
+    if (failed(kernels))
+      return failure();
+    FailureOr<WeightPlan> weights = WeightPlan::create(program, *kernels);
+    FailureOr<Interface> interface = Interface::of(program);
+    if (failed(weights) || failed(interface))
+      return failure();
+    HostOptions options;
+    options.name = name;
+    FailureOr<std::string> metadata =
+        libraryMetadata(module, *interface, name, *machine, options.weightsHash,
+                        weights->fileBytes());
+    if (failed(metadata))
+      return failure();
+    options.metadata = *metadata;
+    auto host = lowerHost(program, *kernels, *weights, *machine, options);
+    if (failed(host))
+      return failure();
+    module.getBodyRegion().takeBody((*host)->getBodyRegion());
+    return success();
+  }
+};
+} // namespace
+
+void registerCodegenPasses() { registerTransomCodegenPasses(); }
+
+} // namespace transom::codegen

@@ -1,0 +1,17 @@
+//===- Assets.h - a model's tokenizer and pooling, beside its library -----===//
+#ifndef TRANSOM_CODEGEN_LINK_ASSETS_H
+#define TRANSOM_CODEGEN_LINK_ASSETS_H
+
+#include "codegen/link/OutputFiles.h"
+
+namespace transom::codegen {
+
+/// Copies what applications need around the model (tokenizer, vocabulary,
+/// sentence-transformers' pooling) from the folder `model` to the folder
+/// `assets`, which is made if there is anything to copy.
+llvm::Error copyAssets(llvm::StringRef model, llvm::StringRef assets,
+                       OutputFiles &outputs);
+
+} // namespace transom::codegen
+
+#endif // TRANSOM_CODEGEN_LINK_ASSETS_H
