@@ -26,6 +26,7 @@ Command compileCommand();
 Command importCommand();
 Command infoCommand();
 Command runCommand();
+Command verifyCommand();
 
 } // namespace transom
 

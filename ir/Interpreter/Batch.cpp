@@ -1,0 +1,204 @@
+//===- Batch.cpp - the same batch, padded and packed ----------------------===//
+
+#include "ir/Interpreter/Batch.h"
+
+#include <random>
+
+using namespace mlir;
+using namespace transom::interpreter;
+
+/// The text of an argument's attribute, or empty.
+static StringRef getText(FunctionOpInterface function, unsigned argument,
+                         StringRef name) {
+  auto text = function.getArgAttrOfType<StringAttr>(argument, name);
+  return text ? text.getValue() : StringRef();
+}
+
+/// The name of the leading dimension of an argument or result, or empty.
+static StringRef getLeadingDim(Attribute dims) {
+  auto names = dyn_cast_or_null<ArrayAttr>(dims);
+  if (!names || names.empty() || !isa<StringAttr>(names[0]))
+    return "";
+  return cast<StringAttr>(names[0]).getValue();
+}
+
+/// Whether a token is there, in five sequences of at most `length` tokens.
+static bool isPresent(int64_t sequence, int64_t column, int64_t length) {
+  switch (sequence) {
+  case 0: // whole
+    return true;
+  case 1: // padded on the right
+    return column < (length + 1) / 2;
+  case 2: // padded on the left
+    return column >= length / 3;
+  case 3: // holes, one where the first token would be
+    return column % 3 != 0 || column == length - 1;
+  default:
+    return column == length / 2;
+  }
+}
+
+FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
+  constexpr int64_t sequences = 5;
+  int64_t length = 9;
+  Batch batch;
+  for (unsigned number = 0; number < function.getNumArguments(); ++number) {
+    auto bound =
+        function.getArgAttrOfType<IntegerAttr>(number, "transformer.bound");
+    if (bound &&
+        getText(function, number, "transformer.default") == "positions")
+      length = std::min(length, bound.getInt());
+    if (getText(function, number, "transformer.role") == "attention_mask")
+      batch.maskName = getText(function, number, "transformer.name");
+  }
+
+  Builder builder(function.getContext());
+  batch.mask = Tensor(builder.getI32Type(), {sequences, length});
+  for (auto [at, present] : llvm::enumerate(batch.mask.integers()))
+    present =
+        batch.maskName.empty() || isPresent(at / length, at % length, length);
+
+  std::mt19937 engine(seed);
+  for (auto [number, argumentType] :
+       llvm::enumerate(function.getArgumentTypes())) {
+    if (getText(function, number, "transformer.role") == "attention_mask")
+      continue;
+    auto type = dyn_cast<RankedTensorType>(argumentType);
+    if (!type || !type.getElementType().isInteger() || type.getRank() < 1 ||
+        type.getRank() > 2 ||
+        getLeadingDim(function.getArgAttr(number, "transformer.dims")) !=
+            "batch")
+      return function.emitOpError()
+             << "argument " << number
+             << " expects integers [batch, length] or [batch] to be verified, "
+                "got "
+             << argumentType;
+    Tensor tensor(
+        type.getElementType(),
+        ArrayRef<int64_t>({sequences, length}).take_front(type.getRank()));
+    auto bound =
+        function.getArgAttrOfType<IntegerAttr>(number, "transformer.bound");
+    std::uniform_int_distribution<int64_t> values(
+        0, bound ? std::max<int64_t>(bound.getInt() - 1, 0) : 1);
+    bool isPosition =
+        getText(function, number, "transformer.default") == "positions";
+    for (auto [at, value] : llvm::enumerate(tensor.integers()))
+      value = isPosition ? at % length : values(engine);
+    batch.inputs[getText(function, number, "transformer.name")] = tensor;
+  }
+  return batch;
+}
+
+/// The columns that each sequence's packed rows are: the tokens that are there,
+/// then those that are masked but asked for, once each.
+Batch::Rows Batch::getRows(FunctionOpInterface function) const {
+  int64_t sequences = mask.getShape()[0], length = mask.getShape()[1];
+  Rows rows(sequences);
+  for (auto [sequence, columns] : llvm::enumerate(rows)) {
+    for (int64_t column = 0; column < length; ++column)
+      if (isKept(sequence, column))
+        columns.push_back(column);
+    for (unsigned number = 0; number < function.getNumArguments(); ++number) {
+      auto index = function.getArgAttrOfType<IntegerAttr>(
+          number, "transformer.token_index");
+      if (index && index.getInt() < length &&
+          !llvm::is_contained(columns, index.getInt()))
+        columns.push_back(index.getInt());
+    }
+  }
+  return rows;
+}
+
+FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
+  Rows rows = getRows(function);
+  int64_t sequences = rows.size(), length = mask.getShape()[1], tokens = 0;
+  for (const auto &columns : rows)
+    tokens += columns.size();
+  Type i32 = IntegerType::get(function.getContext(), 32);
+
+  SmallVector<Tensor> arguments;
+  for (unsigned number = 0; number < function.getNumArguments(); ++number) {
+    StringRef role = getText(function, number, "transformer.role");
+    if (role == "attention_mask") {
+      arguments.push_back(mask);
+      continue;
+    }
+    if (role == "sequence_offsets" || role == "key_lengths" ||
+        role == "token_rows") {
+      Tensor tensor(i32, {sequences + (role == "sequence_offsets")});
+      MutableArrayRef<int64_t> values = tensor.integers();
+      auto index = function.getArgAttrOfType<IntegerAttr>(
+          number, "transformer.token_index");
+      int64_t row = 0;
+      for (auto [sequence, columns] : llvm::enumerate(rows)) {
+        if (role == "sequence_offsets") {
+          values[sequence + 1] = row + columns.size();
+        } else if (role == "key_lengths") {
+          values[sequence] = llvm::count_if(columns, [&](int64_t column) {
+            return isKept(sequence, column);
+          });
+        } else {
+          auto *at =
+              index ? llvm::find(columns, index.getInt()) : columns.end();
+          values[sequence] =
+              at == columns.end() ? -1 : row + (at - columns.begin());
+        }
+        row += columns.size();
+      }
+      arguments.push_back(tensor);
+      continue;
+    }
+
+    StringRef name = getText(function, number, "transformer.name");
+    auto input = inputs.find(name);
+    if (input == inputs.end())
+      return function.emitOpError()
+             << "argument " << number
+             << " expects an input of the model, got \"" << name << "\"";
+    if (getLeadingDim(function.getArgAttr(number, "transformer.dims")) !=
+        "tokens") {
+      arguments.push_back(input->second);
+      continue;
+    }
+    Tensor tensor(input->second.getElementType(), {tokens});
+    int64_t *to = tensor.integers().data();
+    for (auto [sequence, columns] : llvm::enumerate(rows))
+      for (int64_t column : columns)
+        *to++ = input->second.integers()[sequence * length + column];
+    arguments.push_back(tensor);
+  }
+  return arguments;
+}
+
+SmallVector<Tensor> Batch::unpack(FunctionOpInterface function,
+                                  ArrayRef<Tensor> results) const {
+  Rows rows = getRows(function);
+  int64_t sequences = rows.size(), length = mask.getShape()[1];
+  SmallVector<Tensor> unpacked;
+  for (auto [number, result] : llvm::enumerate(results)) {
+    auto dims = dyn_cast_or_null<ArrayAttr>(
+        function.getResultAttr(number, "transformer.dims"));
+    bool packed = getLeadingDim(dims) == "tokens";
+    bool padded = dims && dims.size() >= 2 && getLeadingDim(dims) == "batch" &&
+                  dims[1] == StringAttr::get(function.getContext(), "length");
+    if ((!packed && !padded) || !result.isFloat()) {
+      unpacked.push_back(result); // A row a sequence.
+      continue;
+    }
+    SmallVector<int64_t> shape{sequences, length};
+    llvm::append_range(shape, result.getShape().drop_front(packed ? 1 : 2));
+    int64_t width = llvm::product_of(ArrayRef(shape).drop_front(2)), row = 0;
+    Tensor tensor(result.getElementType(), shape);
+    for (auto [sequence, columns] : llvm::enumerate(rows))
+      for (int64_t column : columns) {
+        int64_t place = sequence * length + column;
+        if (isKept(sequence, column))
+          llvm::copy(
+              result.floats().slice((packed ? row : place) * width, width),
+              tensor.floats().begin() + place * width);
+        ++row;
+      }
+    unpacked.push_back(tensor);
+  }
+  return unpacked;
+}

@@ -1,0 +1,65 @@
+//===- Batch.h - the same batch, padded and packed --------------*- C++ -*-===//
+//
+// What a model's function computes before `transom-remove-padding` and after it
+// is the same in two forms. A Batch makes either form's arguments, and brings
+// either form's results to the padded one, as the door of a compiled library
+// does (runtime/Door.h).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TRANSOM_IR_INTERPRETER_BATCH_H
+#define TRANSOM_IR_INTERPRETER_BATCH_H
+
+#include "ir/Interpreter/Tensor.h"
+
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace transom::interpreter {
+
+/// Sequences of unequal length, padded to [sequences, length], with a value for
+/// every input of a function.
+class Batch {
+public:
+  /// A small batch for a padded function: whole, padded on the right, padded on
+  /// the left (token 0 masked), with holes, and of one token. Values are random
+  /// below `transformer.bound`, positions where that is the default; lengths
+  /// stay within the positions' bound. Without an attention mask among the
+  /// arguments nothing is masked. Fails with a diagnostic if an argument is
+  /// neither an integer [batch, length] nor [batch].
+  static mlir::FailureOr<Batch> generate(mlir::FunctionOpInterface function,
+                                         unsigned seed);
+
+  /// The arguments of `function`, which is the padded one or made from it by
+  /// passes: each by its `transformer.name`, `.role` and `.dims`. Fails with a
+  /// diagnostic if an argument has no counterpart in the batch.
+  mlir::FailureOr<llvm::SmallVector<Tensor>>
+  bind(mlir::FunctionOpInterface function) const;
+
+  /// The results of `function`, as `bind`'s arguments gave them, in their
+  /// padded form: zeros where a token is masked.
+  llvm::SmallVector<Tensor> unpack(mlir::FunctionOpInterface function,
+                                   llvm::ArrayRef<Tensor> results) const;
+
+  /// [sequences, length], 1 where there is a token.
+  const Tensor &getMask() const { return mask; }
+  /// Values by name, [sequences, length] or [sequences], without the mask.
+  const llvm::StringMap<Tensor> &getInputs() const { return inputs; }
+  /// The mask's name at the surface, or empty if there is none.
+  llvm::StringRef getMaskName() const { return maskName; }
+
+private:
+  using Rows = llvm::SmallVector<llvm::SmallVector<int64_t>>;
+  Rows getRows(mlir::FunctionOpInterface function) const;
+  bool isKept(int64_t sequence, int64_t column) const {
+    return mask.integers()[sequence * mask.getShape()[1] + column] != 0;
+  }
+
+  Tensor mask;
+  std::string maskName;
+  llvm::StringMap<Tensor> inputs;
+};
+
+} // namespace transom::interpreter
+
+#endif // TRANSOM_IR_INTERPRETER_BATCH_H

@@ -1,0 +1,110 @@
+//===- StageChecker.cpp - which pass changes the numbers ------------------===//
+
+#include "passes/StageChecker.h"
+
+#include "ir/Interpreter/Interpreter.h"
+#include "passes/Pipelines.h"
+
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Pass/PassInstrumentation.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace transom;
+using interpreter::Tensor;
+
+/// The largest difference over the root mean square of `expected`.
+static double getError(const Tensor &expected, const Tensor &actual) {
+  if (expected.getType() != actual.getType())
+    return INFINITY;
+  if (expected.isInteger())
+    return expected.integers() == actual.integers() ? 0 : INFINITY;
+  double square = 0, largest = 0;
+  for (auto [want, have] :
+       llvm::zip_equal(expected.floats(), actual.floats())) {
+    if (!(std::isfinite(want) && std::isfinite(have)))
+      return INFINITY;
+    square += want * want;
+    largest = std::max(largest, std::fabs(want - have));
+  }
+  if (largest == 0)
+    return 0;
+  return largest / std::sqrt(square / expected.getNumElements());
+}
+
+double StageChecker::Stage::getError() const {
+  return errors.empty() ? 0 : *llvm::max_element(errors);
+}
+
+FailureOr<StageChecker> StageChecker::create(ModuleOp module,
+                                             StringRef function,
+                                             const WeightSource *weights) {
+  auto padded = module.lookupSymbol<FunctionOpInterface>(function);
+  if (!padded)
+    return module.emitError() << "expects a function @" << function;
+  FailureOr<interpreter::Batch> batch =
+      interpreter::Batch::generate(padded, /*seed=*/1);
+  if (failed(batch))
+    return failure();
+  StageChecker checker(*batch, function.str(), weights);
+  FailureOr<SmallVector<Tensor>> arguments = batch->bind(padded);
+  interpreter::Context context(module, weights);
+  SmallVector<Tensor> results;
+  if (failed(arguments) || failed(context.run(padded, *arguments, results)))
+    return failure();
+  checker.expected = batch->unpack(padded, results);
+  return checker;
+}
+
+StageChecker::Stage StageChecker::compare(StringRef stage,
+                                          ArrayRef<Tensor> results) const {
+  Stage outcome{stage.str(), {}};
+  for (auto [number, tensor] : llvm::enumerate(expected))
+    outcome.errors.push_back(number < results.size()
+                                 ? ::getError(tensor, results[number])
+                                 : INFINITY);
+  return outcome;
+}
+
+StageChecker::Stage StageChecker::check(StringRef stage,
+                                        ModuleOp module) const {
+  auto changed = module.lookupSymbol<FunctionOpInterface>(function);
+  SmallVector<Tensor> results;
+  if (!changed)
+    return compare(stage, results);
+  FailureOr<SmallVector<Tensor>> arguments = batch.bind(changed);
+  interpreter::Context context(module, weights);
+  if (failed(arguments) || failed(context.run(changed, *arguments, results)))
+    return compare(stage, {});
+  return compare(stage, batch.unpack(changed, results));
+}
+
+namespace {
+
+class CheckingInstrumentation : public PassInstrumentation {
+public:
+  CheckingInstrumentation(
+      const StageChecker &checker,
+      std::function<void(const StageChecker::Stage &)> report)
+      : checker(checker), report(std::move(report)) {}
+
+private:
+  void runAfterPass(Pass *pass, Operation *op) override {
+    auto module = dyn_cast<ModuleOp>(op);
+    // A pass manager inside is no pass of the pipeline.
+    if (module && !pass->getArgument().empty())
+      report(checker.check(getStageName(pass), module));
+  }
+
+  const StageChecker &checker;
+  std::function<void(const StageChecker::Stage &)> report;
+};
+
+} // namespace
+
+void StageChecker::checkEachPass(
+    PassManager &manager, std::function<void(const Stage &)> report) const {
+  manager.addInstrumentation(
+      std::make_unique<CheckingInstrumentation>(*this, std::move(report)));
+}

@@ -1,0 +1,66 @@
+//===- StageChecker.h - which pass changes the numbers ----------*- C++ -*-===//
+
+#ifndef TRANSOM_PASSES_STAGECHECKER_H
+#define TRANSOM_PASSES_STAGECHECKER_H
+
+#include "ir/Interpreter/Batch.h"
+#include "ir/Weights/WeightSource.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <functional>
+
+namespace transom {
+
+/// Holds what a model's function computes before any pass against what it
+/// computes later.
+class StageChecker {
+public:
+  /// One comparison: for each result, the largest difference over the root mean
+  /// square of what is expected; infinite if the stage could not be run or
+  /// gives something that is not a number.
+  struct Stage {
+    std::string name;
+    llvm::SmallVector<double> errors;
+
+    double getError() const;
+  };
+
+  /// Runs `function` of `module`, as a frontend made it, on a generated batch.
+  /// `weights` is the model's, or null if all weights have values. Fails with a
+  /// diagnostic if it can't be run.
+  static mlir::FailureOr<StageChecker> create(mlir::ModuleOp module,
+                                              llvm::StringRef function,
+                                              const WeightSource *weights);
+
+  /// Runs what the function has become in `module` and compares.
+  Stage check(llvm::StringRef stage, mlir::ModuleOp module) const;
+
+  /// Compares results in padded form, as Batch::unpack has them.
+  Stage compare(llvm::StringRef stage,
+                llvm::ArrayRef<interpreter::Tensor> results) const;
+
+  /// Checks after each pass of `manager`, and hands the outcome to `report`.
+  /// The checker must outlive the run.
+  void checkEachPass(mlir::PassManager &manager,
+                     std::function<void(const Stage &)> report) const;
+
+  const interpreter::Batch &getBatch() const { return batch; }
+  llvm::ArrayRef<interpreter::Tensor> getExpected() const { return expected; }
+
+private:
+  StageChecker(interpreter::Batch batch, std::string function,
+               const WeightSource *weights)
+      : batch(std::move(batch)), function(std::move(function)),
+        weights(weights) {}
+
+  interpreter::Batch batch;
+  std::string function;
+  const WeightSource *weights;
+  llvm::SmallVector<interpreter::Tensor> expected;
+};
+
+} // namespace transom
+
+#endif // TRANSOM_PASSES_STAGECHECKER_H

@@ -1,0 +1,178 @@
+// StageChecker: a pass that changes the numbers is caught and named; all others
+// agree, in padded and in packed form.
+
+#include "passes/StageChecker.h"
+
+#include "ir/Interpreter/Interpreter.h"
+#include "ir/Kernel/Kernel.h"
+#include "ir/Transformer/Transformer.h"
+#include "passes/Pipelines.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace transom;
+using testing::ElementsAre;
+
+namespace {
+
+/// Attention, a residual norm and a pooler that reads token 0.
+constexpr const char *model = R"(
+transformer.weight @table value dense<[[1.0, 2.0, 3.0, 4.0], [-1.0, 0.5, 2.0, -3.0], [0.1, 0.2, 0.3, 1.4]]> : tensor<3x4xf32>
+transformer.weight @g value dense<[1.0, 0.5, 2.0, 1.0]> : tensor<4xf32>
+func.func @forward(
+    %ids: tensor<?x?xi32> {transformer.name = "ids", transformer.dims = ["batch", "length"], transformer.bound = 3 : i64},
+    %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    -> (tensor<?x?x4xf32> {transformer.name = "hidden", transformer.dims = ["batch", "length", "width"]},
+        tensor<?x4xf32> {transformer.name = "pooled", transformer.dims = ["batch", "width"]}) {
+  %t = transformer.get_weight @table : tensor<3x4xf32>
+  %g = transformer.get_weight @g : tensor<4xf32>
+  %x = transformer.embedding %ids, %t : tensor<?x?xi32>, tensor<3x4xf32> -> tensor<?x?x4xf32>
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x4xf32> -> tensor<?x2x?x2xf32>
+  %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
+  %s = transformer.matmul %h, %h transpose_rhs : tensor<?x2x?x2xf32>, tensor<?x2x?x2xf32> -> tensor<?x2x?x?xf32>
+  %b = transformer.add %s, %m : tensor<?x2x?x?xf32>, tensor<?x1x1x?xf32> -> tensor<?x2x?x?xf32>
+  %p = transformer.softmax %b : tensor<?x2x?x?xf32>
+  %c = transformer.matmul %p, %h : tensor<?x2x?x?xf32>, tensor<?x2x?x2xf32> -> tensor<?x2x?x2xf32>
+  %a = transformer.merge_heads %c : tensor<?x2x?x2xf32> -> tensor<?x?x4xf32>
+  %r = transformer.add %a, %x : tensor<?x?x4xf32>, tensor<?x?x4xf32> -> tensor<?x?x4xf32>
+  %y = transformer.rms_norm %r, %g epsilon 1.0e-6 : tensor<?x?x4xf32>, tensor<4xf32> -> tensor<?x?x4xf32>
+  %z = transformer.select_token %y at 0 : tensor<?x?x4xf32> -> tensor<?x4xf32>
+  %w = transformer.tanh %z : tensor<?x4xf32>
+  return %y, %w : tensor<?x?x4xf32>, tensor<?x4xf32>
+})";
+
+class StageCheckerTest : public testing::Test {
+protected:
+  StageCheckerTest() {
+    DialectRegistry registry;
+    registry.insert<kernel::KernelDialect, transformer::TransformerDialect,
+                    arith::ArithDialect, func::FuncDialect>();
+    interpreter::registerInterpreterModels(registry);
+    context.appendDialectRegistry(registry);
+    module = parseSourceString<ModuleOp>(model, &context);
+  }
+
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+};
+
+/// Does `Change` to the module: a pass with a bug.
+template <typename Change>
+struct BrokenPass : PassWrapper<BrokenPass<Change>, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(BrokenPass)
+  explicit BrokenPass(Change change) : change(change) {}
+  StringRef getArgument() const override { return "transom-broken"; }
+  void runOnOperation() override { change(this->getOperation()); }
+  Change change;
+};
+
+TEST_F(StageCheckerTest, AllStagesAgree) {
+  ASSERT_TRUE(module);
+  auto checker = StageChecker::create(*module, "forward", nullptr);
+  ASSERT_TRUE(succeeded(checker));
+  PassManager manager(&context);
+  buildPipeline(manager, FusionOptions());
+  std::vector<std::string> names;
+  checker->checkEachPass(manager, [&](const StageChecker::Stage &stage) {
+    names.push_back(stage.name);
+    EXPECT_EQ(stage.errors.size(), 2u) << stage.name;
+    EXPECT_LT(stage.getError(), 1e-6) << stage.name;
+  });
+  ASSERT_TRUE(succeeded(manager.run(*module)));
+  EXPECT_THAT(names, testing::Contains("remove-padding"));
+  EXPECT_EQ(names.back(), "plan-memory");
+}
+
+TEST_F(StageCheckerTest, NamesThePassThatChangesTheResults) {
+  auto checker = StageChecker::create(*module, "forward", nullptr);
+  ASSERT_TRUE(succeeded(checker));
+  PassManager manager(&context);
+  buildDefinitionPipeline(manager);
+  auto change = [](ModuleOp module) {
+    module.walk(
+        [](transformer::RmsNormOp op) { op.setEpsilon(llvm::APFloat(0.01f)); });
+  };
+  manager.addPass(std::make_unique<BrokenPass<decltype(change)>>(change));
+  std::vector<std::string> departures;
+  checker->checkEachPass(manager, [&](const StageChecker::Stage &stage) {
+    if (!(stage.getError() <= 1e-4))
+      departures.push_back(stage.name);
+  });
+  ASSERT_TRUE(succeeded(manager.run(*module)));
+  EXPECT_THAT(departures, ElementsAre("broken"));
+}
+
+// A kernel may write the padding of its rows: a plan that puts two living
+// activations together departs, by numbers or by what is none.
+TEST_F(StageCheckerTest, WrongMemoryPlanDeparts) {
+  auto checker = StageChecker::create(*module, "forward", nullptr);
+  ASSERT_TRUE(succeeded(checker));
+  PassManager manager(&context);
+  buildPipeline(manager, FusionOptions());
+  ASSERT_TRUE(succeeded(manager.run(*module)));
+  EXPECT_LT(checker->check("planned", *module).getError(), 1e-6);
+  module->walk([](kernel::SlotOp op) { op.setOffset({0, 0, 0, 0}); });
+  EXPECT_GT(checker->check("overlapping", *module).getError(), 1e-2);
+}
+
+TEST_F(StageCheckerTest, MissingFunctionDeparts) {
+  auto checker = StageChecker::create(*module, "forward", nullptr);
+  ASSERT_TRUE(succeeded(checker));
+  module->lookupSymbol<func::FuncOp>("forward").erase();
+  EXPECT_TRUE(std::isinf(checker->check("erased", *module).getError()));
+}
+
+// The rows that a compiled library would see: kept tokens in order, then a
+// masked token 0, which is a query but no key.
+TEST_F(StageCheckerTest, PacksAsTheDoorDoes) {
+  auto padded = module->lookupSymbol<func::FuncOp>("forward");
+  auto batch = interpreter::Batch::generate(padded, 1);
+  ASSERT_TRUE(succeeded(batch));
+  EXPECT_THAT(batch->getMask().getShape(), ElementsAre(5, 9));
+
+  PassManager manager(&context);
+  buildPipeline(manager, FusionOptions());
+  ASSERT_TRUE(succeeded(manager.run(*module)));
+  auto packed = module->lookupSymbol<FunctionOpInterface>("forward");
+  auto arguments = batch->bind(packed);
+  ASSERT_TRUE(succeeded(arguments));
+  // ids, sequence_offsets, key_lengths, token_rows of token 0.
+  ASSERT_EQ(arguments->size(), 4u);
+  EXPECT_THAT((*arguments)[1].integers(), ElementsAre(0, 9, 14, 21, 28, 30));
+  EXPECT_THAT((*arguments)[2].integers(), ElementsAre(9, 5, 6, 6, 1));
+  EXPECT_THAT((*arguments)[3].integers(), ElementsAre(0, 9, 20, 27, 29));
+  EXPECT_EQ((*arguments)[0].getNumElements(), 30);
+  const interpreter::Tensor &ids = batch->getInputs().lookup("ids");
+  EXPECT_EQ((*arguments)[0].integers()[14], ids.integers()[2 * 9 + 3]);
+  EXPECT_EQ((*arguments)[0].integers()[20], ids.integers()[2 * 9]);
+}
+
+// Launches that only unasked outputs need are skipped: what is asked for does
+// not depend on them, the rest holds no numbers.
+TEST_F(StageCheckerTest, SkipsWhatIsNotAskedFor) {
+  auto checker = StageChecker::create(*module, "forward", nullptr);
+  ASSERT_TRUE(succeeded(checker));
+  PassManager manager(&context);
+  buildPipeline(manager, FusionOptions());
+  ASSERT_TRUE(succeeded(manager.run(*module)));
+  auto program = module->lookupSymbol<FunctionOpInterface>("forward");
+  auto arguments = checker->getBatch().bind(program);
+  ASSERT_TRUE(succeeded(arguments));
+  interpreter::Context interpreter(*module);
+  interpreter.requested = 1;
+  SmallVector<interpreter::Tensor> results;
+  ASSERT_TRUE(succeeded(interpreter.run(program, *arguments, results)));
+  StageChecker::Stage stage =
+      checker->compare("one", checker->getBatch().unpack(program, results));
+  EXPECT_LT(stage.errors[0], 1e-6);
+  EXPECT_TRUE(std::isinf(stage.errors[1]));
+}
+
+} // namespace
