@@ -304,7 +304,7 @@ class _Output:
         self.name = info["name"]
         self.encoded = self.name.encode()
         dims = info["dims"]
-        self.per_token = "length" in dims
+        self.per_token = "tokens" in dims
         self.per_choice = "choices" in dims
         self.width = tuple(d for d in dims if isinstance(d, int))
 
