@@ -47,6 +47,7 @@ private:
   LogicalResult bindInputs(Operands inputs);
   LogicalResult launch(kernel::LaunchOp op);
   FailureOr<Tensor> load(Operation *op, Value buffer);
+  LogicalResult poison(Operation *op, Value buffer);
   LogicalResult store(Operation *op, Value buffer, const Tensor &tensor);
   FailureOr<char *> locate(Operation *op, Value buffer);
   int64_t padded(unsigned extent) const {
@@ -139,6 +140,19 @@ FailureOr<Tensor> Machine::load(Operation *op, Value buffer) {
   return tensor;
 }
 
+/// Fills a slot, all of its padding too, with what is no number.
+LogicalResult Machine::poison(Operation *op, Value buffer) {
+  FailureOr<char *> at = locate(op, buffer);
+  if (failed(at))
+    return failure();
+  auto type = cast<kernel::BufferType>(buffer.getType());
+  memset(*at, 0xff,
+         getRowBytes(type.getTensor()) *
+             padded(static_cast<unsigned>(*type.getExtent())));
+  return success();
+}
+
+/// Writes a result's numbers; the padding stays as `poison` left it.
 LogicalResult Machine::store(Operation *op, Value buffer,
                              const Tensor &tensor) {
   FailureOr<char *> at = locate(op, buffer);
@@ -149,9 +163,6 @@ LogicalResult Machine::store(Operation *op, Value buffer,
   if (!element.isF32() && !element.isInteger(32))
     return op->emitOpError() << "expects slots of f32 or i32, got " << element;
   int64_t rowBytes = getRowBytes(type.getTensor());
-  // All of the padding too, as a kernel may.
-  memset(*at, 0xff,
-         rowBytes * padded(static_cast<unsigned>(*type.getExtent())));
   int64_t rows = tensor.getShape()[0];
   int64_t width = tensor.getRank() == 2 ? tensor.getShape()[1] : 1;
   for (int64_t row = 0; row < rows; ++row)
@@ -175,6 +186,11 @@ LogicalResult Machine::launch(kernel::LaunchOp op) {
     return op.emitOpError()
            << "expects " << op.getCalleeAttr() << " to be a kernel";
   SmallVector<Tensor> operands, results;
+  // A kernel's tasks run in any order: what it writes may be gone before the
+  // last of it is read.
+  for (Value buffer : op.getWrites())
+    if (failed(poison(op, buffer)))
+      return failure();
   for (Value buffer : op.getReads()) {
     FailureOr<Tensor> tensor = load(op, buffer);
     if (failed(tensor))

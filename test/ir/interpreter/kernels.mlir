@@ -53,6 +53,19 @@ kernel.program @overlapping(%ids: !kernel.buffer<tensor<?xi32>, tokens>)
   kernel.return %x : !kernel.buffer<tensor<?x2xf32>, tokens>
 }
 
+// A kernel's tasks run in any order, so it may not write where it reads.
+// CHECK-LABEL: @in_place
+// CHECK-NEXT{LITERAL}: tensor<3x2xf32> [[nan, nan], [nan, nan], [nan, nan]]
+kernel.program @in_place(%ids: !kernel.buffer<tensor<?xi32>, tokens>)
+    -> (!kernel.buffer<tensor<?x2xf32>, tokens>) arena [256, 0, 0, 0] {
+  %t = kernel.weight @t : !kernel.buffer<tensor<3x2xf32>>
+  %x = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x2xf32>, tokens>
+  kernel.launch @embedding_2 rows tokens reads(%ids, %t) writes(%x) outputs [0] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<3x2xf32>> -> !kernel.buffer<tensor<?x2xf32>, tokens>
+  %y = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x2xf32>, tokens>
+  kernel.launch @add_2 rows tokens reads(%x, %x) writes(%y) outputs [0] : !kernel.buffer<tensor<?x2xf32>, tokens>, !kernel.buffer<tensor<?x2xf32>, tokens> -> !kernel.buffer<tensor<?x2xf32>, tokens>
+  kernel.return %y : !kernel.buffer<tensor<?x2xf32>, tokens>
+}
+
 // Memory that nobody wrote holds no numbers.
 // CHECK-LABEL: @unwritten
 // CHECK-NEXT{LITERAL}: tensor<3x2xf32> [[nan, nan], [nan, nan], [nan, nan]]
