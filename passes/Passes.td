@@ -22,6 +22,17 @@ def Raise : Pass<"transom-raise", "::mlir::ModuleOp"> {
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
 }
 
+def VerifyDefinition : Pass<"transom-verify-definition", "::mlir::ModuleOp"> {
+  let summary = "no exporter's shapes are left";
+  let description = [{
+    The contract between primitives and definition ops: fusion passes match one
+    spelling a meaning, so what exporters write around it (reshape, transpose,
+    gather, expand, concat, shape arithmetic) must be gone. Names the first such
+    op that is left. Elementwise arithmetic, reductions and slices are definition
+    ops too.
+  }];
+}
+
 def FuseAttention : Pass<"transom-fuse-attention", "::mlir::ModuleOp"> {
   let summary = "fuse softmax(scale(q k^T) + bias) v into attention";
   let description = [{

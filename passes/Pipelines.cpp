@@ -23,6 +23,7 @@ void transom::buildDefinitionPipeline(OpPassManager &manager) {
   // Exporters repeat themselves: one mask a layer, one constant a use. Later
   // passes compare values, so equal ones must be the same.
   manager.addPass(createCSEPass());
+  manager.addPass(createVerifyDefinition());
 }
 
 void transom::buildFusionPipeline(OpPassManager &manager,
