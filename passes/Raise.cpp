@@ -13,9 +13,12 @@
 #include "ir/Transformer/Transformer.h"
 #include "passes/Raise/Patterns.h"
 
+#include "mlir/IR/SymbolTable.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
+using transom::transformer::WeightOp;
 
 namespace transom {
 #define GEN_PASS_DEF_RAISE
@@ -29,10 +32,32 @@ struct Raise : transom::impl::RaiseBase<Raise> {
     RewritePatternSet set(&getContext());
     transom::raising::Patterns patterns{set, numRaised};
     transom::raising::addActivations(patterns);
+    transom::raising::addEmbedding(patterns);
+    transom::raising::addHeads(patterns);
+    transom::raising::addLinear(patterns);
+    transom::raising::addMasks(patterns);
     transom::raising::addNorms(patterns);
     transom::raising::addSoftmax(patterns);
+    llvm::SmallVector<WeightOp> used = findUsedWeights();
     if (failed(applyPatternsGreedily(getOperation(), std::move(set))))
-      signalPassFailure();
+      return signalPassFailure();
+    transom::raising::remarkMasks(getOperation());
+    // What is read transposed now is not read any more.
+    for (WeightOp weight : used)
+      if (SymbolTable::symbolKnownUseEmpty(weight, getOperation()))
+        weight.erase();
+  }
+
+private:
+  llvm::SmallVector<WeightOp> findUsedWeights() {
+    auto uses = SymbolTable::getSymbolUses(getOperation());
+    llvm::StringSet<> names;
+    if (uses)
+      for (SymbolTable::SymbolUse use : *uses)
+        names.insert(use.getSymbolRef().getLeafReference());
+    auto weights = getOperation().getOps<WeightOp>();
+    return llvm::to_vector(llvm::make_filter_range(
+        weights, [&](WeightOp op) { return names.contains(op.getSymName()); }));
   }
 };
 

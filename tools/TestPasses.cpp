@@ -6,9 +6,11 @@
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/Transformer.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -134,6 +136,68 @@ double getError(const Tensor &expected, const Tensor &actual) {
   return largest / std::max(rms, 1e-30);
 }
 
+/// Fails, with a diagnostic, if two functions of the same type don't compute
+/// the same numbers for random arguments. `other` says what the second one is.
+LogicalResult compareFunctions(func::FuncOp function, ModuleOp module,
+                               func::FuncOp changed, ModuleOp changedModule,
+                               StringRef other) {
+  interpreter::Context before(module), after(changedModule);
+  for (int64_t round = 0; round < 5; ++round) {
+    SmallVector<Tensor> arguments = makeArguments(function, round);
+    SmallVector<Tensor> expected, actual;
+    if (failed(before.run(function, arguments, expected)) ||
+        failed(after.run(changed, arguments, actual)))
+      return failure();
+    for (auto [number, pair] :
+         llvm::enumerate(llvm::zip_equal(expected, actual)))
+      if (double error = getError(std::get<0>(pair), std::get<1>(pair));
+          !(error <= 1e-6))
+        return function.emitOpError()
+               << "result " << number << " departs from " << other << " by "
+               << error << " of its root mean square, for extents of "
+               << std::get<0>(pair).getType();
+  }
+  return success();
+}
+
+struct TestPassEquivalence
+    : PassWrapper<TestPassEquivalence, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TestPassEquivalence)
+  TestPassEquivalence() = default;
+  TestPassEquivalence(const TestPassEquivalence &other) : PassWrapper(other) {}
+  StringRef getArgument() const final { return "test-pass-equivalence"; }
+  StringRef getDescription() const final {
+    return "check that functions compute what they compute after passes";
+  }
+
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<transformer::TransformerDialect, arith::ArithDialect>();
+  }
+
+  void runOnOperation() override {
+    OpPassManager manager(ModuleOp::getOperationName());
+    if (failed(parsePassPipeline(passes, manager)))
+      return signalPassFailure();
+    // The module must be as it was for the next pass: the clone changes.
+    OwningOpRef<ModuleOp> clone(getOperation().clone());
+    auto changed = cast<ModuleOp>(
+        OpBuilder::atBlockEnd(getOperation().getBody()).clone(**clone));
+    bool failedAny = failed(runPipeline(manager, changed));
+    for (auto function : clone->getOps<func::FuncOp>())
+      failedAny = failedAny ||
+                  failed(compareFunctions(
+                      function, *clone,
+                      changed.lookupSymbol<func::FuncOp>(function.getName()),
+                      changed, "what it is after '" + passes + "'"));
+    changed.erase();
+    if (failedAny)
+      signalPassFailure();
+  }
+
+  Option<std::string> passes{*this, "passes",
+                             llvm::cl::desc("a textual pass pipeline")};
+};
+
 struct TestDecomposeEquivalence
     : PassWrapper<TestDecomposeEquivalence, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TestDecomposeEquivalence)
@@ -176,23 +240,8 @@ struct TestDecomposeEquivalence
     auto decomposed = clone->lookupSymbol<func::FuncOp>(function.getName());
     if (failed(decomposeAll(decomposed)) || failed(verify(*clone)))
       return failure();
-    interpreter::Context before(getOperation()), after(*clone);
-    for (int64_t round = 0; round < 5; ++round) {
-      SmallVector<Tensor> arguments = makeArguments(function, round);
-      SmallVector<Tensor> expected, actual;
-      if (failed(before.run(function, arguments, expected)) ||
-          failed(after.run(decomposed, arguments, actual)))
-        return failure();
-      for (auto [number, pair] :
-           llvm::enumerate(llvm::zip_equal(expected, actual)))
-        if (double error = getError(std::get<0>(pair), std::get<1>(pair));
-            !(error <= 1e-6))
-          return function.emitOpError()
-                 << "result " << number << " departs from its decomposition by "
-                 << error << " of its root mean square, for extents of "
-                 << std::get<0>(pair).getType();
-    }
-    return success();
+    return compareFunctions(function, getOperation(), decomposed, *clone,
+                            "its decomposition");
   }
 };
 
@@ -201,4 +250,5 @@ struct TestDecomposeEquivalence
 void transom::registerTestPasses() {
   PassRegistration<TestInterpret>();
   PassRegistration<TestDecomposeEquivalence>();
+  PassRegistration<TestPassEquivalence>();
 }

@@ -3,6 +3,8 @@
 #include "passes/Raise/Match.h"
 #include "passes/Raise/Patterns.h"
 
+#include "mlir/IR/TypeUtilities.h"
+
 #include <cmath>
 #include <numbers>
 

@@ -48,6 +48,17 @@ struct Patterns {
 
 /// gelu (erf, tanh), silu, relu.
 void addActivations(Patterns &patterns);
+/// embedding, select_token.
+void addEmbedding(Patterns &patterns);
+/// split_heads, merge_heads, transposed products.
+void addHeads(Patterns &patterns);
+/// linear, scale.
+void addLinear(Patterns &patterns);
+/// padding_mask, causal_mask.
+void addMasks(Patterns &patterns);
+/// Says, in missed remarks, which masks of `module` stayed primitives for want
+/// of a promise about their numbers.
+void remarkMasks(mlir::Operation *module);
 /// layer_norm, rms_norm.
 void addNorms(Patterns &patterns);
 /// softmax.
