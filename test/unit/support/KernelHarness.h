@@ -59,6 +59,8 @@ private:
   std::vector<int32_t (*)(void **)> functions;
 };
 
+/// Off: scratch is handed out as fast as the runtime does, unchecked.
+void setScratchChecks(bool on);
 /// What kernels took from halide_malloc: most bytes at a time since reset.
 int64_t peakScratch();
 void resetScratch();

@@ -1,0 +1,248 @@
+//===- kernels.cpp - what each kernel reaches of the machine's peak -------===//
+//
+// GFLOP/s of the kernels of BERT-base and MiniLM on one thread, beside this
+// machine's own peak of f32 multiply-adds, which is measured between any two
+// measurements: a machine shared with others slows both alike.
+//
+//   bench-kernels [FILTER] [TARGET]
+//
+// warm: the same weights again and again. cold: each call reads another
+// layer's, as a model does; there are more of them than the caches hold.
+// Rates are of the best call; % is the median of rate over peak.
+//
+//===----------------------------------------------------------------------===//
+#include "test/unit/support/KernelHarness.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <immintrin.h>
+#include <vector>
+
+using namespace transom::codegen;
+using namespace transom::test;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds(const std::function<void()> &run) {
+  Clock::time_point start = Clock::now();
+  run();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+constexpr int accumulators = 12;
+constexpr long peakSteps = 20000;
+
+#define PEAK_LOOP(VECTOR, SET, FMA)                                            \
+  VECTOR sums[accumulators], x = SET(0.5f), y = SET(0.25f);                    \
+  for (VECTOR &sum : sums)                                                     \
+    sum = SET(0.0f);                                                           \
+  for (long i = 0; i < peakSteps; ++i) {                                       \
+    _Pragma("clang loop unroll(full)") for (VECTOR &sum : sums) sum =          \
+        FMA(x, y, sum);                                                        \
+    __asm__ volatile("" : "+v"(x), "+v"(y));                                   \
+  }                                                                            \
+  for (VECTOR &sum : sums)                                                     \
+    __asm__ volatile("" : : "v"(sum));
+
+__attribute__((target("avx512f"))) void peak512() {
+  PEAK_LOOP(__m512, _mm512_set1_ps, _mm512_fmadd_ps)
+}
+__attribute__((target("avx2,fma"))) void peak256() {
+  PEAK_LOOP(__m256, _mm256_set1_ps, _mm256_fmadd_ps)
+}
+
+/// GFLOP/s now.
+double peak(const Machine &machine) {
+  double best = 0;
+  for (int i = 0; i < 3; ++i)
+    best = std::max(best,
+                    2.0 * machine.floatLanes * accumulators * peakSteps /
+                        seconds(machine.floatLanes == 16 ? peak512 : peak256));
+  return best / 1e9;
+}
+
+struct Floats {
+  explicit Floats(size_t count)
+      : data(static_cast<float *>(
+            std::aligned_alloc(64, (count * sizeof(float) + 63) / 64 * 64))) {
+    for (size_t i = 0; i < count; ++i)
+      data[i] = static_cast<float>(i * 2654435761u % 1024) / 1024 - 0.5f;
+  }
+  Floats(const Floats &) = delete;
+  ~Floats() { std::free(data); }
+  float *data;
+};
+
+struct Rate {
+  double best, share;
+};
+
+Rate measure(const Machine &machine, double flops,
+             const std::function<void()> &run) {
+  double once = seconds(run);
+  int inner = std::max(1, static_cast<int>(0.003 / once));
+  std::vector<double> shares;
+  double best = 0;
+  for (int i = 0; i < 15; ++i) {
+    double now = peak(machine);
+    double rate = flops * inner / 1e9 / seconds([&] {
+                    for (int j = 0; j < inner; ++j)
+                      run();
+                  });
+    now = (now + peak(machine)) / 2;
+    best = std::max(best, rate);
+    shares.push_back(rate / now);
+  }
+  std::nth_element(shares.begin(), shares.begin() + 7, shares.end());
+  return {best, 100 * shares[7]};
+}
+
+std::unique_ptr<LoadedKernel> load(const KernelSpec &spec,
+                                   const Machine &machine) {
+  std::string error;
+  std::unique_ptr<LoadedKernel> kernel =
+      LoadedKernel::load(spec, machine, {}, error);
+  if (!kernel) {
+    std::fprintf(stderr, "bench-kernels: %s\n", error.c_str());
+    std::exit(1);
+  }
+  return kernel;
+}
+
+void benchLinear(const Machine &machine, const char *name, int64_t in,
+                 int64_t out, bool gelu) {
+  using Kind = Expression::Kind;
+  LinearSpec spec{.in = in,
+                  .out = out,
+                  .xStride = rowStride(in),
+                  .outStride = rowStride(out)};
+  if (gelu)
+    spec.epilogue = {{{.kind = Kind::Input, .index = 0},
+                      {.kind = Kind::Gelu, .operands = {0}}},
+                     {1}};
+  auto kernel = load(spec, machine);
+  size_t weights = static_cast<size_t>(kernel->kernel.columns *
+                                       kernel->kernel.packing[1].block * in);
+  size_t copies = (size_t(128) << 20) / (weights * sizeof(float)) + 1;
+  Floats weight(weights * copies), bias(spec.outStride + 64);
+  for (int64_t rows : {1, 8, 16, 32, 64, 128, 1024}) {
+    Floats x((rows + 15) * spec.xStride), y((rows + 15) * spec.outStride);
+    size_t copy = 0;
+    auto run = [&](bool cold) {
+      copy = cold ? (copy + 1) % copies : 0;
+      // As the runtime does on many threads: one block of columns a task.
+      kernel->run({x.data, weight.data + copy * weights, bias.data, y.data},
+                  rows, {.columns = rows < 16 ? 0 : 1});
+    };
+    double flops = 2.0 * double(in) * double(out) * double(rows);
+    Rate warm = measure(machine, flops, [&] { run(false); });
+    Rate cold = measure(machine, flops, [&] { run(true); });
+    std::printf("%-22s %5lld  %6.1f %5.1f %%  %6.1f %5.1f %%\n", name,
+                static_cast<long long>(rows), warm.best, warm.share, cold.best,
+                cold.share);
+    std::fflush(stdout);
+  }
+}
+
+void benchAttention(const Machine &machine, const char *name, int64_t heads,
+                    int64_t headDim) {
+  int64_t width = heads * headDim;
+  AttentionSpec spec{.heads = heads,
+                     .keyHeads = heads,
+                     .headDim = headDim,
+                     .queryStride = rowStride(3 * width),
+                     .keyStride = rowStride(3 * width),
+                     .keyOffset = width,
+                     .valueStride = rowStride(3 * width),
+                     .valueOffset = 2 * width,
+                     .outStride = rowStride(width),
+                     .scale = 0.125f};
+  auto kernel = load(spec, machine);
+  for (int64_t length : {8, 16, 24, 32, 64, 128, 256, 512, 1024, 2048}) {
+    int64_t sequences = std::max<int64_t>(1, 128 / length);
+    int64_t rows = sequences * length;
+    std::vector<int32_t> offsets(sequences + 1), lengths(sequences);
+    for (int64_t s = 0; s <= sequences; ++s)
+      offsets[s] = static_cast<int32_t>(s * length);
+    std::fill(lengths.begin(), lengths.end(), static_cast<int32_t>(length));
+    Floats qkv((rows + 15) * spec.queryStride), y((rows + 15) * spec.outStride);
+    double flops = kernel->kernel.flopsPerPair * double(rows * length);
+    Rate warm = measure(machine, flops, [&] {
+      kernel->runRagged({qkv.data, qkv.data, qkv.data, offsets.data(),
+                         offsets.data(), lengths.data(), y.data},
+                        sequences);
+    });
+    std::printf("%-22s %5lld  %6.1f %5.1f %%\n", name,
+                static_cast<long long>(length), warm.best, warm.share);
+    std::fflush(stdout);
+  }
+}
+
+void benchNorm(const Machine &machine, const char *name, int64_t width) {
+  NormSpec spec{.width = width,
+                .xStride = rowStride(width),
+                .residualStride = rowStride(width),
+                .outStride = rowStride(width),
+                .hasResidual = true};
+  auto kernel = load(spec, machine);
+  for (int64_t rows : {128, 1024}) {
+    Floats x(rows * spec.xStride), residual(rows * spec.xStride),
+        y(rows * spec.xStride), gamma(spec.xStride), beta(spec.xStride);
+    double flops = kernel->kernel.flopsPerRow * double(rows);
+    Rate warm = measure(machine, flops, [&] {
+      kernel->run({x.data, residual.data, gamma.data, beta.data, y.data}, rows);
+    });
+    std::printf("%-22s %5lld  %6.1f %5.1f %%\n", name,
+                static_cast<long long>(rows), warm.best, warm.share);
+  }
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  std::string filter = argc > 1 ? argv[1] : "", error;
+  auto machine = Machine::fromTarget(argc > 2 ? argv[2] : "host", error);
+  if (!machine) {
+    std::fprintf(stderr, "bench-kernels: %s\n", error.c_str());
+    return 1;
+  }
+  setScratchChecks(false);
+  auto wanted = [&](const char *name) {
+    return std::string(name).find(filter) != std::string::npos;
+  };
+  std::printf("%s, peak %.1f GFLOP/s a thread\n", machine->halideTarget.c_str(),
+              peak(*machine));
+  std::printf("%-22s %5s  %14s  %14s\n", "kernel", "rows", "warm GFLOP/s",
+              "cold GFLOP/s");
+  const struct {
+    const char *name;
+    int64_t in, out;
+    bool gelu;
+  } linears[] = {
+      {"linear 768x2304", 768, 2304, false},
+      {"linear 768x768", 768, 768, false},
+      {"linear 768x3072 gelu", 768, 3072, true},
+      {"linear 3072x768", 3072, 768, false},
+      {"linear 384x1152", 384, 1152, false},
+      {"linear 384x1536 gelu", 384, 1536, true},
+      {"linear 1536x384", 1536, 384, false},
+  };
+  for (const auto &linear : linears)
+    if (wanted(linear.name))
+      benchLinear(*machine, linear.name, linear.in, linear.out, linear.gelu);
+  if (wanted("attention 12x64"))
+    benchAttention(*machine, "attention 12x64", 12, 64);
+  if (wanted("attention 12x32"))
+    benchAttention(*machine, "attention 12x32", 12, 32);
+  if (wanted("norm 768"))
+    benchNorm(*machine, "norm 768", 768);
+  if (wanted("norm 384"))
+    benchNorm(*machine, "norm 384", 384);
+  return 0;
+}
