@@ -4,7 +4,7 @@
 // machine's own peak of f32 multiply-adds, which is measured between any two
 // measurements: a machine shared with others slows both alike.
 //
-//   bench-kernels [FILTER] [TARGET]
+//   bench-kernels [FILTER] [TARGET] [ROWS]
 //
 // warm: the same weights again and again. cold: each call reads another
 // layer's, as a model does; there are more of them than the caches hold.
@@ -79,6 +79,10 @@ struct Floats {
   float *data;
 };
 
+/// Only this number of rows (or length of a sequence); 0: all.
+int64_t onlyRows = 0;
+bool skips(int64_t rows) { return onlyRows != 0 && rows != onlyRows; }
+
 struct Rate {
   double best, share;
 };
@@ -132,6 +136,8 @@ void benchLinear(const Machine &machine, const char *name, int64_t in,
   size_t copies = (size_t(128) << 20) / (weights * sizeof(float)) + 1;
   Floats weight(weights * copies), bias(spec.outStride + 64);
   for (int64_t rows : {1, 8, 16, 32, 64, 128, 1024}) {
+    if (skips(rows))
+      continue;
     Floats x((rows + 15) * spec.xStride), y((rows + 15) * spec.outStride);
     size_t copy = 0;
     auto run = [&](bool cold) {
@@ -165,6 +171,8 @@ void benchAttention(const Machine &machine, const char *name, int64_t heads,
                      .scale = 0.125f};
   auto kernel = load(spec, machine);
   for (int64_t length : {8, 16, 24, 32, 64, 128, 256, 512, 1024, 2048}) {
+    if (skips(length))
+      continue;
     int64_t sequences = std::max<int64_t>(1, 128 / length);
     int64_t rows = sequences * length;
     std::vector<int32_t> offsets(sequences + 1), lengths(sequences);
@@ -212,6 +220,8 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "bench-kernels: %s\n", error.c_str());
     return 1;
   }
+  if (argc > 3)
+    onlyRows = std::atoll(argv[3]);
   setScratchChecks(false);
   auto wanted = [&](const char *name) {
     return std::string(name).find(filter) != std::string::npos;
