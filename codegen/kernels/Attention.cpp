@@ -15,6 +15,7 @@
 #include "codegen/kernels/Verbs.h"
 
 #include <algorithm>
+#include <functional>
 
 using namespace transom::codegen;
 using Halide::Expr;
@@ -39,9 +40,10 @@ struct Tiles {
 Tiles tilesOf(const AttentionSpec &spec, const Machine &machine) {
   int lanes = machine.floatLanes;
   Tiles tiles;
-  // 8 x 2 vectors of accumulators, or 6 x 2 if there are 16 registers.
+  // Blocks of 16 keys, so that short sequences compute little that is masked;
+  // 8 or 6 x 2 accumulators hide the latency of a fused multiply-add.
   tiles.rows = machine.vectorRegisters >= 32 ? 8 : 6;
-  tiles.keys = 2 * lanes;
+  tiles.keys = static_cast<int>(roundUp(16, lanes));
   tiles.depth = static_cast<int>(roundUp(spec.headDim, lanes));
   tiles.outDepth = lanes;
   for (int vectors : {2, 3})
@@ -60,12 +62,18 @@ public:
   void schedule(const Machine &machine) override;
 
 private:
+  void buildTranspose(
+      int lanes,
+      const std::function<Expr(Expr d, Expr key, Var block)> &element);
+
   AttentionSpec spec;
   Tiles tiles;
+  Var x{"x"}, y{"y"};             ///< column and row of a square
   Var d{"d"}, i{"i"};             ///< column of a head, query row
   Var key{"key"}, block{"block"}; ///< a key is block * tiles.keys + key
   Var lane{"lane"};
   RDom depth, part, fold, each;
+  std::vector<Func> squares; ///< parts of k, transposed step by step
   Func packedQ{"packed_q"}, packedK{"packed_k"}, packedV{"packed_v"};
   Func limit{"limit"}, dot{"dot"}, score{"score"}, weight{"weight"};
   Func maxima{"maxima"}, maximum{"maximum"}, sums{"sums"}, inverse{"inverse"};
@@ -106,14 +114,17 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
   }
   Expr blocks = (seenByTask + (tiles.keys - 1)) / tiles.keys;
   auto keyRow = [&](Expr key, Expr block) {
-    return min(block * tiles.keys + key, keys - 1);
+    return min(likely(block * tiles.keys + key), keys - 1);
   };
   auto column = [&](Var d) -> Expr {
     return tiles.depth == headDim ? Expr(d) : min(d, headDim - 1);
   };
 
   packedQ(d, i) = q(d, min(i, rows - 1)) * (spec.scale * log2e);
-  packedK(key, d, block) = k(d, keyRow(key, block));
+  buildTranspose(lanes, [&](Expr d, Expr key, Var block) {
+    return k(tiles.depth == headDim ? d : min(d, headDim - 1),
+             keyRow(key, block));
+  });
   packedV(d, key, block) = v(column(d), keyRow(key, block));
 
   depth = RDom(0, headDim, "depth");
@@ -132,7 +143,7 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
       max(maxima(lane, i), score(part.x * lanes + lane, i, part.y));
   maximum(i) = least;
   maximum(i) = max(maximum(i), maxima(fold, i));
-  weight(key, i, block) = exp2Of(score(key, i, block) - maximum(i));
+  weight(key, i, block) = exp2OfNonPositive(score(key, i, block) - maximum(i));
   sums(lane, i) = 0.0f;
   sums(lane, i) += weight(part.x * lanes + lane, i, part.y);
   total(i) = 0.0f;
@@ -141,6 +152,7 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
   inverse(i) = select(total(i) == 0.0f, 0.0f, 1.0f / total(i));
 
   each = RDom(0, tiles.keys, 0, blocks, "each");
+  each.where(each.y * tiles.keys + each.x < seenByTask);
   sum(d, i) = 0.0f;
   sum(d, i) += weight(each.x, i, each.y) * packedV(d, each.x, each.y);
   row(d, i) = sum(d, i) * inverse(i);
@@ -152,6 +164,29 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
                .columnStride = headDim});
 }
 
+/// packedK[key, d] = k[d, key] by squares of lanes x lanes. A square is read
+/// row by row, as lanes^2 elements: its index has log2(lanes) bits of d and as
+/// many of key. Interleaving the halves of a square rotates the bits by one;
+/// after log2(lanes) times d and key have changed places. Vectors only, no
+/// gathers.
+void Attention::buildTranspose(
+    int lanes, const std::function<Expr(Expr, Expr, Var)> &element) {
+  Var dSquare("d_square"), keySquare("key_square");
+  Func square("square");
+  square(x, keySquare, dSquare, block) = element(
+      dSquare * lanes + x % lanes, keySquare * lanes + x / lanes, block);
+  squares = {square};
+  for (int bit = 1; bit < lanes; bit *= 2) {
+    Func from = squares.back(), to("square");
+    to(x, keySquare, dSquare, block) =
+        select(x % 2 == 0, from(x / 2, keySquare, dSquare, block),
+               from(x / 2 + lanes * lanes / 2, keySquare, dSquare, block));
+    squares.push_back(to);
+  }
+  packedK(key, d, block) = squares.back()(key % lanes + (d % lanes) * lanes,
+                                          key / lanes, d / lanes, block);
+}
+
 void Attention::schedule(const Machine &machine) {
   const int lanes = machine.floatLanes;
   Var tile("tile"), slice("slice"), element("element");
@@ -160,9 +195,21 @@ void Attention::schedule(const Machine &machine) {
       .vectorize(d, lanes, TailStrategy::PredicateStores);
   Halide::LoopLevel perTile(out, tile), perTask = Halide::LoopLevel::root();
 
+  Var keySquare("key_square"), dSquare("d_square");
   packedK.compute_at(perTask)
       .bound_extent(key, tiles.keys)
-      .vectorize(key, lanes);
+      .bound_extent(d, tiles.depth)
+      .split(key, keySquare, key, lanes)
+      .split(d, dSquare, d, lanes)
+      .reorder(key, d, keySquare, dSquare, block)
+      .vectorize(key)
+      .unroll(d);
+  for (size_t i = 0; i < squares.size(); ++i)
+    squares[i]
+        .compute_at(packedK, keySquare)
+        .bound_extent(x, lanes * lanes)
+        .vectorize(x, i == 0 ? lanes : 2 * lanes)
+        .unroll(x);
   packedV.compute_at(perTask)
       .bound_extent(d, tiles.depth)
       .bound_extent(key, tiles.keys)
@@ -243,7 +290,7 @@ public:
     kernel.packing.resize(7);
     // Packed k and v, scores and weights, for keys in whole blocks; and what
     // is too big for the stack of one tile.
-    int64_t perKey = attention.headDim + tiles.depth + 2 * tiles.rows;
+    int64_t perKey = 2 * tiles.depth + 2 * tiles.rows;
     kernel.scratchBytesPerKey = perKey * static_cast<int64_t>(sizeof(float));
     kernel.scratchBytes = scratchOf(perKey * tiles.keys) + 8 * scratchOf(0) +
                           2 * scratchOf(tiles.rows * tiles.depth);

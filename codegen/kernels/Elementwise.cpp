@@ -23,6 +23,14 @@ template <size_t N> Expr polynomial(const float (&c)[N], Expr x) {
   return value;
 }
 
+/// 2^x = 2^n 2^f with f in [-1/2, 1/2], which the polynomial `c` is for.
+/// Exponents -127 and 128 are 0 and infinity.
+template <size_t N> Expr scaledPower(const float (&c)[N], Expr x) {
+  Expr n = round(x);
+  Expr scale = Halide::reinterpret<float>((Halide::cast<int>(n) + 127) << 23);
+  return polynomial(c, x - n) * scale;
+}
+
 /// Phi(x) - 1/2 = erf(x / sqrt(2)) / 2; absolute error 2e-7.
 /// An odd function, so x times a polynomial of x^2, which up to |x| = 5.2 is
 /// mapped to [-1, 1], where the powers are well conditioned. Beyond, the
@@ -74,8 +82,6 @@ Expr truth(Expr condition) { return select(condition, 1.0f, 0.0f); }
 } // namespace
 
 Expr transom::codegen::exp2Of(Expr x) {
-  // 2^x = 2^n 2^f with f in [-1/2, 1/2]; exponents -127 and 128 are 0 and
-  // infinity.
   const float c[] = {1.0f,
                      0.6931471824645996f,
                      0.24022646248340607f,
@@ -83,10 +89,14 @@ Expr transom::codegen::exp2Of(Expr x) {
                      0.009618489071726799f,
                      0.0013399930903688073f,
                      0.00015345810970757157f};
-  x = clamp(x, -127.0f, 128.0f);
-  Expr n = round(x);
-  Expr scale = Halide::reinterpret<float>((Halide::cast<int>(n) + 127) << 23);
-  return polynomial(c, x - n) * scale;
+  return scaledPower(c, clamp(x, -127.0f, 128.0f));
+}
+
+Expr transom::codegen::exp2OfNonPositive(Expr x) {
+  const float c[] = {1.0000001192092896f,   0.6931469440460205f,
+                     0.24022120237350464f,  0.05550713092088699f,
+                     0.009675540961325169f, 0.001327647129073739f};
+  return scaledPower(c, max(x, -127.0f));
 }
 
 bool transom::codegen::isReduction(Expression::Kind kind) {

@@ -11,7 +11,7 @@
 
 using namespace transom::codegen;
 
-const char *const transom::codegen::kernelVersion = "1";
+const char *const transom::codegen::kernelVersion = "2";
 
 namespace {
 
