@@ -11,7 +11,7 @@
 
 using namespace transom::codegen;
 
-const char *const transom::codegen::kernelVersion = "2";
+const char *const transom::codegen::kernelVersion = "3";
 
 namespace {
 

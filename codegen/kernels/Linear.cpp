@@ -10,6 +10,8 @@
 // Traffic: a block of weights (K x NB) stays in L2 while all rows of the task
 // pass over it; rows of x come from L1. Reads of x run on to a whole tile
 // (TRANSOM_ROWS_ALIGNMENT gives every slot that room), writes do not.
+// Tasks are best taken all rows of a block of columns before the next block: a
+// block then comes from memory once, and 128 rows of it hide that.
 //===----------------------------------------------------------------------===//
 #include "codegen/kernels/Elementwise.h"
 #include "codegen/kernels/Verbs.h"

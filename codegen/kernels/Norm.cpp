@@ -83,7 +83,7 @@ void Norm::schedule(const Machine &machine) {
   if (spec.storesSum)
     s.vectorize(c, lanes);
   else if (spec.hasResidual)
-    s.compute_at(row).vectorize(c, lanes);
+    s.compute_at(row).vectorize(c, lanes, Halide::TailStrategy::RoundUp);
   if (sum)
     sum->schedule(row, machine);
   mean.compute_at(row);

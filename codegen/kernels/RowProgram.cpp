@@ -187,8 +187,10 @@ void Program::schedule(const Machine &machine) {
       chain.out.vectorize(c, machine.floatLanes);
     for (Func func : chain.rowFuncs) {
       func.compute_at(row);
+      // Round up: shifted inwards, a row narrower than a vector would be read
+      // from before its start.
       if (func.dimensions() == 2)
-        func.vectorize(c, machine.floatLanes);
+        func.vectorize(c, machine.floatLanes, Halide::TailStrategy::RoundUp);
     }
     for (RowReduction &reduction : chain.reductions)
       reduction.schedule(row, machine);

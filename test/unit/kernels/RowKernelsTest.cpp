@@ -362,4 +362,21 @@ TEST_P(RowProgramTest, SoftmaxWithBroadcastsAndSeveralResults) {
   }
 }
 
+TEST_P(RowProgramTest, NarrowRowsAreNotReadBeforeTheirStart) {
+  // A value that only a reduction reads: its loop is as wide as the row, and a
+  // vector is wider. Halide warns of the operand's bounds if they are broken.
+  RowProgramSpec spec;
+  spec.width = 1;
+  spec.program.expressions = {{.kind = Kind::Input, .index = 0},
+                              {.kind = Kind::Abs, .operands = {0}},
+                              {.kind = Kind::ReduceSum, .operands = {1}}};
+  spec.program.results = {2};
+  spec.operands = {{Broadcast::None, rowStride(1), 0}};
+  spec.resultStrides = {rowStride(1)};
+  testing::internal::CaptureStderr();
+  auto kernel = load(spec, {.emitStatement = true});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  ASSERT_TRUE(kernel);
+}
+
 } // namespace
