@@ -24,6 +24,11 @@ if(TRANSOM_SANITIZE)
        -fno-sanitize=vptr,function)
 endif()
 
+# Debian's MLIR is not instrumented, and shares containers and allocators with
+# our code, which is: what one side poisons the other may use.
+set(TRANSOM_ASAN_OPTIONS
+    "ASAN_OPTIONS=detect_container_overflow=0:allow_user_poisoning=0")
+
 set(TRANSOM_WARNINGS -Wall -Wextra -Werror -Wno-unused-parameter
                      -Wno-missing-field-initializers)
 
@@ -113,7 +118,8 @@ function(transom_add_unittest name)
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/test")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
-    LABELS "unit;${ARG_LABELS}" TIMEOUT 600)
+    LABELS "unit;${ARG_LABELS}" TIMEOUT 600
+    ENVIRONMENT "${TRANSOM_ASAN_OPTIONS}")
 endfunction()
 
 # mlir_tablegen with our include roots.

@@ -137,10 +137,17 @@ static const struct {
 #define WEIGHTS NULL
 #endif
 
+#define METADATA                                                               \
+  "{\"task\": \"feature-extraction\", "                                        \
+  "\"config\": {\"max_position_embeddings\": 8, \"hidden_size\": 4}, "         \
+  "\"inputs\": [{\"name\": \"input_ids\", \"dims\": [\"tokens\"]}], "          \
+  "\"outputs\": [{\"name\": \"last_hidden_state\", "                           \
+  "\"dims\": [\"tokens\", 4]}]}"
+
 static const transom_library library = {TRANSOM_ABI_VERSION,
                                         sizeof(transom_library),
                                         TEXT(NAME),
-                                        "{\"task\": \"feature-extraction\"}",
+                                        METADATA,
                                         "host",
                                         0,
                                         77,
@@ -188,7 +195,7 @@ EXPORT const char *F(_metadata)(void) { return library.metadata; }
   {TRANSOM_ABI_VERSION,                                                        \
    sizeof(transom_entry_points),                                               \
    TEXT(NAME),                                                                 \
-   "{\"task\": \"feature-extraction\"}",                                       \
+   METADATA,                                                                   \
    F(_open),                                                                   \
    transom_model_close,                                                        \
    transom_session_create,                                                     \
