@@ -18,9 +18,8 @@ class Transom:
     def prepare(folder, cache):
         import transom
 
-        library = cache / "libmodel.so"
-        if not library.exists():
-            transom.compile(str(folder), str(library))
+        # Anew each time: it takes a second, and the compiler may have changed.
+        transom.compile(folder, cache / "libmodel.so")
 
     def __init__(self, folder, cache, threads):
         import transom
