@@ -4,20 +4,22 @@
     model = transom.load("libminilm.so")
     hidden = model(input_ids=[[101, 7592, 102]])["last_hidden_state"]
 
-Needs NumPy, and for text in and answers out (`transom.pipeline`) Hugging Face's
-`tokenizers`.
+Needs NumPy, and for text in and answers out (`transom.pipeline`,
+`transom.SentenceEncoder`) Hugging Face's `tokenizers`.
 """
 
 from transom._compile import CompileError, CompileWarning, compile
 from transom._library import Library, MismatchError, load
 from transom._tools import compiler
 from transom.pipelines import pipeline
+from transom.sentence_encoder import SentenceEncoder
 
 __all__ = [
     "CompileError",
     "CompileWarning",
     "Library",
     "MismatchError",
+    "SentenceEncoder",
     "compile",
     "compiler",
     "load",

@@ -9,13 +9,14 @@ import os
 import pathlib
 import threading
 import weakref
-from typing import Any, Dict, List, Mapping, Sequence, Union
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
 
 import numpy as np
 
 from transom import _abi
 
-Outputs = Dict[str, Union[np.ndarray, List[np.ndarray]]]
+Outputs = dict[str, Union[np.ndarray, list[np.ndarray]]]
 PathLike = Union[str, "os.PathLike[str]"]
 
 
@@ -182,9 +183,7 @@ def _integers(name: str, value: Any, rank: int) -> np.ndarray:
             raise TypeError(f"{name}: expects integer values, got {dtype}")
     if array.ndim != rank:
         wanted = {1: "[tokens]", 2: "[batch, length]"}[rank]
-        raise ValueError(
-            f"{name}: expects the shape {wanted}, got {list(array.shape)}"
-        )
+        raise ValueError(f"{name}: expects the shape {wanted}, got {list(array.shape)}")
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
@@ -305,7 +304,6 @@ class _Output:
         self.encoded = self.name.encode()
         dims = info["dims"]
         self.per_token = "tokens" in dims
-        self.per_choice = "choices" in dims
         self.width = tuple(d for d in dims if isinstance(d, int))
 
     def allocate(self, batch: _Batch) -> np.ndarray:
@@ -314,16 +312,17 @@ class _Output:
 
     def finish(
         self, array: np.ndarray, batch: _Batch
-    ) -> Union[np.ndarray, list[np.ndarray]]:
+    ) -> np.ndarray | list[np.ndarray]:
         """The array as the form of the caller's inputs has it."""
         if self.per_token:
             if batch.rows is not None:
                 return [array[rows] for rows in batch.rows]
-        elif self.per_choice and batch.choices is not None:
+        elif batch.choices is not None:
+            # One logit for each sequence; [batch, choices] for the caller.
             choices = batch.choices
             if len(set(choices)) == 1:
-                return array.reshape(len(choices), choices[0], *self.width)
-            return np.split(array, np.cumsum(choices)[:-1])
+                return array.reshape(len(choices), choices[0])
+            return np.split(array.reshape(-1), np.cumsum(choices)[:-1])
         return array
 
 
@@ -482,7 +481,7 @@ class Library:
             raise TypeError(
                 f'{self.path.name} expects the input "{next(iter(self.inputs))}"'
             )
-        if "choices" not in self.inputs[leader]["dims"]:
+        if self.task != "multiple-choice" or "sequence_offsets" in given:
             return _Batch.of(leader, given)
         choices = None
         flat = {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import pathlib
 import threading
-from typing import Any, Sequence, Tuple, Union
+from collections.abc import Sequence
+from typing import Any, Union
 
 import tokenizers
 
 #: One text, a pair of texts, or words; what `tokenizers` calls an input.
-Text = Union[str, Tuple[str, str], Sequence[str]]
+Text = Union[str, tuple[str, str], Sequence[str]]
 
 # transformers writes 1e30 where a tokenizer has no maximum.
 _NO_MAXIMUM = 10**9
@@ -101,9 +102,7 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
         text = self.backend.decode(ids, skip_special_tokens=skip_special_tokens)
-        if self._clean_up and not isinstance(
-            self.backend.model, tokenizers.models.BPE
-        ):
+        if self._clean_up and not isinstance(self.backend.model, tokenizers.models.BPE):
             for mark in (".", "?", "!", ","):
                 text = text.replace(" " + mark, mark)
             text = text.replace(" ' ", "'")

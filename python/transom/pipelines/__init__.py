@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Union
+from typing import Any
 
 from transom._library import Library
 from transom.pipelines._base import Pipeline
 from transom.pipelines.feature_extraction import FeatureExtraction
+from transom.pipelines.fill_mask import FillMask
+from transom.pipelines.multiple_choice import MultipleChoice
+from transom.pipelines.next_sentence_prediction import NextSentencePrediction
+from transom.pipelines.question_answering import QuestionAnswering
+from transom.pipelines.sentence_similarity import SentenceSimilarity
+from transom.pipelines.text_classification import TextClassification
+from transom.pipelines.token_classification import TokenClassification
 
-#: By the task's name, as Hugging Face's exporters and pipelines spell it.
-PIPELINES = {
+#: The pipelines by task, with transformers' other names for some of them.
+TASKS: dict[str, type[Pipeline]] = {
     "feature-extraction": FeatureExtraction,
+    "fill-mask": FillMask,
+    "multiple-choice": MultipleChoice,
+    "ner": TokenClassification,
+    "next-sentence-prediction": NextSentencePrediction,
+    "question-answering": QuestionAnswering,
+    "sentence-similarity": SentenceSimilarity,
+    "sentiment-analysis": TextClassification,
+    "text-classification": TextClassification,
+    "token-classification": TokenClassification,
 }
 
 
 def pipeline(
-    task: str, library: Union[Library, str, "os.PathLike[str]"], **options: Any
+    task: str, library: Library | str | os.PathLike[str], **options: Any
 ) -> Pipeline:
-    """A pipeline over a compiled library, or over the library at a path.
+    """Makes a pipeline: text in, answers out.
 
     Args:
-        task: a key of `PIPELINES`.
-        library: what `transom.load` gives, or a path to load.
-        options: arguments of the pipeline's class and defaults of its calls.
-
-    Raises:
-        ValueError: an unknown task, or a library that was compiled for another.
+        task: "feature-extraction", "fill-mask", "multiple-choice",
+            "next-sentence-prediction", "question-answering",
+            "sentence-similarity", "text-classification" or
+            "token-classification".
+        library: a library that was compiled for it, or its path.
+        options: those of `Pipeline`, and the pipeline's own arguments, which
+            then are the defaults of its calls.
     """
-    if task not in PIPELINES:
-        raise ValueError(
-            f"unknown task {task!r}; supported: {', '.join(sorted(PIPELINES))}"
-        )
-    return PIPELINES[task](library, **options)
-
-
-__all__ = ["PIPELINES", "Pipeline", "pipeline"]
+    if task not in TASKS:
+        raise ValueError(f"task: expects one of {', '.join(TASKS)}, got {task!r}")
+    return TASKS[task](library, **options)

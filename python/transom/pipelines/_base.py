@@ -6,7 +6,8 @@ import dataclasses
 import itertools
 import os
 import pathlib
-from typing import Any, Iterable, Iterator, Sequence, Union
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Union
 
 import numpy as np
 from tokenizers import Encoding
@@ -96,25 +97,30 @@ class Pipeline:
 
     # What they have.
 
-    def __call__(
-        self, inputs: Any, batch_size: int | None = None, **parameters: Any
-    ) -> Any:
+    def __call__(self, inputs: Any, **options: Any) -> Any:
         """Answers one item, a list of items with a list, or an iterator with an
-        iterator, which reads on when it is read."""
-        given = dataclasses.replace(self.defaults, **parameters)
-        size = self.batch_size if batch_size is None else batch_size
+        iterator, which reads on when it is read. `options` are the pipeline's
+        parameters, batch_size and progress."""
+        parameters = self.given(options)
+        size = options.get("batch_size", self.batch_size)
         if size < 1:
             raise ValueError(f"batch_size: expects 1 or more, got {size}")
+        shown = options.get("progress", self.progress)
         if isinstance(inputs, list):
-            return list(self._stream(inputs, len(inputs), size, given))
+            progress = Progress(len(inputs), shown)
+            return list(self._stream(inputs, size, progress, parameters))
         if hasattr(inputs, "__next__"):
-            return self._stream(inputs, None, size, given)
-        return next(self._stream([inputs], 1, size, given))
+            return self._stream(inputs, size, Progress(None, shown), parameters)
+        return next(self._stream([inputs], 1, Progress(1, False), parameters))
+
+    def given(self, options: dict[str, Any]) -> Any:
+        """The parameters of a call."""
+        own = {k: v for k, v in options.items() if k not in ("batch_size", "progress")}
+        return dataclasses.replace(self.defaults, **own)
 
     def _stream(
-        self, inputs: Iterable[Any], total: int | None, size: int, parameters: Any
+        self, inputs: Iterable[Any], size: int, progress: Progress, parameters: Any
     ) -> Iterator[Any]:
-        progress = Progress(total, False if total == 1 else self.progress)
         iterator = iter(inputs)
         try:
             while True:
@@ -154,10 +160,11 @@ class Pipeline:
         return False
 
     def run(
-        self, encodings: Sequence[Encoding], outputs: Sequence[str]
+        self, encodings: Sequence[Encoding], outputs: Sequence[str], **more: np.ndarray
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The library's outputs for sequences that lie one after the other,
-        [tokens, width] or [sequences, width], and where each begins."""
+        [tokens, width] or [sequences, width], and where each begins. `more`
+        are further inputs."""
         ids = [encoding.ids for encoding in encodings]
         offsets = np.zeros(len(ids) + 1, np.int32)
         np.cumsum([len(row) for row in ids], out=offsets[1:])
@@ -170,9 +177,11 @@ class Pipeline:
             inputs["token_type_ids"] = np.array(
                 list(itertools.chain.from_iterable(types)), np.int32
             )
-        return self.library(**inputs, outputs=list(outputs)), offsets
+        return self.library(**inputs, **more, outputs=list(outputs)), offsets
 
-    def run_tokens(self, encodings: Sequence[Encoding], output: str) -> list[np.ndarray]:
+    def run_tokens(
+        self, encodings: Sequence[Encoding], output: str
+    ) -> list[np.ndarray]:
         """An output of tokens, for each sequence an array [length, width]."""
         results, offsets = self.run(encodings, [output])
         ends = offsets.tolist()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from tokenizers import Encoding
@@ -99,11 +100,9 @@ class FeatureExtraction(_base.Pipeline):
     ) -> np.ndarray:
         return results[0]
 
-    def __call__(
-        self, inputs: Any, batch_size: int | None = None, **parameters: Any
-    ) -> Any:
-        vectors = super().__call__(inputs, batch_size, **parameters)
-        given = dataclasses.replace(self.defaults, **parameters)
+    def __call__(self, inputs: Any, **options: Any) -> Any:
+        vectors = super().__call__(inputs, **options)
+        given = self.given(options)
         if isinstance(inputs, list) and self.modes(given) is not None:
             return np.stack(vectors) if vectors else np.zeros((0, self.width(given)))
         return vectors

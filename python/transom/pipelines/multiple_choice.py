@@ -1,0 +1,66 @@
+"""The best of several continuations of a text."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from tokenizers import Encoding
+
+from transom._tokenizer import Text
+from transom.pipelines import _base
+
+
+class MultipleChoice(_base.Pipeline):
+    """pipeline("multiple-choice", library)
+
+    An item is {"text": ..., "choices": [...]}. Each choice is put to the model
+    as a pair (text, choice); the answer is a dict with "index", "choice" and
+    "score", a softmax over the choices, or with `top_k` a list of them, best
+    first.
+    """
+
+    tasks = ("multiple-choice",)
+
+    @dataclasses.dataclass(frozen=True)
+    class Parameters(_base.TokenizerParameters):
+        """
+        top_k: how many choices, best first; None: all.
+        truncation, max_length, add_special_tokens: the tokenizer's.
+        """
+
+        top_k: int | None | str = ""
+
+    def texts(self, item: Any, parameters: Parameters) -> list[Text]:
+        if isinstance(item, dict) and set(item) == {"text", "choices"}:
+            choices = item["choices"]
+            if isinstance(choices, list) and choices:
+                return [(item["text"], choice) for choice in choices]
+        raise ValueError(
+            'expects {"text": ..., "choices": [...]} with at least one choice, '
+            f"got {item!r:.80}"
+        )
+
+    def tokenization(self, parameters: Parameters) -> dict[str, Any]:
+        return parameters.tokenization(self.max_length())
+
+    def forward(self, encodings: list[Encoding], parameters: Parameters) -> np.ndarray:
+        return self.run(encodings, ["logits"])[0]["logits"].reshape(-1)
+
+    def postprocess(
+        self,
+        item: Any,
+        encodings: list[Encoding],
+        results: list[np.ndarray],
+        parameters: Parameters,
+    ) -> Any:
+        scores = _base.softmax(np.array(results))
+        order = np.argsort(-scores, kind="stable").tolist()
+        ranked = [
+            {"index": i, "choice": item["choices"][i], "score": scores[i].item()}
+            for i in order
+        ]
+        if parameters.top_k == "":
+            return ranked[0]
+        return ranked[: parameters.top_k]
