@@ -1,140 +1,186 @@
 //===- FuseAttention.cpp - softmax(scale(q k^T) + bias) v -> attention ----===//
 //
-// Attention as papers write it keeps a [B, H, T, T] matrix in memory three
-// times over. As one op it is a kernel that never stores it, and
-// `remove-padding` can take the padding from under it.
+// Attention as a paper writes it keeps two [B, H, Tq, Tk] tensors in memory.
+// The fused op keeps neither: a kernel computes it a tile of queries at a time.
+// What may stand between the two products is read off in any order: scales (of
+// the query, of the key, of the scores), biases and causal masks.
 //
 //===----------------------------------------------------------------------===//
 
-#include "ir/Transformer/Transformer.h"
 #include "passes/Passes.h"
 
+#include "ir/Transformer/Transformer.h"
+#include "passes/Remarks.h"
+
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace transom::transformer;
 
 namespace transom {
 #define GEN_PASS_DEF_FUSEATTENTION
 #include "passes/Passes.h.inc"
 } // namespace transom
 
-using namespace mlir;
-using namespace transom::transformer;
-
 namespace {
 
-/// What stands between the product of queries and keys and the softmax.
-struct Scores {
-  MatmulOp product;
-  SmallVector<Value> biases;
-  bool causal = false;
-  llvm::APFloat factor = llvm::APFloat(1.0f);
+/// A term added to the scores, and the factor that was applied after it.
+struct Bias {
+  Value value;
+  double factor;
 };
 
-bool hasRank4(Value value) {
-  return cast<RankedTensorType>(value.getType()).getRank() == 4;
+/// Reads the parts of an attention off the product of probabilities and values.
+/// On failure `reason` says why, and `isRegrettable` whether a user, who wrote
+/// what is nearly attention, wants to hear it.
+struct Attention {
+  Value query, key, value;
+  SmallVector<Bias> biases;
+  double scale = 1.0;
+  bool isCausal = false;
+
+  const char *reason = "";
+  bool isRegrettable = false;
+
+  LogicalResult match(MatmulOp mix);
+
+private:
+  LogicalResult matchScores(Value scores, double factor);
+  LogicalResult matchShapes(MatmulOp mix, RankedTensorType scores);
+
+  LogicalResult refuse(const char *why, bool regrettable = true) {
+    reason = why;
+    isRegrettable = regrettable;
+    return failure();
+  }
+};
+
+/// Strips scales off an operand of the first product: they commute with it.
+Value stripScales(Value operand, double &scale) {
+  while (auto op = operand.getDefiningOp<ScaleOp>()) {
+    scale *= op.getFactor().convertToDouble();
+    operand = op.getInput();
+  }
+  return operand;
 }
 
-/// An addend of scores repeats along extents of 1 only; it never widens them.
-bool isBiasOf(Value bias, RankedTensorType scores) {
-  auto type = dyn_cast<RankedTensorType>(bias.getType());
-  if (!type || type.getRank() != 4)
-    return false;
-  for (auto [extent, wanted] : llvm::zip(type.getShape(), scores.getShape()))
-    if (extent != 1 && extent != wanted && !ShapedType::isDynamic(extent))
-      return false;
-  return true;
-}
-
-/// Follows masks, biases and the scale back to the product. A scale outside a
-/// bias would scale the bias too, so it must be the innermost.
-FailureOr<Scores> matchScores(Value logits, RewriterBase &rewriter,
-                              Operation *root) {
-  Scores scores;
-  auto type = dyn_cast<RankedTensorType>(logits.getType());
-  while (true) {
-    if (auto mask = logits.getDefiningOp<CausalMaskOp>()) {
-      scores.causal = true;
-      logits = mask.getScores();
-      continue;
-    }
-    auto add = logits.getDefiningOp<AddOp>();
-    if (!add)
-      break;
-    // The side that leads to a product is the scores; a bias never does.
-    auto leadsToProduct = [](Value value) {
-      while (Operation *op = value.getDefiningOp()) {
-        if (isa<MatmulOp>(op))
-          return true;
-        if (!isa<CausalMaskOp, AddOp, ScaleOp>(op))
-          return false;
-        value = op->getOperand(0);
+LogicalResult Attention::matchScores(Value scores, double factor) {
+  if (!scores.hasOneUse())
+    return refuse("attention scores are also used elsewhere");
+  if (auto product = scores.getDefiningOp<MatmulOp>()) {
+    if (!product.getTransposeRhs())
+      return refuse("the key is not transposed by the product");
+    scale = factor;
+    query = stripScales(product.getLhs(), scale);
+    key = stripScales(product.getRhs(), scale);
+    return success();
+  }
+  if (auto op = scores.getDefiningOp<ScaleOp>())
+    return matchScores(op.getInput(),
+                       factor * op.getFactor().convertToDouble());
+  if (auto op = scores.getDefiningOp<CausalMaskOp>()) {
+    // A factor applied later scales what hides, and hides as well if positive.
+    if (factor <= 0.0)
+      return refuse("a causal mask is scaled by a factor that isn't positive");
+    isCausal = true;
+    return matchScores(op.getScores(), factor);
+  }
+  if (auto op = scores.getDefiningOp<AddOp>()) {
+    // The scores are on the side that leads to a product.
+    for (auto [side, bias] : {std::pair(op.getLhs(), op.getRhs()),
+                              std::pair(op.getRhs(), op.getLhs())}) {
+      Attention attempt = *this;
+      attempt.biases.push_back({bias, factor});
+      if (succeeded(attempt.matchScores(side, factor))) {
+        *this = attempt;
+        return success();
       }
-      return false;
-    };
-    bool left = leadsToProduct(add.getLhs());
-    Value bias = left ? add.getRhs() : add.getLhs();
-    if (!isBiasOf(bias, type))
-      return rewriter.notifyMatchFailure(root, "an addend is no bias");
-    scores.biases.push_back(bias);
-    logits = left ? add.getLhs() : add.getRhs();
+      // Of two refusals the one that has something to say wins.
+      if (!isRegrettable)
+        (void)refuse(attempt.reason, attempt.isRegrettable);
+    }
+    return failure();
   }
-  if (auto scale = logits.getDefiningOp<ScaleOp>()) {
-    scores.factor = scale.getFactor();
-    logits = scale.getInput();
-  }
-  scores.product = logits.getDefiningOp<MatmulOp>();
-  if (!scores.product || !scores.product.getTransposeRhs())
-    return rewriter.notifyMatchFailure(root, "scores are no product q k^T");
-  return scores;
+  return refuse("no scores under the softmax", /*regrettable=*/false);
 }
 
-/// matmul(softmax([causal_mask]([scale](matmul(q, kT)) [+ bias])), v)
-///   => attention(q, k, v, bias)
+/// Whether the extents are the same, or both unknown.
+bool isSameExtent(int64_t a, int64_t b) { return a == b; }
+
+LogicalResult Attention::matchShapes(MatmulOp mix, RankedTensorType scores) {
+  auto queryType = cast<RankedTensorType>(query.getType());
+  auto keyType = cast<RankedTensorType>(key.getType());
+  auto valueType = cast<RankedTensorType>(value.getType());
+  if (queryType.getRank() != 4 || keyType.getRank() != 4 ||
+      valueType.getRank() != 4)
+    return refuse("query, key and value are not [B, H, T, D]");
+  ArrayRef<int64_t> q = queryType.getShape(), k = keyType.getShape(),
+                    v = valueType.getShape();
+  if (ShapedType::isDynamic(q[1]) || ShapedType::isDynamic(k[1]))
+    return refuse("the number of heads is not known");
+  if (!isSameExtent(q[0], k[0]) || !isSameExtent(k[0], v[0]) || k[1] != v[1] ||
+      k[1] == 0 || q[1] % k[1] != 0)
+    return refuse("batches or heads of query, key and value differ");
+  if (!areCompatibleExtents(k[2], v[2]) || !isSameExtent(q[3], k[3]) ||
+      !isSameExtent(q[3], v[3]))
+    return refuse("head sizes or lengths of query, key and value differ");
+  for (Bias bias : biases) {
+    auto type = cast<RankedTensorType>(bias.value.getType());
+    if (type.getRank() != 4 || !type.getElementType().isF32())
+      return refuse("the bias is not a [B, H, Tq, Tk] of f32");
+    for (auto [extent, of] : llvm::zip(type.getShape(), scores.getShape()))
+      if (extent != 1 && !areCompatibleExtents(extent, of))
+        return refuse("the bias does not broadcast to the scores");
+  }
+  return success();
+}
+
+LogicalResult Attention::match(MatmulOp mix) {
+  auto softmax = mix.getLhs().getDefiningOp<SoftmaxOp>();
+  if (!softmax || mix.getTransposeRhs())
+    return refuse("not probabilities times value", /*regrettable=*/false);
+  value = mix.getRhs();
+  if (failed(matchScores(softmax.getInput(), 1.0)))
+    return failure();
+  if (!softmax->hasOneUse())
+    return refuse("attention probabilities are also used elsewhere");
+  return matchShapes(mix, softmax.getInput().getType());
+}
+
+/// matmul(softmax([causal_mask]([scale](matmul(q, k^T)) [+ bias])), v)
+///   => attention(q, k, v [bias] [causal] scale)
 struct FuseScaledDotProduct : OpRewritePattern<MatmulOp> {
   FuseScaledDotProduct(MLIRContext *context, Pass::Statistic &numFused)
       : OpRewritePattern(context), numFused(numFused) {}
 
   LogicalResult matchAndRewrite(MatmulOp mix,
                                 PatternRewriter &rewriter) const override {
-    auto softmax = mix.getLhs().getDefiningOp<SoftmaxOp>();
-    if (!softmax || mix.getTransposeRhs())
-      return rewriter.notifyMatchFailure(mix, "not probabilities times value");
-    FailureOr<Scores> scores = matchScores(softmax.getInput(), rewriter, mix);
-    if (failed(scores))
-      return failure();
-    Value query = scores->product.getLhs(), key = scores->product.getRhs();
-    if (!hasRank4(query) || !hasRank4(key) || !hasRank4(mix.getRhs()))
-      return rewriter.notifyMatchFailure(mix, "not [B, H, T, D]");
-    auto queryType = cast<RankedTensorType>(query.getType());
-    auto valueType = cast<RankedTensorType>(mix.getRhs().getType());
-    if (queryType.getDimSize(3) != valueType.getDimSize(3) ||
-        cast<RankedTensorType>(key.getType()).getDimSize(1) !=
-            valueType.getDimSize(1))
-      return rewriter.notifyMatchFailure(mix, "heads of unequal shape");
-    if (!softmax->hasOneUse()) {
-      remark::missed(
-          mix.getLoc(),
-          remark::RemarkOpts::name("fuse-attention").category("fusion"))
-          << remark::reason("attention probabilities are also used elsewhere");
-      return rewriter.notifyMatchFailure(mix, "probabilities have other users");
-    }
-
-    // (c q) k^T = c (q k^T): exporters scale the query instead.
-    if (auto scale = query.getDefiningOp<ScaleOp>()) {
-      scores->factor = scores->factor * scale.getFactor();
-      query = scale.getInput();
-    }
-    Value bias;
-    for (Value addend : scores->biases)
-      bias =
-          bias ? AddOp::create(rewriter, mix.getLoc(), bias, addend).getResult()
-               : addend;
-    rewriter.replaceOpWithNewOp<AttentionOp>(mix, mix.getType(), query, key,
-                                             mix.getRhs(), bias, scores->causal,
-                                             scores->factor);
+    Attention attention;
+    if (failed(attention.match(mix)))
+      return rewriter.notifyMatchFailure(mix, attention.reason);
+    rewriter.replaceOpWithNewOp<AttentionOp>(
+        mix, mix.getType(), attention.query, attention.key, attention.value,
+        sumBiases(attention.biases, mix.getLoc(), rewriter), attention.isCausal,
+        llvm::APFloat(float(attention.scale)));
     ++numFused;
     return success();
+  }
+
+private:
+  /// One bias, with what was scaled after it scaled by itself.
+  static Value sumBiases(ArrayRef<Bias> biases, Location loc,
+                         OpBuilder &builder) {
+    Value sum;
+    for (auto [value, factor] : biases) {
+      // What a positive factor leaves of the lowest float hides as well.
+      if (factor != 1.0 &&
+          !(factor > 0.0 && value.getDefiningOp<PaddingMaskOp>()))
+        value =
+            ScaleOp::create(builder, loc, value, llvm::APFloat(float(factor)));
+      sum = sum ? AddOp::create(builder, loc, sum, value).getResult() : value;
+    }
+    return sum;
   }
 
   Pass::Statistic &numFused;
@@ -145,7 +191,13 @@ struct FuseAttention : transom::impl::FuseAttentionBase<FuseAttention> {
     RewritePatternSet patterns(&getContext());
     patterns.add<FuseScaledDotProduct>(&getContext(), numFused);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    getOperation().walk([](MatmulOp mix) {
+      Attention attention;
+      if (failed(attention.match(mix)) && attention.isRegrettable)
+        transom::missedFusion(mix, "fuse-attention")
+            << remark::reason("{0}", attention.reason);
+    });
   }
 };
 
