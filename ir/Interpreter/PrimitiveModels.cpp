@@ -382,16 +382,15 @@ static LogicalResult interpret(SliceOp op, Operands operands, Context &,
   if (axis < 0)
     axis += input.getRank();
   int64_t extent = input.getShape()[axis], step = op.getStep();
+  if (failed(require(op, step >= 1, "a step of 1 or more")))
+    return failure();
   // As ONNX and NumPy: from the end if negative, then clamped.
-  auto place = [&](int64_t at, int64_t least, int64_t most) {
-    return std::clamp(at < 0 ? at + extent : at, least, most);
+  auto place = [&](int64_t at) {
+    return std::clamp<int64_t>(at < 0 ? at + extent : at, 0, extent);
   };
-  int64_t begin = step > 0 ? place(op.getBegin(), 0, extent)
-                           : place(op.getBegin(), -1, extent - 1);
-  int64_t end = step > 0 ? place(op.getEnd(), 0, extent)
-                         : place(op.getEnd(), -1, extent - 1);
   SmallVector<int64_t> places;
-  for (int64_t at = begin; step > 0 ? at < end : at > end; at += step)
+  for (int64_t at = place(op.getBegin()), end = place(op.getEnd()); at < end;
+       at += step)
     places.push_back(at);
   SmallVector<int64_t> shape(input.getShape());
   shape[axis] = places.size();
