@@ -1,0 +1,131 @@
+"""Questions, next sentences, choices and similarity."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from conftest import MODELS
+from standin import StandIn
+from test_pipelines import equal
+
+import transom
+
+RECORDED = json.loads(pathlib.Path(__file__).with_name("answers.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def answers():
+    return transom.pipeline(
+        "question-answering", StandIn(MODELS / "bert-who", "question-answering")
+    )
+
+
+@pytest.mark.parametrize("case", RECORDED["cases"], ids=lambda c: str(c["options"]))
+def test_question_answering(case, answers):
+    item = {"question": case["question"], "context": case["context"]}
+    equal(answers(item, **case["options"]), case["answer"])
+    equal(answers(**item, **case["options"]), case["answer"])
+    equal(answers([item, item], **case["options"]), [case["answer"]] * 2)
+
+
+@pytest.mark.parametrize(
+    "item", [{"question": "who?"}, {"question": "", "context": "a"}, "who?"]
+)
+def test_question_answering_refuses(item, answers):
+    with pytest.raises(ValueError, match="context"):
+        answers(item)
+
+
+def test_question_answering_refuses_options(answers):
+    with pytest.raises(ValueError, match="top_k"):
+        answers(question="who?", context="i", top_k=0)
+    with pytest.raises(ValueError, match="doc_stride"):
+        answers(question="who?", context="i", max_seq_len=20, doc_stride=30)
+    with pytest.raises(ValueError, match="2 texts"):
+        answers(question=["who?", "what?"], context=["i"])
+
+
+def test_next_sentence_prediction():
+    library = StandIn(MODELS / "bert-shakespeare", "pretraining")
+    pair = ("my lord of york", "i will go to the king.")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(library.path)
+    with torch.no_grad():
+        logits = library.model(**tokenizer(*pair, return_tensors="pt"))
+    want = logits.seq_relationship_logits[0].softmax(-1).tolist()
+    pipe = transom.pipeline("next-sentence-prediction", library)
+    item = {"text": pair[0], "text_pair": pair[1]}
+    scores = {answer["label"]: answer["score"] for answer in pipe(item, top_k=None)}
+    assert scores["IsNext"] == pytest.approx(want[0], abs=1e-5)
+    assert scores["NotNext"] == pytest.approx(want[1], abs=1e-5)
+    with pytest.raises(ValueError, match="pair"):
+        pipe(pair[0])
+
+
+def test_multiple_choice(tmp_path):
+    config = transformers.BertConfig.from_pretrained(MODELS / "bert-shakespeare")
+    torch.manual_seed(0)
+    model = transformers.BertForMultipleChoice(config).eval()
+    library = StandIn(MODELS / "bert-shakespeare", "multiple-choice", model)
+    item = {"text": "i will go", "choices": ["to the king", "home, my good lord", "o"]}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(library.path)
+    pairs = tokenizer(
+        [item["text"]] * 3, item["choices"], padding=True, return_tensors="pt"
+    )
+    with torch.no_grad():
+        logits = model(**{k: v[None] for k, v in pairs.items()}).logits
+    want = logits[0].softmax(-1).tolist()
+    pipe = transom.pipeline("multiple-choice", library)
+    ranked = pipe(item, top_k=None)
+    assert [answer["score"] for answer in ranked] == sorted(
+        (answer["score"] for answer in ranked), reverse=True
+    )
+    for answer in ranked:
+        assert answer["choice"] == item["choices"][answer["index"]]
+        assert answer["score"] == pytest.approx(want[answer["index"]], abs=1e-5)
+    assert pipe([item, item], batch_size=2) == [ranked[0], ranked[0]]
+    with pytest.raises(ValueError, match="choices"):
+        pipe({"text": "a", "choices": []})
+
+
+@pytest.fixture(scope="module")
+def encoder_library(tmp_path_factory):
+    output = tmp_path_factory.mktemp("lib") / "libencoder.so"
+    return transom.load(
+        transom.compile(MODELS / "bert-shakespeare", output, task="feature-extraction")
+    )
+
+
+SENTENCES = ["my lord", "i will go to the king, my good lord", "o"]
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "mean_sqrt_len_tokens"])
+def test_pooling(pooling, encoder_library):
+    """A batch pools to bitwise what each sentence alone does, and to what the
+    tokens' vectors say."""
+    pipe = transom.pipeline("feature-extraction", encoder_library)
+    vectors = pipe(SENTENCES, pooling=pooling)
+    for sentence, vector, tokens in zip(SENTENCES, vectors, pipe(SENTENCES)):
+        np.testing.assert_array_equal(pipe(sentence, pooling=pooling), vector)
+        want = {
+            "cls": tokens[0],
+            "mean": tokens.mean(0),
+            "max": tokens.max(0),
+            "mean_sqrt_len_tokens": tokens.sum(0) / np.sqrt(len(tokens)),
+        }[pooling]
+        np.testing.assert_allclose(vector, want, atol=1e-5)
+    assert pipe([], pooling=pooling).shape == (0, 128)
+
+
+def test_similarity_and_encoder(encoder_library):
+    encoder = transom.SentenceEncoder(encoder_library)
+    vectors = encoder.encode(SENTENCES, normalize_embeddings=True)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    pipe = transom.pipeline("sentence-similarity", encoder_library)
+    scores = pipe({"source_sentence": SENTENCES[0], "sentences": SENTENCES[1:]})
+    np.testing.assert_allclose(scores, vectors[1:] @ vectors[0], atol=1e-5)
+    np.testing.assert_allclose(
+        encoder.similarity(vectors[:1], vectors[1:])[0], scores, atol=1e-5
+    )
