@@ -11,8 +11,9 @@
 #include "codegen/kernels/KernelCompiler.h"
 #include "ir/Transformer/Transformer.h"
 
-#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace transom;
@@ -353,6 +354,17 @@ static FailureOr<SelectedKernel> selectRowProgram(const Define &define) {
   return kernel;
 }
 
+/// Symbols in IR may be any text; Halide and C want identifiers.
+static std::string linkerSymbol(StringRef name) {
+  bool isIdentifier =
+      !name.empty() && !llvm::isDigit(name[0]) &&
+      llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
+  if (isIdentifier)
+    return name.str();
+  return "kernel_" + llvm::utohexstr(llvm::xxh3_64bits(name),
+                                     /*LowerCase=*/true, /*Width=*/16);
+}
+
 FailureOr<SelectedKernel> transom::codegen::selectKernel(kernel::DefineOp op) {
   Define define(op);
   std::optional<SelectedKernel> kernel;
@@ -366,7 +378,7 @@ FailureOr<SelectedKernel> transom::codegen::selectKernel(kernel::DefineOp op) {
       return failure();
     kernel = std::move(*program);
   }
-  kernel->symbol = op.getSymName().str();
+  kernel->symbol = linkerSymbol(op.getSymName());
   return std::move(*kernel);
 }
 

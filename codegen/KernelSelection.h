@@ -24,7 +24,7 @@ struct SelectedKernel {
     unsigned index = 0;
     bool isResult = false;
   };
-  std::string symbol;
+  std::string symbol; ///< in object files
   KernelSpec spec;
   llvm::SmallVector<Operand> operands; ///< in the order that the spec names
   std::vector<Packing> packing;        ///< of each operand

@@ -115,6 +115,7 @@ llvm::Error Linker::linkShared(llvm::ArrayRef<std::string> objects,
     }
   }
   std::vector<std::string> arguments = {"-shared",
+                                        "-Bsymbolic",
                                         "--gc-sections",
                                         "--icf=safe",
                                         "-O2",

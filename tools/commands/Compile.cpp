@@ -19,6 +19,7 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
+#include "llvm/Support/Regex.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <chrono>
@@ -158,7 +159,13 @@ static mlir::LogicalResult enableRemarks(mlir::MLIRContext &context) {
   if (!remarks.getNumOccurrences())
     return mlir::success();
   mlir::remark::RemarkCategories categories;
-  categories.all = remarks.empty() ? ".*" : remarks.getValue();
+  std::string filter = remarks.empty() ? ".*" : remarks.getValue();
+  // The engine takes an invalid expression and matches nothing.
+  std::string error;
+  if (!Regex(filter).isValid(error))
+    return mlir::failure();
+  categories.passed = categories.missed = categories.analysis =
+      categories.failed = filter;
   return mlir::remark::enableOptimizationRemarks(
       context, /*streamer=*/nullptr,
       std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(), categories,

@@ -1,0 +1,49 @@
+// RUN: transom-opt %s --transom-lower-host --split-input-file --verify-diagnostics
+
+// expected-error @below {{expects one 'kernel.program'}}
+module {
+}
+
+// -----
+
+module {
+  // expected-error @below {{expects 'transformer.name' on result 0}}
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "ids"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens>) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
+  // expected-error @below {{expects input 'mask' to be a buffer of i32, one for each of an extent, got '!kernel.buffer<tensor<?x8xf32>, tokens>'}}
+  kernel.program @forward(%i: !kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "mask"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
+  // expected-error @below {{expects 'transformer.default' of input 'x' to be "zeros", "ones" or "positions", got "twos"}}
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "twos"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+// expected-error @below {{'transformer.metadata' is not JSON: }}
+module attributes {transformer.metadata = "{"} {
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}

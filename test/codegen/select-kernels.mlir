@@ -1,0 +1,74 @@
+// RUN: transom-opt %s --transom-select-kernels -o /dev/null 2>&1 | FileCheck %s
+
+// Specs as `describe` writes them; the numbers in programs are kinds of
+// expressions (KernelSpec.h), each with its operands, constant and input.
+
+// Slices become offsets into rows of the whole argument, the bias and an
+// epilogue's operands follow the weight.
+// CHECK: 'linear' is linear(in=4,out=8,xStride=64,xOffset=4,outStride=64,hasBias=1,epilogue=[0(0x0p+0 0)0(0x0p+0 1)15(0 0x0p+0 0)17(2 1 0x0p+0 0)->3 ],operands=[0:64:0 ]); operands: arg0 arg1 arg2 arg3 res0
+kernel.define @linear(%x: tensor<?x12xf32>, %w: tensor<8x4xf32>, %b: tensor<8xf32>, %r: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [1, 2] {
+  %s = transformer.slice %x axis 1 from 4 to 8 : tensor<?x12xf32> -> tensor<?x4xf32>
+  %0 = transformer.linear %s, %w bias %b extras(%r) : tensor<?x4xf32>, tensor<8x4xf32>, tensor<8xf32> extras(tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%acc: f32, %extra: f32):
+    %1 = transformer.relu %acc : f32
+    %2 = transformer.add %1, %extra : f32, f32 -> f32
+    transformer.yield %2 : f32
+  }
+  kernel.yield %0 : tensor<?x8xf32>
+}
+
+// Query, key and value are one buffer.
+// CHECK: 'attention' is attention(heads=2,keyHeads=2,headDim=40,queryStride=256,queryOffset=0,keyStride=256,keyOffset=80,valueStride=256,valueOffset=160,outStride=128,scale=0x1p-1,causal=0); operands: arg0 arg0 arg0 arg1 arg1 arg2 res0
+kernel.define @attention(%x: tensor<?x240xf32>, %o: tensor<?xi32>, %n: tensor<?xi32>) -> tensor<?x80xf32> rows 0 weights [] {
+  %q = transformer.slice %x axis 1 from 0 to 80 : tensor<?x240xf32> -> tensor<?x80xf32>
+  %k = transformer.slice %x axis -1 from 80 to 160 : tensor<?x240xf32> -> tensor<?x80xf32>
+  %v = transformer.slice %x axis 1 from -80 to 240 : tensor<?x240xf32> -> tensor<?x80xf32>
+  %0 = transformer.ragged_attention %q, %k, %v, %o, %o, %n heads 2 key_heads 2 scale 0.5 : tensor<?x80xf32>, tensor<?x80xf32>, tensor<?x80xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x80xf32>
+  kernel.yield %0 : tensor<?x80xf32>
+}
+
+// Results in an order of their own.
+// CHECK: 'both' is norm(width=8,xStride=64,residualStride=64,outStride=64,sumStride=64,epsilon=0x1p-10,rms=0,hasResidual=1,hasBeta=1,storesSum=1); operands: arg1 arg0 arg2 arg3 res1 res0
+kernel.define @both(%r: tensor<?x8xf32>, %x: tensor<?x8xf32>, %g: tensor<8xf32>, %b: tensor<8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) rows 0 weights [2, 3] {
+  %y, %s = transformer.add_layer_norm %x, %r, %g, %b epsilon 0.0009765625 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x8xf32>, tensor<?x8xf32>
+  kernel.yield %s, %y : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// CHECK: 'embedding' is embedding(width=8,tableRows=5,tableStride=64,outStride=64,addendStride=64); operands: arg1 arg2 arg0 res0
+kernel.define @embedding(%a: tensor<?x8xf32>, %ids: tensor<?xi32>, %t: tensor<5x8xf32>) -> tensor<?x8xf32> rows 1 weights [2] {
+  %0 = transformer.embedding %ids, %t : tensor<?xi32>, tensor<5x8xf32> -> tensor<?x8xf32>
+  %1 = transformer.add %a, %0 : tensor<?x8xf32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  kernel.yield %1 : tensor<?x8xf32>
+}
+
+// Rows of an activation by index: any number of them.
+// CHECK: 'gather' is embedding(width=8,tableRows=0,tableStride=64,{{.*}}; operands: arg0 arg1 res0
+kernel.define @gather(%ids: tensor<?xi32>, %x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.embedding %ids, %x : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+
+// Softmax as a maximum, an exponential and a sum.
+// CHECK: 'softmax' is row_program(width=8,program=[0(0x0p+0 0)29(0 0x0p+0 0)18(0 1 0x0p+0 0)4(2 0x0p+0 0)28(3 0x0p+0 0)20(3 4 0x0p+0 0)->5 ],operands=[0:64:0 ],resultStrides=[64 ]); operands: arg0 res0
+kernel.define @softmax(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.softmax %x : tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+
+// A norm of a slice is none of the norm kernels, but a row program; a vector, a
+// column and a scalar are broadcast.
+// CHECK: 'sliced_norm' is row_program(width=8,{{.*}}operands=[0:64:8 1:0:0 1:0:0 2:64:0 3:0:0 ],resultStrides=[64 ]); operands: arg0 arg1 arg2 arg3 arg4 res0
+kernel.define @sliced_norm(%x: tensor<?x16xf32>, %g: tensor<8xf32>, %b: tensor<8xf32>, %c: tensor<?x1xf32>, %d: tensor<f32>) -> tensor<?x8xf32> rows 0 weights [1, 2, 4] {
+  %s = transformer.slice %x axis 1 from 8 to 16 : tensor<?x16xf32> -> tensor<?x8xf32>
+  %0 = transformer.layer_norm %s, %g, %b epsilon 1.0e-5 : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x8xf32>
+  %1 = transformer.mul %0, %c : tensor<?x8xf32>, tensor<?x1xf32> -> tensor<?x8xf32>
+  %2 = transformer.sub %1, %d : tensor<?x8xf32>, tensor<f32> -> tensor<?x8xf32>
+  kernel.yield %2 : tensor<?x8xf32>
+}
+
+// A symbol that no linker takes gets another name.
+// CHECK: 'kernel_{{[0-9a-f]+}}' is row_program
+kernel.define @"a name: with more"(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.exp %x : tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}

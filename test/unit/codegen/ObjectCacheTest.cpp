@@ -1,0 +1,166 @@
+//===- ObjectCacheTest.cpp - compiled kernels kept between compilations ---===//
+
+#include "codegen/ObjectCache.h"
+
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+#include "gtest/gtest.h"
+
+#include <random>
+#include <thread>
+
+using namespace transom::codegen;
+
+namespace {
+
+CompiledKernel kernelOf(int size) {
+  CompiledKernel kernel;
+  kernel.family = "linear";
+  for (int i = 0; i < size; ++i)
+    kernel.object.push_back(static_cast<char>(i * 7));
+  transom_kernel_variant shape = {};
+  shape.max_rows = 4;
+  shape.row_tile = 8;
+  kernel.variants = {{"one", shape}, {"many", shape}};
+  transom_kernel_argument argument = {};
+  argument.row_bytes = 1234567890123;
+  argument.dims[3].stride = -5;
+  kernel.arguments = {argument, {}, argument};
+  kernel.packing = {{Packing::Kind::Blocked, 48, 0}, {}};
+  kernel.grid = TRANSOM_GRID_RAGGED;
+  kernel.columns = 12;
+  kernel.keyLengths = 5;
+  kernel.scratchBytesPerKey = 99;
+  kernel.flopsPerPair = 0.1;
+  return kernel;
+}
+
+void expectEqual(const CompiledKernel &a, const CompiledKernel &b) {
+  EXPECT_EQ(serialize(a), serialize(b));
+  EXPECT_EQ(a.object, b.object);
+  ASSERT_EQ(a.variants.size(), b.variants.size());
+  EXPECT_EQ(a.variants[1].symbol, b.variants[1].symbol);
+  ASSERT_EQ(a.arguments.size(), b.arguments.size());
+  EXPECT_EQ(a.arguments[2].row_bytes, b.arguments[2].row_bytes);
+  EXPECT_EQ(a.keyLengths, b.keyLengths);
+  EXPECT_EQ(a.flopsPerPair, b.flopsPerPair);
+}
+
+class ObjectCacheTest : public testing::Test {
+protected:
+  void SetUp() override {
+    ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("transom-cache", folder));
+  }
+  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
+  std::string entry(llvm::StringRef key) const {
+    llvm::SmallString<128> path(folder);
+    llvm::sys::path::append(path, "kernels", key + ".kernel");
+    return path.str().str();
+  }
+  void write(llvm::StringRef key, llvm::StringRef bytes) {
+    std::error_code code;
+    llvm::raw_fd_ostream stream(entry(key), code);
+    ASSERT_FALSE(code);
+    stream << bytes;
+  }
+  llvm::SmallString<128> folder;
+};
+
+TEST_F(ObjectCacheTest, GivesBackWhatWasStored) {
+  ObjectCache cache(folder.str().str());
+  EXPECT_FALSE(cache.load("a"));
+  cache.store("a", kernelOf(1000));
+  ASSERT_TRUE(cache.load("a"));
+  expectEqual(*cache.load("a"), kernelOf(1000));
+  EXPECT_FALSE(cache.load("b"));
+  EXPECT_EQ(cache.problem(), "");
+}
+
+// Whatever bytes an entry holds: it is what was written, or no entry.
+TEST_F(ObjectCacheTest, RefusesDamagedEntries) {
+  ObjectCache cache(folder.str().str());
+  CompiledKernel kernel = kernelOf(50);
+  cache.store("a", kernel);
+  std::string good = serialize(kernel);
+  for (size_t length = 0; length < good.size(); ++length)
+    ASSERT_FALSE(deserialize(llvm::StringRef(good).take_front(length)))
+        << length << " bytes";
+  for (size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] ^= 0x40;
+    ASSERT_FALSE(deserialize(bad)) << "byte " << i;
+  }
+  ASSERT_FALSE(deserialize(good + "x"));
+  write("a", llvm::StringRef(good).take_front(60));
+  EXPECT_FALSE(cache.load("a"));
+  cache.store("a", kernel);
+  EXPECT_TRUE(cache.load("a"));
+}
+
+TEST_F(ObjectCacheTest, DoesNothingWithoutAFolder) {
+  ObjectCache cache("");
+  cache.store("a", kernelOf(10));
+  EXPECT_FALSE(cache.load("a"));
+  EXPECT_EQ(cache.problem(), "");
+}
+
+TEST_F(ObjectCacheTest, SaysWhyItCannotStore) {
+  llvm::SmallString<128> file(folder);
+  llvm::sys::path::append(file, "file");
+  std::error_code code;
+  llvm::raw_fd_ostream(file, code).close();
+  ObjectCache cache(file.str().str());
+  cache.store("a", kernelOf(10));
+  EXPECT_FALSE(cache.load("a"));
+  EXPECT_EQ(cache.problem(), "cannot write the object cache '" +
+                                 file.str().str() + "': Not a directory");
+}
+
+// Writers and readers of one entry see it whole or not at all.
+TEST_F(ObjectCacheTest, IsShared) {
+  auto work = [&] {
+    ObjectCache cache(folder.str().str());
+    for (int i = 0; i < 50; ++i) {
+      cache.store("a", kernelOf(20000));
+      std::optional<CompiledKernel> kernel = cache.load("a");
+      ASSERT_TRUE(kernel);
+      EXPECT_EQ(kernel->object.size(), 20000u);
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  std::error_code code;
+  int files = 0;
+  for (llvm::sys::fs::directory_iterator
+           entry(llvm::sys::path::parent_path(this->entry("a")), code),
+       end;
+       !code && entry != end; entry.increment(code))
+    ++files;
+  EXPECT_EQ(files, 1);
+}
+
+TEST(ObjectCacheKey, TellsSpecsMachinesAndSymbolsApart) {
+  LinearSpec linear;
+  linear.in = 8;
+  linear.out = 16;
+  Machine machine;
+  std::string key = ObjectCache::key(linear, machine, "a");
+  EXPECT_EQ(key.size(), 32u);
+  EXPECT_EQ(key, ObjectCache::key(linear, machine, "a"));
+  EXPECT_NE(key, ObjectCache::key(linear, machine, "b"));
+  Machine other = machine;
+  other.l2Bytes *= 2;
+  EXPECT_NE(key, ObjectCache::key(linear, other, "a"));
+  // The user's word for a machine does not change it.
+  other = machine;
+  other.target = "something";
+  EXPECT_EQ(key, ObjectCache::key(linear, other, "a"));
+  linear.out = 17;
+  EXPECT_NE(key, ObjectCache::key(linear, machine, "a"));
+}
+
+} // namespace
