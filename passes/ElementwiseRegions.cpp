@@ -24,8 +24,10 @@ TypedAttr transom::getSplatElement(Value value) {
 
 bool transom::isRegionOperand(RankedTensorType type, RankedTensorType result) {
   ArrayRef<int64_t> shape = type.getShape(), wanted = result.getShape();
-  if (type.getNumElements() == 1 || shape == wanted)
+  if (shape == wanted || (type.hasStaticShape() && type.getNumElements() == 1))
     return true;
+  if (shape.empty() || wanted.empty())
+    return false;
   // A vector, or one value a row.
   if (shape.size() == 1)
     return shape[0] == wanted.back();

@@ -16,7 +16,16 @@ def Raise : Pass<"transom-raise", "::mlir::ModuleOp"> {
     Recognises what exporters write in chains of primitives and says it in one
     definition op: layer norm as mean and variance, GELU by erf and by tanh,
     softmax by exp, masks by where and by (1 - mask) * lowest, heads by reshape
-    and transpose, linear by matmul and add.
+    and transpose, linear by matmul and add, embedding by gather. Operands may
+    stand in any order, products may associate in any way; constants may differ
+    by rounding only.
+
+    A weight stored [K, N] gets a second symbol that reads it transposed. Ids of
+    an embedding get the table's height as their `transformer.bound`. Numbers up
+    to -10000 hide a key as -inf does; only for a query that sees no key does it
+    matter which. A mask used as a number is raised if it is known to be 0 or 1:
+    an argument of role `attention_mask`, or of bound 2. That refusal is a missed
+    remark in category `fusion`.
   }];
   let statistics = [Statistic<"numRaised", "num-raised", "definition ops formed">];
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
@@ -37,8 +46,10 @@ def FuseAttention : Pass<"transom-fuse-attention", "::mlir::ModuleOp"> {
   let summary = "fuse softmax(scale(q k^T) + bias) v into attention";
   let description = [{
     Turns the chain that every frontend emits into one `transformer.attention`.
-    Leaves alone probabilities with a second user: a caller wants the attention
-    map. That refusal is a missed remark in category `fusion`.
+    Scales of the query, of the key and of the scores become one; biases add up.
+    Leaves alone probabilities and scores with a second user: a caller wants the
+    attention map. That refusal, and shapes that are not attention's, are missed
+    remarks in category `fusion`.
   }];
   let statistics = [Statistic<"numFused", "num-fused", "attentions formed">];
   let dependentDialects = ["::transom::transformer::TransformerDialect"];

@@ -84,3 +84,13 @@ func.func @keeps_shared_intermediate(%x: tensor<?x8xf32>) -> (tensor<?x8xf32>, t
   %s = transformer.neg %t : tensor<?x8xf32>
   return %t, %s : tensor<?x8xf32>, tensor<?x8xf32>
 }
+
+// Negative: a row of unknown length is no single value.
+// CHECK-LABEL: @keeps_bias_of_unknown_width
+// CHECK: transformer.linear %{{.+}}, %{{.+}} : tensor<?x4xf32>, tensor<8x4xf32> -> tensor<?x8xf32>
+// CHECK-NEXT: transformer.elementwise
+func.func @keeps_bias_of_unknown_width(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %b: tensor<?xf32>) -> tensor<?x8xf32> {
+  %y = transformer.linear %x, %w : tensor<?x4xf32>, tensor<8x4xf32> -> tensor<?x8xf32>
+  %s = transformer.add %y, %b : tensor<?x8xf32>, tensor<?xf32> -> tensor<?x8xf32>
+  return %s : tensor<?x8xf32>
+}
