@@ -128,6 +128,17 @@ TEST(GridTest, ChoosesTheVariantByRows) {
   EXPECT_EQ(ragged[2].variant - kernel.variants.data(), 1);
 }
 
+// However little work a short sequence is: an attention task packs one head.
+TEST(GridTest, GivesARaggedTaskOneColumn) {
+  Kernel kernel(12, 0, {variant(INT64_MAX, 8, 240, 1)});
+  kernel.kernel.flops_per_pair = 1536;
+  int32_t offsets[] = {0, 1, 9, 300}, lengths[] = {1, 8, 291};
+  Block blocks[4];
+  planRagged(kernel.kernel, offsets, offsets, lengths, 3, 2, blocks);
+  for (int s = 0; s < 3; ++s)
+    EXPECT_EQ(blocks[s].columnBlocks, 12) << "sequence " << s;
+}
+
 TEST(GridTest, GivesEachThreadFourTasksWhereItCan) {
   auto tasks = [](int64_t rows, int32_t columns, double flops, int32_t threads,
                   transom_kernel_variant shape) {
