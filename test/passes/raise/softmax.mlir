@@ -50,3 +50,15 @@ func.func @keeps_softmax_of_another_axis(%x: tensor<8x8xf32>) -> tensor<8x8xf32>
   %4 = transformer.div %2, %3 : tensor<8x8xf32>, tensor<1x8xf32> -> tensor<8x8xf32>
   return %4 : tensor<8x8xf32>
 }
+
+// Negative: -inf is a number of these scores, so the guard can be needed.
+// CHECK-LABEL: @keeps_guard_of_unmasked_softmax
+// CHECK: transformer.softmax
+// CHECK: transformer.select
+func.func @keeps_guard_of_unmasked_softmax(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %0 = transformer.softmax %x : tensor<?x8xf32>
+  %1 = transformer.compare ne %0, %0 : tensor<?x8xf32>, tensor<?x8xf32> -> tensor<?x8xi1>
+  %2 = transformer.select %1, %zero, %0 : tensor<?x8xi1>, tensor<f32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  return %2 : tensor<?x8xf32>
+}
