@@ -37,6 +37,27 @@ void KernelDialect::initialize() {
 // Buffer: `<tensor>`, `<tensor, extent>` or `<tensor, extent, slack>`
 //===----------------------------------------------------------------------===//
 
+LogicalResult BufferType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 RankedTensorType tensor,
+                                 std::optional<Extent> extent, int64_t slack) {
+  ArrayRef<int64_t> shape = tensor.getShape();
+  if (!extent) {
+    if (ShapedType::isDynamicShape(shape))
+      return emitError() << "expects a static shape without an extent, got "
+                         << tensor;
+    if (slack != 0)
+      return emitError() << "expects slack with an extent only, got " << slack;
+    return success();
+  }
+  if (shape.empty() || shape.size() > 2 || !ShapedType::isDynamic(shape[0]) ||
+      ShapedType::isDynamicShape(shape.drop_front()))
+    return emitError() << "expects an activation [?] or [?, width], got "
+                       << tensor;
+  if (slack < 0)
+    return emitError() << "expects slack of 0 or more, got " << slack;
+  return success();
+}
+
 Type BufferType::parse(AsmParser &parser) {
   SMLoc loc = parser.getCurrentLocation();
   RankedTensorType tensor;

@@ -38,6 +38,7 @@ def Kernel_BufferType : TypeDef<Kernel_Dialect, "Buffer"> {
                         OptionalParameter<"std::optional<::transom::kernel::Extent>">:$extent,
                         DefaultValuedParameter<"int64_t", "0">:$slack);
   let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
 }
 
 #endif // TRANSOM_IR_KERNEL_ATTRIBUTES_TD

@@ -108,6 +108,69 @@ void DefineOp::print(OpAsmPrinter &printer) {
   printBody(printer, *this, {"rows", "weights"});
 }
 
+LogicalResult DefineOp::verify() {
+  for (Type type : getArgumentTypes())
+    if (!isa<RankedTensorType>(type))
+      return emitOpError() << "expects arguments that are tensors, got "
+                           << type;
+  for (Type type : getResultTypes())
+    if (!isa<RankedTensorType>(type))
+      return emitOpError() << "expects results that are tensors, got " << type;
+  int64_t count = getArgumentTypes().size(), last = -1;
+  for (int64_t weight : getWeights()) {
+    if (weight <= last || weight >= count)
+      return emitOpError() << "expects weights in ascending order among its "
+                           << count << " arguments, got [" << getWeights()
+                           << "]";
+    last = weight;
+  }
+  int64_t rows = getRows();
+  if (rows < 0 || rows >= count || isWeight(rows))
+    return emitOpError() << "expects rows to be one of its " << count
+                         << " arguments and no weight, got " << rows;
+  return success();
+}
+
+/// Whether the body of `op` ends with a Terminator of the values that the
+/// function type promises.
+template <typename Terminator>
+static LogicalResult verifyTerminator(FunctionOpInterface op) {
+  Operation *last = op.getFunctionBody().front().getTerminator();
+  if (!isa<Terminator>(last))
+    return op.emitOpError() << "expects a body that ends with '"
+                            << Terminator::getOperationName() << "', got '"
+                            << last->getName() << "'";
+  ArrayRef<Type> results = op.getResultTypes();
+  if (!transformer::areCompatible(results, last->getOperandTypes()))
+    return last->emitOpError()
+           << "expects the results of @" << op.getName() << ", (" << results
+           << "), got (" << last->getOperandTypes() << ")";
+  return success();
+}
+
+LogicalResult DefineOp::verifyRegions() {
+  Block &block = getBody().front();
+  for (Operation &op : block.without_terminator())
+    if (!isa_and_nonnull<transformer::TransformerDialect>(op.getDialect()) &&
+        !op.hasTrait<OpTrait::ConstantLike>())
+      return op.emitOpError()
+             << "expects to be outside of '" << getOperationName()
+             << "', whose body takes transformer ops and constants only";
+  return verifyTerminator<YieldOp>(*this);
+}
+
+Operation *DefineOp::getSpecOp() {
+  Operation *spec = nullptr;
+  for (Operation &op : getBody().front().without_terminator()) {
+    if (isa<transformer::SliceOp>(op) || op.hasTrait<OpTrait::ConstantLike>())
+      continue;
+    if (spec)
+      return nullptr;
+    spec = &op;
+  }
+  return spec;
+}
+
 //===----------------------------------------------------------------------===//
 // program
 //===----------------------------------------------------------------------===//
@@ -138,6 +201,42 @@ void ProgramOp::print(OpAsmPrinter &printer) {
   printer << " arena ";
   getArenaAttr().print(printer);
   printBody(printer, *this, {"arena"});
+}
+
+/// One number a run-time extent.
+static LogicalResult verifyPerExtent(Operation *op, StringRef name,
+                                     ArrayRef<int64_t> bytes) {
+  int64_t extents = getMaxEnumValForExtent() + 1;
+  bool fits =
+      int64_t(bytes.size()) == extents &&
+      llvm::all_of(bytes, [](int64_t b) { return b >= 0 && b % 4 == 0; });
+  if (fits)
+    return success();
+  return op->emitOpError() << "expects " << name << " of " << extents
+                           << " multiples of 4, one an extent, got [" << bytes
+                           << "]";
+}
+
+LogicalResult ProgramOp::verify() {
+  for (TypeRange types :
+       {TypeRange(getArgumentTypes()), TypeRange(getResultTypes())})
+    for (Type type : types)
+      if (!isa<BufferType>(type))
+        return emitOpError()
+               << "expects arguments and results that are buffers, got "
+               << type;
+  return verifyPerExtent(*this, "an arena", getArena());
+}
+
+LogicalResult ProgramOp::verifyRegions() {
+  return verifyTerminator<ReturnOp>(*this);
+}
+
+LogicalResult SlotOp::verify() {
+  if (!getType().getExtent())
+    return emitOpError() << "expects a buffer with an extent, got "
+                         << getType();
+  return verifyPerExtent(*this, "an offset", getOffset());
 }
 
 //===----------------------------------------------------------------------===//
@@ -191,8 +290,21 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (failed(verifyTypes(*this, getCalleeAttr(), "reads",
                          kernel->getArgumentTypes(), tensors(getReads()))))
     return failure();
-  return verifyTypes(*this, getCalleeAttr(), "writes", kernel->getResultTypes(),
-                     tensors(getWrites()));
+  if (failed(verifyTypes(*this, getCalleeAttr(), "writes",
+                         kernel->getResultTypes(), tensors(getWrites()))))
+    return failure();
+  auto rows = cast<BufferType>(getReads()[kernel->getRows()].getType());
+  if (rows.getExtent() != getRows())
+    return emitOpError() << "expects rows to count those of read "
+                         << kernel->getRows() << ", " << rows << ", got "
+                         << stringifyExtent(getRows());
+  for (int64_t index : kernel->getWeights())
+    if (Type type = getReads()[index].getType();
+        cast<BufferType>(type).getExtent())
+      return emitOpError() << "expects read " << index
+                           << " to be a weight, without an extent, got "
+                           << type;
+  return success();
 }
 
 LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -201,6 +313,9 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (!weight)
     return emitOpError() << "expects the name of a transformer.weight, got "
                          << getWeightAttr();
+  if (getType().getExtent())
+    return emitOpError() << "expects a buffer without an extent, got "
+                         << getType();
   if (weight.getType() != getType().getTensor())
     return emitOpError() << "expects the type of " << getWeightAttr() << ", "
                          << weight.getType() << ", got "

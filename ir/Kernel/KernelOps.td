@@ -47,7 +47,21 @@ def DefineOp : Kernel_Op<"define", [
     ::mlir::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
     ::mlir::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
     ::mlir::Region *getCallableRegion() { return &getBody(); }
+
+    /// The op that the kernel is of: the only one of the body that isn't a
+    /// slice, a constant or the terminator. Null if there is none or several.
+    ::mlir::Operation *getSpecOp();
+    /// The argument whose leading extent is the number of rows.
+    ::mlir::BlockArgument getRowsArgument() {
+      return getBody().getArgument(getRows());
+    }
+    /// Whether argument `index` is a weight.
+    bool isWeight(int64_t index) {
+      return ::llvm::is_contained(getWeights(), index);
+    }
   }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
 }
 
 def YieldOp : Kernel_Op<"yield", [Pure, ReturnLike, Terminator, HasParent<"DefineOp">]> {
@@ -115,6 +129,8 @@ def ProgramOp : Kernel_Op<"program", [
     ::mlir::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
     ::mlir::Region *getCallableRegion() { return &getBody(); }
   }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
 }
 
 def ReturnOp : Kernel_Op<"return", [Pure, ReturnLike, Terminator, HasParent<"ProgramOp">]> {
@@ -141,6 +157,7 @@ def SlotOp : Kernel_Op<"slot", [Pure]> {
   let arguments = (ins DenseI64ArrayAttr:$offset);
   let results = (outs Kernel_BufferType:$result);
   let assemblyFormat = "$offset attr-dict `:` qualified(type($result))";
+  let hasVerifier = 1;
 }
 
 def WeightOp : Kernel_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {

@@ -9,14 +9,6 @@ namespace transom::transformer {
 
 static constexpr int64_t kDynamic = ShapedType::kDynamic;
 
-/// Extent `index` of a value, or ? if its rank (which the verifier refuses) has
-/// no such extent; negative indices count from the end.
-static int64_t extentOr(Value value, int64_t index) {
-  RankedTensorType type = tensorType(value);
-  std::optional<int64_t> axis = normalizeAxis(index, type.getRank());
-  return axis ? type.getDimSize(*axis) : kDynamic;
-}
-
 //===----------------------------------------------------------------------===//
 // Weights
 //===----------------------------------------------------------------------===//
@@ -45,6 +37,26 @@ void printWeightContents(OpAsmPrinter &printer, Operation *, ArrayAttr sources,
     printer << "from " << sources << " : " << type;
 }
 
+LogicalResult WeightOp::verify() {
+  auto type = cast<RankedTensorType>(getType());
+  if (bool(getSourcesAttr()) == bool(getValueAttr()))
+    return emitOpError() << "expects either sources or a value, got "
+                         << (getValueAttr() ? "both" : "neither");
+  if (!type.hasStaticShape())
+    return emitOpError() << "expects a static shape, got " << type;
+  if (getValueAttr() && getValueAttr().getType() != type)
+    return emitOpError() << "expects a value of " << type << ", got "
+                         << getValueAttr().getType();
+  if (getSourcesAttr() && getSourcesAttr().empty())
+    return emitOpError() << "expects one source or more, got none";
+  if (getSourcesAttr() && getSourcesAttr().size() > 1 && type.getRank() == 0)
+    return emitOpError()
+           << "expects one source for a scalar, which can't be concatenated, "
+              "got "
+           << getSourcesAttr().size();
+  return success();
+}
+
 LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto weight =
       symbols.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
@@ -63,15 +75,19 @@ LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 void EmbeddingOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   SmallVector<int64_t> shape(tensorType(adaptor.getIds()).getShape());
-  shape.push_back(extentOr(adaptor.getTable(), -1));
+  shape.push_back(extentOf(adaptor.getTable(), -1));
   types.push_back(tensorType(adaptor.getTable()).clone(shape));
+}
+
+LogicalResult EmbeddingOp::verify() {
+  return verifyRank(*this, "table", getTable(), 2);
 }
 
 void LinearOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType input = tensorType(adaptor.getInput());
   SmallVector<int64_t> shape(input.getShape());
   if (!shape.empty())
-    shape.back() = extentOr(adaptor.getWeight(), 0);
+    shape.back() = extentOf(adaptor.getWeight(), 0);
   Type elementType = input.getElementType();
   Region &epilogue = adaptor.getEpilogue();
   if (!epilogue.empty() && epilogue.front().mightHaveTerminator()) {
@@ -87,6 +103,48 @@ void LinearOp::build(OpBuilder &builder, OperationState &state, Value input,
   build(builder, state, input, weight, bias, /*extras=*/ValueRange());
 }
 
+LogicalResult LinearOp::verify() {
+  if (failed(verifyRankAtLeast(*this, "input", getInput(), 2)) ||
+      failed(verifyRank(*this, "weight", getWeight(), 2)) ||
+      failed(verifyExtents(*this, "the widths of input and weight to be equal",
+                           extentOf(getInput(), -1), extentOf(getWeight(), 1))))
+    return failure();
+  SmallVector<Value> values{getInput(), getWeight()};
+  if (Value bias = getBias()) {
+    values.push_back(bias);
+    if (failed(verifyRank(*this, "bias", bias, 1)) ||
+        failed(verifyExtents(*this,
+                             "the bias to have an element for each of the "
+                             "weight's rows",
+                             extentOf(bias, 0), extentOf(getWeight(), 0))))
+      return failure();
+  }
+  if (failed(verifyElementTypes(*this, values)))
+    return failure();
+  if (!getExtras().empty() && getEpilogue().empty())
+    return emitOpError() << "expects an epilogue that uses the extras, got "
+                            "none";
+  RankedTensorType result = getType();
+  for (Value extra : getExtras()) {
+    auto shape =
+        broadcastShapes(tensorType(extra).getShape(), result.getShape());
+    if (!shape || failed(verifyCompatibleShape(*shape, result.getShape())))
+      return emitOpError() << "expects extras that broadcast to the result, "
+                           << result << ", got " << extra.getType();
+  }
+  return success();
+}
+
+LogicalResult LinearOp::verifyRegions() {
+  if (getEpilogue().empty())
+    return success();
+  SmallVector<Type> arguments{tensorType(getInput()).getElementType()};
+  for (Value extra : getExtras())
+    arguments.push_back(tensorType(extra).getElementType());
+  return verifyScalarRegion(*this, getEpilogue(), arguments,
+                            getType().getElementType());
+}
+
 void MatmulOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType lhs = tensorType(adaptor.getLhs());
   RankedTensorType rhs = tensorType(adaptor.getRhs());
@@ -98,15 +156,35 @@ void MatmulOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
       shape = *batch;
     else // The verifier reports it.
       shape.assign(std::max(lhs.getRank(), rhs.getRank()) - 2, kDynamic);
-    shape.push_back(extentOr(adaptor.getLhs(), -2));
+    shape.push_back(extentOf(adaptor.getLhs(), -2));
     shape.push_back(
-        extentOr(adaptor.getRhs(), adaptor.getTransposeRhs() ? -2 : -1));
+        extentOf(adaptor.getRhs(), adaptor.getTransposeRhs() ? -2 : -1));
   }
   types.push_back(lhs.clone(shape));
 }
 
+LogicalResult MatmulOp::verify() {
+  if (failed(verifyRankAtLeast(*this, "lhs", getLhs(), 2)) ||
+      failed(verifyRankAtLeast(*this, "rhs", getRhs(), 2)) ||
+      failed(verifyElementTypes(*this, getOperands())) ||
+      failed(verifyExtents(*this,
+                           "as many columns of lhs as terms in rhs's sums",
+                           extentOf(getLhs(), -1),
+                           extentOf(getRhs(), getTransposeRhs() ? -1 : -2))))
+    return failure();
+  if (!broadcastShapes(tensorType(getLhs()).getShape().drop_back(2),
+                       tensorType(getRhs()).getShape().drop_back(2)))
+    return emitOpError() << "expects batch dimensions that broadcast, got "
+                         << getLhs().getType() << " and " << getRhs().getType();
+  return success();
+}
+
 void ScaleOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getInput().getType());
+}
+
+OpFoldResult ScaleOp::fold(FoldAdaptor) {
+  return getFactor().isExactlyValue(1.0) ? getInput() : OpFoldResult();
 }
 
 //===----------------------------------------------------------------------===//
@@ -121,12 +199,24 @@ void SoftmaxOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getInput().getType());
 }
 
+LogicalResult SoftmaxOp::verify() {
+  return verifyRankAtLeast(*this, "input", getInput(), 1);
+}
+
 void LayerNormOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getInput().getType());
 }
 
+LogicalResult LayerNormOp::verify() {
+  return verifyNorm(*this, getInput(), {getGamma(), getBeta()}, getEpsilon());
+}
+
 void RmsNormOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getInput().getType());
+}
+
+LogicalResult RmsNormOp::verify() {
+  return verifyNorm(*this, getInput(), {getGamma()}, getEpsilon());
 }
 
 //===----------------------------------------------------------------------===//
@@ -134,48 +224,120 @@ void RmsNormOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
 //===----------------------------------------------------------------------===//
 
 void SplitHeadsOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  int64_t width = extentOr(adaptor.getInput(), 2), heads = adaptor.getHeads();
+  int64_t width = extentOf(adaptor.getInput(), 2), heads = adaptor.getHeads();
   bool isKnown = !ShapedType::isDynamic(width) && heads > 0;
   types.push_back(
       tensorType(adaptor.getInput())
-          .clone({extentOr(adaptor.getInput(), 0), heads > 0 ? heads : kDynamic,
-                  extentOr(adaptor.getInput(), 1),
+          .clone({extentOf(adaptor.getInput(), 0), heads > 0 ? heads : kDynamic,
+                  extentOf(adaptor.getInput(), 1),
                   isKnown ? width / heads : kDynamic}));
+}
+
+LogicalResult SplitHeadsOp::verify() {
+  if (failed(verifyRank(*this, "input", getInput(), 3)))
+    return failure();
+  int64_t width = extentOf(getInput(), 2), heads = getHeads();
+  if (heads <= 0 || (!ShapedType::isDynamic(width) && width % heads != 0))
+    return emitOpError() << "expects heads that divide the input's width, got "
+                         << heads << " and " << getInput().getType();
+  return success();
 }
 
 void MergeHeadsOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   int64_t width = countElements(
-      {extentOr(adaptor.getInput(), 1), extentOr(adaptor.getInput(), 3)});
+      {extentOf(adaptor.getInput(), 1), extentOf(adaptor.getInput(), 3)});
   types.push_back(tensorType(adaptor.getInput())
-                      .clone({extentOr(adaptor.getInput(), 0),
-                              extentOr(adaptor.getInput(), 2), width}));
+                      .clone({extentOf(adaptor.getInput(), 0),
+                              extentOf(adaptor.getInput(), 2), width}));
+}
+
+LogicalResult MergeHeadsOp::verify() {
+  return verifyRank(*this, "input", getInput(), 4);
 }
 
 void PaddingMaskOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(RankedTensorType::get(
-      {extentOr(adaptor.getMask(), 0), 1, 1, extentOr(adaptor.getMask(), 1)},
+      {extentOf(adaptor.getMask(), 0), 1, 1, extentOf(adaptor.getMask(), 1)},
       Float32Type::get(adaptor.getMask().getContext())));
+}
+
+LogicalResult PaddingMaskOp::verify() {
+  return verifyRank(*this, "mask", getMask(), 2);
 }
 
 void CausalMaskOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getScores().getType());
 }
 
+LogicalResult CausalMaskOp::verify() {
+  return verifyRankAtLeast(*this, "scores", getScores(), 2);
+}
+
 void RelativeBiasOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(tensorType(adaptor.getTable())
-                      .clone({1, extentOr(adaptor.getTable(), 1),
-                              extentOr(adaptor.getQueries(), 1),
-                              extentOr(adaptor.getKeys(), 1)}));
+                      .clone({1, extentOf(adaptor.getTable(), 1),
+                              extentOf(adaptor.getQueries(), 1),
+                              extentOf(adaptor.getKeys(), 1)}));
+}
+
+LogicalResult RelativeBiasOp::verify() {
+  if (failed(verifyRank(*this, "table", getTable(), 2)) ||
+      failed(verifyRankAtLeast(*this, "queries", getQueries(), 2)) ||
+      failed(verifyRankAtLeast(*this, "keys", getKeys(), 2)))
+    return failure();
+  // Half of the buckets of a direction hold exact distances; the others divide
+  // what is left up to max_distance.
+  int64_t buckets = extentOf(getTable(), 0), distance = getMaxDistance();
+  int64_t least = getBidirectional() ? 4 : 2, exact = 0;
+  if (!ShapedType::isDynamic(buckets)) {
+    if (buckets < least)
+      return emitOpError() << "expects a table of " << least
+                           << " buckets or more, got " << getTable().getType();
+    exact = buckets / least;
+  }
+  if (distance <= exact)
+    return emitOpError() << "expects max_distance above the " << exact
+                         << " exact buckets of a direction, got " << distance;
+  return success();
 }
 
 void RotaryOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getInput().getType());
 }
 
+LogicalResult RotaryOp::verify() {
+  if (failed(verifyRank(*this, "input", getInput(), 4)) ||
+      failed(verifyRank(*this, "positions", getPositions(), 2)) ||
+      failed(verifyExtents(*this, "positions for each sequence",
+                           extentOf(getPositions(), 0),
+                           extentOf(getInput(), 0))) ||
+      failed(verifyExtents(*this, "a position for each token",
+                           extentOf(getPositions(), 1),
+                           extentOf(getInput(), 2))))
+    return failure();
+  int64_t width = extentOf(getInput(), 3);
+  if (!ShapedType::isDynamic(width) && width % 2 != 0)
+    return emitOpError() << "expects heads of even width, got " << width;
+  if (!getTheta().isFinite() || getTheta().isNegative() || getTheta().isZero())
+    return emitOpError() << "expects a finite theta above 0, got "
+                         << getTheta().convertToDouble();
+  return success();
+}
+
 void SelectTokenOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(tensorType(adaptor.getInput())
-                      .clone({extentOr(adaptor.getInput(), 0),
-                              extentOr(adaptor.getInput(), 2)}));
+                      .clone({extentOf(adaptor.getInput(), 0),
+                              extentOf(adaptor.getInput(), 2)}));
+}
+
+LogicalResult SelectTokenOp::verify() {
+  if (failed(verifyRank(*this, "input", getInput(), 3)))
+    return failure();
+  int64_t tokens = extentOf(getInput(), 1), index = getIndex();
+  if (index < 0 || (!ShapedType::isDynamic(tokens) && index >= tokens))
+    return emitOpError() << "expects a token of " << getInput().getType()
+                         << ", got " << index;
+  return success();
 }
 
 } // namespace transom::transformer

@@ -33,6 +33,7 @@ def WeightOp : Transformer_Op<"weight", [Symbol]> {
   let assemblyFormat = [{
     ($sym_visibility^)? $sym_name attr-dict custom<WeightContents>($sources, $value, $type)
   }];
+  let hasVerifier = 1;
 }
 
 def GetWeightOp : Transformer_Op<"get_weight", [
@@ -68,11 +69,13 @@ def EmbeddingOp : Transformer_ValueOp<"embedding", [
   let assemblyFormat = [{
     $ids `,` $table attr-dict `:` type($ids) `,` type($table) `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def LinearOp : Transformer_ValueOp<"linear", [
     AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock,
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "x w^T + b, with an optional epilogue";
   let description = [{
     `result[.., n] = epilogue(bias[n] + sum_k x[.., k] * weight[n, k], extras..)`
@@ -109,9 +112,12 @@ def LinearOp : Transformer_ValueOp<"linear", [
     OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$weight,
                    CArg<"::mlir::Value", "{}">:$bias)>
   ];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
 }
 
-def YieldOp : Transformer_Op<"yield", [Pure, ReturnLike, Terminator]> {
+def YieldOp : Transformer_Op<"yield", [
+    Pure, ReturnLike, Terminator, ParentOneOf<["LinearOp", "ElementwiseOp"]>]> {
   let summary = "the values that a region computes";
   let description = [{
     Ends the region of `transformer.linear` and `transformer.elementwise`.
@@ -142,6 +148,7 @@ def MatmulOp : Transformer_ValueOp<"matmul"> {
     $lhs `,` $rhs (`transpose_rhs` $transpose_rhs^)? attr-dict `:` type($lhs) `,`
     type($rhs) `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def ScaleOp : Transformer_ValueOp<"scale", [
@@ -158,6 +165,7 @@ def ScaleOp : Transformer_ValueOp<"scale", [
   let arguments = (ins Transformer_FloatLike:$input, F32Attr:$factor);
   let results = (outs Transformer_FloatLike:$result);
   let assemblyFormat = "$input `by` $factor attr-dict `:` type($input)";
+  let hasFolder = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -166,7 +174,8 @@ def ScaleOp : Transformer_ValueOp<"scale", [
 
 def GeluOp : Transformer_ValueOp<"gelu", [
     Transformer_ElementwiseOpInterface,
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "Gaussian error linear unit";
   let description = [{
     `result = x * Phi(x)`, Phi the normal distribution function: none is
@@ -185,13 +194,14 @@ def GeluOp : Transformer_ValueOp<"gelu", [
 
 class Transformer_ActivationOp<string mnemonic, string equation>
     : Transformer_UnaryOp<mnemonic, equation,
-        []>;
+        [DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]>;
 def ReluOp : Transformer_ActivationOp<"relu", "max(x, 0)">;
 def SiluOp : Transformer_ActivationOp<"silu", "x / (1 + e^-x)">;
 def TanhOp : Transformer_UnaryOp<"tanh", "tanh x">;
 
 def SoftmaxOp : Transformer_ValueOp<"softmax", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "softmax over the last dimension";
   let description = [{
     `result[.., j] = exp(x[.., j] - m) / sum_l exp(x[.., l] - m)`, m the row's maximum.
@@ -203,10 +213,12 @@ def SoftmaxOp : Transformer_ValueOp<"softmax", [
   let arguments = (ins Transformer_FloatTensor:$input);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
 }
 
 def LayerNormOp : Transformer_ValueOp<"layer_norm", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "layer normalization over the last dimension";
   let description = [{
     `result = (x - mean) / sqrt(variance + epsilon) * gamma + beta`, mean and
@@ -225,10 +237,12 @@ def LayerNormOp : Transformer_ValueOp<"layer_norm", [
     $input `,` $gamma `,` $beta `epsilon` $epsilon attr-dict `:` type($input) `,`
     type($gamma) `,` type($beta) `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def RmsNormOp : Transformer_ValueOp<"rms_norm", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "root mean square normalization over the last dimension";
   let description = [{
     `result = x / sqrt(mean(x^2) + epsilon) * gamma` (Zhang and Sennrich 2019).
@@ -245,6 +259,7 @@ def RmsNormOp : Transformer_ValueOp<"rms_norm", [
     $input `,` $gamma `epsilon` $epsilon attr-dict `:` type($input) `,` type($gamma)
     `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -252,7 +267,7 @@ def RmsNormOp : Transformer_ValueOp<"rms_norm", [
 //===----------------------------------------------------------------------===//
 
 def SplitHeadsOp : Transformer_ValueOp<"split_heads", [
-    ]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "[B, T, H*D] -> [B, H, T, D]";
   let description = [{
     `result[b, h, t, d] = x[b, t, h * D + d]`.
@@ -264,10 +279,11 @@ def SplitHeadsOp : Transformer_ValueOp<"split_heads", [
   let arguments = (ins Transformer_FloatTensor:$input, I64Attr:$heads);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$input `heads` $heads attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def MergeHeadsOp : Transformer_ValueOp<"merge_heads", [
-    ]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "[B, H, T, D] -> [B, T, H*D]";
   let description = [{
     `result[b, t, h * D + d] = x[b, h, t, d]`.
@@ -279,10 +295,11 @@ def MergeHeadsOp : Transformer_ValueOp<"merge_heads", [
   let arguments = (ins Transformer_FloatTensor:$input);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def PaddingMaskOp : Transformer_ValueOp<"padding_mask", [
-    ]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "the additive bias of an attention mask";
   let description = [{
     `result[b, 0, 0, t] = mask[b, t] != 0 ? 0 : lowest`, lowest the most negative
@@ -296,10 +313,11 @@ def PaddingMaskOp : Transformer_ValueOp<"padding_mask", [
   let arguments = (ins Transformer_IntegerTensor:$mask);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$mask attr-dict `:` type($mask) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def CausalMaskOp : Transformer_ValueOp<"causal_mask", [
-    ]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "hides what comes later";
   let description = [{
     `result[.., i, j] = j <= i + Tk - Tq ? scores[.., i, j] : lowest`;
@@ -312,6 +330,7 @@ def CausalMaskOp : Transformer_ValueOp<"causal_mask", [
   let arguments = (ins Transformer_FloatTensor:$scores);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$scores attr-dict `:` type($scores)";
+  let hasVerifier = 1;
 }
 
 def RelativeBiasOp : Transformer_ValueOp<"relative_bias"> {
@@ -337,6 +356,7 @@ def RelativeBiasOp : Transformer_ValueOp<"relative_bias"> {
     $max_distance attr-dict `:` type($table) `,` type($queries) `,` type($keys)
     `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def RotaryOp : Transformer_ValueOp<"rotary"> {
@@ -360,10 +380,11 @@ def RotaryOp : Transformer_ValueOp<"rotary"> {
     $input `,` $positions `theta` $theta attr-dict `:` type($input) `,` type($positions)
     `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def SelectTokenOp : Transformer_ValueOp<"select_token", [
-    ]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "one token of every sequence";
   let description = [{
     `result[b, c] = x[b, index, c]`; x [B, T, C], result [B, C]. BERT's pooler
@@ -376,6 +397,7 @@ def SelectTokenOp : Transformer_ValueOp<"select_token", [
   let arguments = (ins Transformer_FloatTensor:$input, I64Attr:$index);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = "$input `at` $index attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 #endif // TRANSOM_IR_TRANSFORMER_DEFINITION_OPS_TD

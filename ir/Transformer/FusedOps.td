@@ -8,7 +8,7 @@
 #define TRANSOM_IR_TRANSFORMER_FUSED_OPS_TD
 
 def AttentionOp : Transformer_ValueOp<"attention", [
-    ]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "scaled dot-product attention over all heads";
   let description = [{
     For batch b, head h and query token i, with g = h * Hkv / H:
@@ -36,9 +36,11 @@ def AttentionOp : Transformer_ValueOp<"attention", [
     attr-dict `:` type($query) `,` type($key) `,` type($value) (`,` type($bias)^)?
     `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
-def RaggedAttentionOp : Transformer_ValueOp<"ragged_attention"> {
+def RaggedAttentionOp : Transformer_ValueOp<"ragged_attention", [
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "attention within packed sequences";
   let description = [{
     Sequence s has query rows [query_offsets[s], query_offsets[s+1]) and, from
@@ -60,9 +62,9 @@ def RaggedAttentionOp : Transformer_ValueOp<"ragged_attention"> {
   }];
   let arguments = (ins Transformer_FloatTensor:$query, Transformer_FloatTensor:$key,
                        Transformer_FloatTensor:$value,
-                       Transformer_IntegerTensor:$query_offsets,
-                       Transformer_IntegerTensor:$key_offsets,
-                       Transformer_IntegerTensor:$key_lengths,
+                       Transformer_OffsetTensor:$query_offsets,
+                       Transformer_OffsetTensor:$key_offsets,
+                       Transformer_OffsetTensor:$key_lengths,
                        I64Attr:$heads, I64Attr:$key_heads, UnitAttr:$causal, F32Attr:$scale);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = [{
@@ -71,10 +73,12 @@ def RaggedAttentionOp : Transformer_ValueOp<"ragged_attention"> {
     `:` type($query) `,` type($key) `,` type($value) `,` type($query_offsets) `,`
     type($key_offsets) `,` type($key_lengths) `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def AddLayerNormOp : Transformer_ValueOp<"add_layer_norm", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "residual addition and layer normalization";
   let description = [{
     `sum = input + residual; result = layer_norm(sum, gamma, beta)`. Both results
@@ -95,10 +99,12 @@ def AddLayerNormOp : Transformer_ValueOp<"add_layer_norm", [
     type($input) `,` type($residual) `,` type($gamma) `,` type($beta) `->`
     type($result) `,` type($sum)
   }];
+  let hasVerifier = 1;
 }
 
 def AddRmsNormOp : Transformer_ValueOp<"add_rms_norm", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "residual addition and root mean square normalization";
   let description = [{
     `sum = input + residual; result = rms_norm(sum, gamma)`; both may be used.
@@ -115,11 +121,13 @@ def AddRmsNormOp : Transformer_ValueOp<"add_rms_norm", [
     $input `,` $residual `,` $gamma `epsilon` $epsilon attr-dict `:` type($input) `,`
     type($residual) `,` type($gamma) `->` type($result) `,` type($sum)
   }];
+  let hasVerifier = 1;
 }
 
 def ElementwiseOp : Transformer_Op<"elementwise", [
     Pure, IsolatedFromAbove, SingleBlock,
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "a chain of elementwise ops as one loop";
   let description = [{
     Broadcasts the inputs to the results' shape and computes the region, whose
@@ -140,6 +148,8 @@ def ElementwiseOp : Transformer_Op<"elementwise", [
   let assemblyFormat = [{
     $inputs attr-dict `:` type($inputs) `->` type($results) $body
   }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
 }
 
 #endif // TRANSOM_IR_TRANSFORMER_FUSED_OPS_TD

@@ -102,6 +102,7 @@ def CompareOp : Transformer_ValueOp<"compare", [
   let assemblyFormat = [{
     `` $relation $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def SelectOp : Transformer_ValueOp<"select", [
@@ -122,6 +123,7 @@ def SelectOp : Transformer_ValueOp<"select", [
     $condition `,` $lhs `,` $rhs attr-dict `:` type($condition) `,` type($lhs)
     `,` type($rhs) `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def CastOp : Transformer_Op<"cast", [
@@ -139,6 +141,8 @@ def CastOp : Transformer_Op<"cast", [
   let arguments = (ins Transformer_AnyLike:$input);
   let results = (outs Transformer_AnyLike:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def ReduceOp : Transformer_ValueOp<"reduce"> {
@@ -158,6 +162,7 @@ def ReduceOp : Transformer_ValueOp<"reduce"> {
     `` $kind $input `axes` $axes (`keep_dims` $keep_dims^)? attr-dict `:`
     type($input) `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def GatherOp : Transformer_ValueOp<"gather"> {
@@ -177,13 +182,15 @@ def GatherOp : Transformer_ValueOp<"gather"> {
     $input `,` $indices `axis` $axis attr-dict `:` type($input) `,` type($indices)
     `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def ReshapeOp : Transformer_ValueOp<"reshape"> {
   let summary = "the same elements in another shape";
   let description = [{
     `shape` as ONNX writes it: 0 copies the operand's extent at the same place,
-    one -1 is what is left.
+    one -1 is what is left. (So an extent of 0 can't be written; empty tensors
+    come from dynamic extents.)
 
     ```mlir
     %y = transformer.reshape %x to [0, 0, 12, 64] : tensor<?x?x768xf32> -> tensor<?x?x12x64xf32>
@@ -192,6 +199,9 @@ def ReshapeOp : Transformer_ValueOp<"reshape"> {
   let arguments = (ins Transformer_AnyTensor:$input, DenseI64ArrayAttr:$shape);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = "$input `to` $shape attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 def TransposeOp : Transformer_ValueOp<"transpose"> {
@@ -206,6 +216,8 @@ def TransposeOp : Transformer_ValueOp<"transpose"> {
   let arguments = (ins Transformer_AnyTensor:$input, DenseI64ArrayAttr:$permutation);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = "$input $permutation attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def SliceOp : Transformer_ValueOp<"slice", [
@@ -227,6 +239,8 @@ def SliceOp : Transformer_ValueOp<"slice", [
     $input `axis` $axis `from` $begin `to` $end (`step` $step^)? attr-dict `:`
     type($input) `->` type($result)
   }];
+  let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def ConcatOp : Transformer_ValueOp<"concat"> {
@@ -239,12 +253,15 @@ def ConcatOp : Transformer_ValueOp<"concat"> {
   let arguments = (ins Variadic<Transformer_AnyTensor>:$inputs, I64Attr:$axis);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = "$inputs `axis` $axis attr-dict `:` type($inputs) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def ExpandOp : Transformer_ValueOp<"expand"> {
   let summary = "extents of 1 repeated (ONNX Expand)";
   let description = [{
-    Broadcasts `input` to the shape of `like`.
+    `input` broadcast with the shape of `like`, as ONNX has it: where `like` has
+    an extent of 1, the input's stays.
 
     ```mlir
     %y = transformer.expand %x like %z : tensor<1x1xf32>, tensor<?x8xf32> -> tensor<?x8xf32>
@@ -253,6 +270,8 @@ def ExpandOp : Transformer_ValueOp<"expand"> {
   let arguments = (ins Transformer_AnyTensor:$input, Transformer_AnyTensor:$like);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = "$input `like` $like attr-dict `:` type($input) `,` type($like) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def DimOp : Transformer_ValueOp<"dim"> {
@@ -265,6 +284,8 @@ def DimOp : Transformer_ValueOp<"dim"> {
   let arguments = (ins Transformer_AnyTensor:$input, I64Attr:$axis);
   let results = (outs Transformer_IntegerTensor:$result);
   let assemblyFormat = "$input `axis` $axis attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def RangeOp : Transformer_ValueOp<"range"> {
@@ -279,6 +300,7 @@ def RangeOp : Transformer_ValueOp<"range"> {
   let arguments = (ins Transformer_IntegerTensor:$limit);
   let results = (outs Transformer_IntegerTensor:$result);
   let assemblyFormat = "$limit attr-dict `:` type($limit) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 #endif // TRANSOM_IR_TRANSFORMER_PRIMITIVE_OPS_TD

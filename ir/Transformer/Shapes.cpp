@@ -4,6 +4,7 @@
 
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
 
@@ -50,9 +51,12 @@ std::optional<int64_t> normalizeAxis(int64_t axis, int64_t rank) {
 }
 
 int64_t countElements(ArrayRef<int64_t> shape) {
-  if (ShapedType::isDynamicShape(shape))
-    return ShapedType::kDynamic;
-  return ShapedType::getNumElements(shape);
+  int64_t count = 1;
+  for (int64_t extent : shape)
+    if (ShapedType::isDynamic(extent) ||
+        llvm::MulOverflow(count, extent, count))
+      return ShapedType::kDynamic;
+  return count;
 }
 
 int64_t sliceExtent(int64_t extent, int64_t begin, int64_t end, int64_t step) {

@@ -34,7 +34,8 @@ broadcastShapes(llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b);
 /// lies outside [-rank, rank).
 std::optional<int64_t> normalizeAxis(int64_t axis, int64_t rank);
 
-/// The elements of a static shape, or ?.
+/// The number of elements of a static shape, or ? (also if it exceeds 2^63 -
+/// 1).
 int64_t countElements(llvm::ArrayRef<int64_t> shape);
 
 /// The extent of a slice `begin : end : step` of `extent`, where negative

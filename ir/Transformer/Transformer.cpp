@@ -29,6 +29,12 @@ void TransformerDialect::initialize() {
       >();
 }
 
+Operation *TransformerDialect::materializeConstant(OpBuilder &builder,
+                                                   Attribute value, Type type,
+                                                   Location loc) {
+  return arith::ConstantOp::materialize(builder, value, type, loc);
+}
+
 //===----------------------------------------------------------------------===//
 // Source: `<"name">` or `<"name" transposed>`
 //===----------------------------------------------------------------------===//

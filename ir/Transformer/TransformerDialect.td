@@ -37,6 +37,7 @@ def Transformer_Dialect : Dialect {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
   let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
 }
 
 #endif // TRANSOM_IR_TRANSFORMER_DIALECT_TD

@@ -53,6 +53,7 @@ def Transformer_Integer : AnyTypeOf<[I1, I8, I16, I32, I64]>;
 def Transformer_FloatTensor : RankedTensorOf<[Transformer_Float]>;
 def Transformer_IntegerTensor : RankedTensorOf<[Transformer_Integer]>;
 def Transformer_AnyTensor : RankedTensorOf<[Transformer_Float, Transformer_Integer]>;
+def Transformer_OffsetTensor : RankedTensorOf<[I32]>;
 /// Elementwise ops take scalars inside regions of fused ops.
 def Transformer_FloatLike : AnyTypeOf<[Transformer_FloatTensor, Transformer_Float]>;
 def Transformer_AnyLike

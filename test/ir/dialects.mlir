@@ -5,6 +5,8 @@
 transformer.weight @layer.0.query.weight
     from [#transformer.source<"encoder.layer.0.attention.self.query.weight">, #transformer.source<"h.0" transposed>]
     : tensor<768x768xf32>
+transformer.weight @up from [#transformer.source<"up">] : tensor<3072x768xf32>
+transformer.weight @bias from [#transformer.source<"bias">] : tensor<3072xf32>
 transformer.weight @tiny value dense<1.0> : tensor<4x4xf32>
 func.func @f(%x: tensor<?x768xf32>, %w: tensor<3072x768xf32>, %w2: tensor<768x768xf32>, %b: tensor<3072xf32>, %b2: tensor<768xf32>, %r: tensor<?x768xf32>,
   %q: tensor<?x12x?x64xf32>, %m: tensor<?x1x1x?xf32>, %o: tensor<?xi32>, %c: tensor<?x?xi1>, %s: tensor<?x?xf32>, %z: tensor<f32>) {
@@ -53,8 +55,8 @@ kernel.program @forward(%ids: !kernel.buffer<tensor<?x768xf32>, tokens> {transfo
   %s = kernel.slot [3072, 0, 0, 0] : !kernel.buffer<tensor<?x3072xf32>, tokens>
   %q = kernel.slot [3072, 0, 0, 0] : !kernel.buffer<tensor<?xi32>, sequences, 1>
   %w = kernel.weight @tiny : !kernel.buffer<tensor<4x4xf32>>
-  %u = kernel.slot [3072, 0, 0, 0] : !kernel.buffer<tensor<3072x768xf32>>
-  %v = kernel.slot [3072, 0, 0, 0] : !kernel.buffer<tensor<3072xf32>>
+  %u = kernel.weight @up : !kernel.buffer<tensor<3072x768xf32>>
+  %v = kernel.weight @bias : !kernel.buffer<tensor<3072xf32>>
   kernel.launch @linear_768x3072 rows tokens reads(%ids, %u, %v) writes(%s) outputs [0, 1] layer "encoder"
    : !kernel.buffer<tensor<?x768xf32>, tokens>, !kernel.buffer<tensor<3072x768xf32>>, !kernel.buffer<tensor<3072xf32>> -> !kernel.buffer<tensor<?x3072xf32>, tokens>
   kernel.return %s : !kernel.buffer<tensor<?x3072xf32>, tokens>
