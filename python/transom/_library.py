@@ -310,9 +310,7 @@ class _Output:
         rows = batch.tokens if self.per_token else (batch.sequences,)
         return np.empty(rows + self.width, np.float32)
 
-    def finish(
-        self, array: np.ndarray, batch: _Batch
-    ) -> np.ndarray | list[np.ndarray]:
+    def finish(self, array: np.ndarray, batch: _Batch) -> np.ndarray | list[np.ndarray]:
         """The array as the form of the caller's inputs has it."""
         if self.per_token:
             if batch.rows is not None:
