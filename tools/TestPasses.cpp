@@ -245,9 +245,41 @@ struct TestDecomposeEquivalence
   }
 };
 
+/// One level at a time, so that a test sees what `decompose` builds: what a
+/// fused op becomes is left as it is, and so are ops that don't decompose.
+struct TestDecompose : PassWrapper<TestDecompose, OperationPass<>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TestDecompose)
+  StringRef getArgument() const final { return "test-decompose"; }
+  StringRef getDescription() const final {
+    return "replace each decomposable op by its decomposition, once";
+  }
+
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<arith::ArithDialect>();
+  }
+
+  void runOnOperation() override {
+    SmallVector<transformer::DecomposableOpInterface> ops;
+    getOperation()->walk([&](transformer::DecomposableOpInterface op) {
+      // Where a region's owner goes, its ops go as they are.
+      if (!op->getParentOfType<transformer::DecomposableOpInterface>())
+        ops.push_back(op);
+    });
+    for (transformer::DecomposableOpInterface op : ops) {
+      OpBuilder builder(op);
+      FailureOr<SmallVector<Value>> values = op.decompose(builder);
+      if (failed(values))
+        continue;
+      op->replaceAllUsesWith(*values);
+      op->erase();
+    }
+  }
+};
+
 } // namespace
 
 void transom::registerTestPasses() {
+  PassRegistration<TestDecompose>();
   PassRegistration<TestInterpret>();
   PassRegistration<TestDecomposeEquivalence>();
   PassRegistration<TestPassEquivalence>();

@@ -25,7 +25,8 @@ def DefineOp : Kernel_Op<"define", [
     kernel.define @linear_768x3072(%x: tensor<?x768xf32>, %w: tensor<3072x768xf32>,
                                    %b: tensor<3072xf32>) -> tensor<?x3072xf32>
         rows 0 weights [1, 2] {
-      %0 = transformer.linear %x, %w bias %b : ...
+      %0 = transformer.linear %x, %w bias %b : tensor<?x768xf32>,
+          tensor<3072x768xf32>, tensor<3072xf32> -> tensor<?x3072xf32>
       kernel.yield %0 : tensor<?x3072xf32>
     }
     ```
@@ -105,9 +106,13 @@ def ProgramOp : Kernel_Op<"program", [
     ```mlir
     kernel.program @forward(%ids: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "input_ids"})
         -> (!kernel.buffer<tensor<?x768xf32>, tokens> {transformer.name = "last_hidden_state"})
-        arena [6144, 0, 0, 0] {
-      ...
-      kernel.return %3 : !kernel.buffer<tensor<?x768xf32>, tokens>
+        arena [3072, 0, 0, 0] {
+      %w = kernel.weight @word : !kernel.buffer<tensor<30522x768xf32>>
+      %s = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x768xf32>, tokens>
+      kernel.launch @embedding_768 rows tokens reads(%ids, %w) writes(%s) outputs [0]
+          : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<30522x768xf32>>
+          -> !kernel.buffer<tensor<?x768xf32>, tokens>
+      kernel.return %s : !kernel.buffer<tensor<?x768xf32>, tokens>
     }
     ```
   }];
@@ -183,7 +188,8 @@ def LaunchOp : Kernel_Op<"launch", [
     ```mlir
     kernel.launch @linear_768x3072 rows tokens reads(%x, %w, %b) writes(%s)
         outputs [0, 1] layer "encoder.layer.0.intermediate.dense"
-        : !kernel.buffer<tensor<?x768xf32>, tokens>, ... -> !kernel.buffer<tensor<?x3072xf32>, tokens>
+        : !kernel.buffer<tensor<?x768xf32>, tokens>, !kernel.buffer<tensor<3072x768xf32>>,
+          !kernel.buffer<tensor<3072xf32>> -> !kernel.buffer<tensor<?x3072xf32>, tokens>
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$callee, Kernel_ExtentAttr:$rows,

@@ -89,7 +89,7 @@ def LinearOp : Transformer_ValueOp<"linear", [
     ```mlir
     %y = transformer.linear %x, %w bias %b
         : tensor<?x768xf32>, tensor<3072x768xf32>, tensor<3072xf32> -> tensor<?x3072xf32>
-    %z = transformer.linear %x, %w bias %b extras(%r)
+    %z = transformer.linear %x, %u bias %c extras(%r)
         : tensor<?x768xf32>, tensor<768x768xf32>, tensor<768xf32> extras(tensor<?x768xf32>)
         -> tensor<?x768xf32> {
     ^bb0(%acc: f32, %residual: f32):

@@ -43,7 +43,8 @@ def SigmoidOp : Transformer_UnaryOp<"sigmoid", "1 / (1 + e^-x)">;
 def SinOp : Transformer_UnaryOp<"sin", "sin x">;
 def CosOp : Transformer_UnaryOp<"cos", "cos x">;
 
-class Transformer_BinaryOp<string mnemonic, string equation, list<Trait> traits = []>
+class Transformer_BinaryOp<string mnemonic, string equation,
+                           list<Trait> traits = [], string element = "f32">
     : Transformer_ValueOp<mnemonic,
         !listconcat([Transformer_ElementwiseOpInterface,
                      DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>], traits)> {
@@ -53,7 +54,8 @@ class Transformer_BinaryOp<string mnemonic, string equation, list<Trait> traits 
     aligned at the last dimension, an extent of 1 repeats.
 
     ```mlir
-    %z = transformer.}] # mnemonic # [{ %x, %y : tensor<?x768xf32>, tensor<768xf32> -> tensor<?x768xf32>
+    %z = transformer.}] # mnemonic # " %x, %y : tensor<?x768x" # element # ">, tensor<768x" # element
+      # ">" # [{ -> tensor<?x768x}] # element # [{>
     ```
   }];
   let arguments = (ins Transformer_AnyLike:$lhs, Transformer_AnyLike:$rhs);
@@ -82,8 +84,8 @@ def DivOp : Transformer_BinaryOp<"div", "x / y">;
 def PowOp : Transformer_BinaryOp<"pow", "x ^ y">;
 def MaxOp : Transformer_BinaryOp<"max", "max(x, y)", [Commutative]>;
 def MinOp : Transformer_BinaryOp<"min", "min(x, y)", [Commutative]>;
-def AndOp : Transformer_BinaryOp<"and", "x and y (i1)", [Commutative]>;
-def OrOp : Transformer_BinaryOp<"or", "x or y (i1)", [Commutative]>;
+def AndOp : Transformer_BinaryOp<"and", "x and y (i1)", [Commutative], "i1">;
+def OrOp : Transformer_BinaryOp<"or", "x or y (i1)", [Commutative], "i1">;
 
 def CompareOp : Transformer_ValueOp<"compare", [
     Transformer_ElementwiseOpInterface,
