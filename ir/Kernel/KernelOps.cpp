@@ -304,6 +304,11 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
       return emitOpError() << "expects read " << index
                            << " to be a weight, without an extent, got "
                            << type;
+  if (auto program = (*this)->getParentOfType<ProgramOp>())
+    for (int64_t output : getOutputs())
+      if (output < 0 || output >= program.getNumResults())
+        return emitOpError() << "expects outputs of the program's "
+                             << program.getNumResults() << ", got " << output;
   return success();
 }
 

@@ -57,7 +57,7 @@ kernel.program @forward(%ids: !kernel.buffer<tensor<?x768xf32>, tokens> {transfo
   %w = kernel.weight @tiny : !kernel.buffer<tensor<4x4xf32>>
   %u = kernel.weight @up : !kernel.buffer<tensor<3072x768xf32>>
   %v = kernel.weight @bias : !kernel.buffer<tensor<3072xf32>>
-  kernel.launch @linear_768x3072 rows tokens reads(%ids, %u, %v) writes(%s) outputs [0, 1] layer "encoder"
+  kernel.launch @linear_768x3072 rows tokens reads(%ids, %u, %v) writes(%s) outputs [0] layer "encoder"
    : !kernel.buffer<tensor<?x768xf32>, tokens>, !kernel.buffer<tensor<3072x768xf32>>, !kernel.buffer<tensor<3072xf32>> -> !kernel.buffer<tensor<?x3072xf32>, tokens>
   kernel.return %s : !kernel.buffer<tensor<?x3072xf32>, tokens>
 }
