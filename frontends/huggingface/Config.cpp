@@ -74,6 +74,34 @@ double Config::number(StringRef key, double fallback, double least,
   return fallback;
 }
 
+bool Config::flag(StringRef key, bool fallback) {
+  const json::Value *value = find(key);
+  if (!value || value->getAsNull())
+    return fallback;
+  if (std::optional<bool> given = value->getAsBoolean())
+    return *given;
+  report(key, *value, "true, false");
+  return fallback;
+}
+
+int64_t Config::countLabels() {
+  constexpr int64_t most = 1 << 20;
+  int64_t number = size("num_labels", 2, most);
+  const json::Value *value = find("id2label");
+  if (!value || value->getAsNull())
+    return number;
+  const json::Object *names = value->getAsObject();
+  bool isNumbered = names && !names->empty();
+  for (size_t i = 0; isNumbered && i < names->size(); ++i)
+    isNumbered = names->getString(std::to_string(i)).has_value();
+  if (isNumbered)
+    return names->size();
+  report("id2label", *value,
+         "names of classes by number, {\"0\": \"...\", \"1\": \"...\", ...}");
+  sizesAreRight = false;
+  return number;
+}
+
 StringRef Config::string(StringRef key, StringRef fallback) {
   const json::Value *value = find(key);
   if (!value || value->getAsNull())

@@ -48,6 +48,13 @@ public:
   double number(llvm::StringRef key, double fallback, double least,
                 double most);
 
+  /// True or false; null counts as missing.
+  bool flag(llvm::StringRef key, bool fallback);
+
+  /// The number of classes: of the names in "id2label", which must be numbered
+  /// 0, 1, 2, ..., or else "num_labels", or else 2.
+  int64_t countLabels();
+
   /// A string; null counts as missing.
   llvm::StringRef string(llvm::StringRef key, llvm::StringRef fallback);
 

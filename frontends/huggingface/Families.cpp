@@ -49,8 +49,8 @@ void readCommonKeys(Config &config) {
                  "finetuning_task", "gradient_checkpointing",
                  "initializer_range", "keys_to_ignore_at_inference",
                  "output_past", "return_dict", "return_dict_in_generate",
-                 "task_specific_params", "tie_word_embeddings", "torch_dtype",
-                 "torchscript", "use_bfloat16", "use_cache", "xla_device"});
+                 "task_specific_params", "torch_dtype", "torchscript",
+                 "use_bfloat16", "use_cache", "xla_device"});
   // Only more memory, or more results, for the same numbers.
   config.ignore(
       {"chunk_size_feed_forward", "output_attentions", "output_hidden_states"});
@@ -59,8 +59,9 @@ void readCommonKeys(Config &config) {
                  "eos_token_id", "mask_token_id", "pad_token_id", "prefix",
                  "sep_token_id", "unk_token_id", "forced_bos_token_id",
                  "forced_eos_token_id"});
-  // Heads and their labels.
-  config.ignore({"id2label", "label2id", "num_labels", "problem_type"});
+  // Heads: how their results are read.
+  config.ignore({"id2label", "label2id", "num_labels", "problem_type",
+                 "tie_word_embeddings"});
   // Defaults of generate(), which older versions wrote here.
   config.ignore({"bad_words_ids",
                  "begin_suppress_tokens",

@@ -1,6 +1,6 @@
 //===- Families.h - the kinds of models that we can import ------*- C++ -*-===//
 //
-// A family is one file (Bert.cpp) and one entry in the table of Families.cpp.
+// A family is one entry in the table of Families.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,6 +45,7 @@ struct Family {
   std::unique_ptr<Definition> (*read)(Config &config);
 };
 
+// Encoders, described in EncoderFamilies.cpp.
 extern const Family bertFamily;
 
 llvm::ArrayRef<const Family *> families();

@@ -44,6 +44,12 @@ ArrayRef<Activation> activations() {
   return table;
 }
 
+const Activation &findActivation(StringRef name) {
+  return *llvm::find_if(activations(), [&](const Activation &activation) {
+    return activation.name == name;
+  });
+}
+
 ModelBuilder::ModelBuilder(MLIRContext &context, Checkpoint &checkpoint,
                            StringRef prefix, Problems &problems)
     : checkpoint(checkpoint), prefix(prefix.str()), problems(problems),
@@ -117,11 +123,11 @@ std::string ModelBuilder::spell(StringRef name) const {
   return full;
 }
 
-bool ModelBuilder::hasModule(StringRef name) const {
-  return checkpoint.contains(spell((name + ".weight").str()));
+bool ModelBuilder::hasTensor(const Twine &name) const {
+  return checkpoint.contains(spell(name.str()));
 }
 
-Value ModelBuilder::weight(StringRef name, ArrayRef<int64_t> shape) {
+Value ModelBuilder::getWeight(StringRef name, ArrayRef<int64_t> shape) {
   auto type = RankedTensorType::get(shape, builder.getF32Type());
   if (!module->lookupSymbol(name)) {
     std::string tensor = spell(name);
@@ -144,19 +150,23 @@ static int64_t widthOf(Value value) {
 
 Value ModelBuilder::embedding(StringRef name, Value ids, int64_t entries,
                               int64_t width) {
-  Value table = weight((name + ".weight").str(), {entries, width});
+  Value table = getWeight((name + ".weight").str(), {entries, width});
   return EmbeddingOp::create(builder, at(name), ids, table);
 }
 
-Value ModelBuilder::linear(StringRef name, Value input, int64_t width) {
-  Value matrix = weight((name + ".weight").str(), {width, widthOf(input)});
-  Value bias = weight((name + ".bias").str(), {width});
-  return LinearOp::create(builder, at(name), input, matrix, bias);
+Value ModelBuilder::linear(StringRef name, Value input, int64_t width,
+                           StringRef weight, StringRef bias) {
+  auto tensor = [&](StringRef given, StringRef own) {
+    return given.empty() ? (name + own).str() : given.str();
+  };
+  Value matrix = getWeight(tensor(weight, ".weight"), {width, widthOf(input)});
+  Value offset = getWeight(tensor(bias, ".bias"), {width});
+  return LinearOp::create(builder, at(name), input, matrix, offset);
 }
 
 Value ModelBuilder::layerNorm(StringRef name, Value input, double epsilon) {
-  Value gamma = weight((name + ".weight").str(), {widthOf(input)});
-  Value beta = weight((name + ".bias").str(), {widthOf(input)});
+  Value gamma = getWeight((name + ".weight").str(), {widthOf(input)});
+  Value beta = getWeight((name + ".bias").str(), {widthOf(input)});
   return LayerNormOp::create(builder, at(name), input, gamma, beta,
                              llvm::APFloat(static_cast<float>(epsilon)));
 }
@@ -196,6 +206,16 @@ Value ModelBuilder::selectToken(StringRef name, Value input, int64_t index) {
 
 Value ModelBuilder::tanh(StringRef name, Value input) {
   return TanhOp::create(builder, at(name), input);
+}
+
+Value ModelBuilder::column(StringRef name, Value input, int64_t index) {
+  auto type = cast<RankedTensorType>(input.getType());
+  int64_t rank = type.getRank();
+  if (type.getShape().back() != 1)
+    input = SliceOp::create(builder, at(name), input, /*axis=*/rank - 1,
+                            /*begin=*/index, /*end=*/index + 1, /*step=*/1);
+  return ReshapeOp::create(builder, at(name), input,
+                           SmallVector<int64_t>(rank - 1, 0));
 }
 
 } // namespace transom::huggingface

@@ -42,6 +42,8 @@ struct Activation {
 };
 /// In transformers' spelling (ACT2FN); several names may mean one function.
 llvm::ArrayRef<Activation> activations();
+/// The one of this name, which must be one of them.
+const Activation &findActivation(llvm::StringRef name);
 
 class ModelBuilder {
 public:
@@ -58,8 +60,16 @@ public:
   /// Ends the function and returns the module, verified. Call once.
   mlir::OwningOpRef<mlir::ModuleOp> finish(llvm::StringRef metadata);
 
-  /// Whether the checkpoint has the tensor `module`.weight.
-  bool hasModule(llvm::StringRef module) const;
+  /// Whether the checkpoint has this tensor.
+  bool hasTensor(const llvm::Twine &name) const;
+  /// Whether it has the tensor `module`.weight.
+  bool hasModule(llvm::StringRef module) const {
+    return hasTensor(module + ".weight");
+  }
+
+  /// Tensors that are named from now on have no prefix: heads stand beside the
+  /// base model, not in it.
+  void leaveBaseModel() { prefix.clear(); }
 
   /// All weights so far.
   int64_t getNumParameters() const { return numParameters; }
@@ -69,8 +79,10 @@ public:
   /// torch.nn.Embedding of `entries` rows: ids [..] -> [.., width].
   mlir::Value embedding(llvm::StringRef module, mlir::Value ids,
                         int64_t entries, int64_t width);
-  /// torch.nn.Linear with a bias: [.., K] -> [.., width].
-  mlir::Value linear(llvm::StringRef module, mlir::Value input, int64_t width);
+  /// torch.nn.Linear with a bias: [.., K] -> [.., width]. `weight` and `bias`
+  /// are the names of its tensors if they are not those of the module.
+  mlir::Value linear(llvm::StringRef module, mlir::Value input, int64_t width,
+                     llvm::StringRef weight = "", llvm::StringRef bias = "");
   /// torch.nn.LayerNorm over the last dimension.
   mlir::Value layerNorm(llvm::StringRef module, mlir::Value input,
                         double epsilon);
@@ -89,12 +101,14 @@ public:
   mlir::Value selectToken(llvm::StringRef module, mlir::Value input,
                           int64_t index);
   mlir::Value tanh(llvm::StringRef module, mlir::Value input);
+  /// [.., C] -> [..], what stands in one column.
+  mlir::Value column(llvm::StringRef module, mlir::Value input, int64_t index);
 
 private:
   mlir::Location at(llvm::StringRef module);
   /// The value of the tensor `name` (without prefix), which is declared when it
   /// is first used. It is F32, however it is stored.
-  mlir::Value weight(llvm::StringRef name, llvm::ArrayRef<int64_t> shape);
+  mlir::Value getWeight(llvm::StringRef name, llvm::ArrayRef<int64_t> shape);
   /// `name` as the checkpoint spells it.
   std::string spell(llvm::StringRef name) const;
 

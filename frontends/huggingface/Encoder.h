@@ -1,0 +1,92 @@
+//===- Encoder.h - BERT and its relatives, as tables ------------*- C++ -*-===//
+//
+// BERT, RoBERTa, DistilBERT and ELECTRA are one definition under many names. An
+// `EncoderTable` says how a relative spells its configuration and its modules,
+// and which heads it has; Encoder.cpp reads it, EncoderFamilies.cpp holds one a
+// relative.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TRANSOM_FRONTENDS_HUGGINGFACE_ENCODER_H
+#define TRANSOM_FRONTENDS_HUGGINGFACE_ENCODER_H
+
+#include "frontends/huggingface/Families.h"
+
+namespace transom::huggingface {
+
+/// A key of config.json, and what transformers takes if it is missing.
+struct SizeKey {
+  llvm::StringLiteral key;
+  int64_t fallback;
+};
+
+/// projection(norm(activation(dense(x)))), where only the projection must be.
+/// A task may have several heads, each with outputs of its own.
+struct Head {
+  enum class From {
+    Tokens,     ///< every token's hidden state
+    FirstToken, ///< that of token 0
+    Pooler      ///< what the pooler makes of that
+  };
+  enum class Width { One, Two, Labels, Vocabulary };
+
+  llvm::StringLiteral task;
+  From from;
+  // Modules; an empty name is none.
+  llvm::StringLiteral dense = "";
+  /// A name of `activations()`; empty: the encoder's own.
+  llvm::StringLiteral activation = "";
+  llvm::StringLiteral norm = "";
+  llvm::StringLiteral projection;
+  /// Width of the projection. That to the vocabulary is the table of words
+  /// again, unless the checkpoint holds another; what comes before it is then
+  /// as wide as that table.
+  Width width;
+  /// The projection's bias if the checkpoint doesn't call it that.
+  llvm::StringLiteral bias = "";
+  /// One name: the logits. As many as the projection is wide: each of its
+  /// columns is an output, which then has no last dimension.
+  llvm::ArrayRef<llvm::StringLiteral> outputs;
+  bool splitsColumns = false;
+};
+
+struct EncoderTable {
+  // Keys of config.json.
+  SizeKey vocabulary{"vocab_size", 30522};
+  SizeKey width{"hidden_size", 768};
+  SizeKey layers{"num_hidden_layers", 12};
+  SizeKey heads{"num_attention_heads", 12};
+  SizeKey feedForward{"intermediate_size", 3072};
+  SizeKey positions{"max_position_embeddings", 512};
+  SizeKey tokenTypes{"type_vocab_size", 2}; ///< key "": there are none
+  /// Of the embeddings, which a linear then widens; key "": as the rest.
+  SizeKey embeddingWidth{"", 0};
+  llvm::StringLiteral epsilonKey = "layer_norm_eps"; ///< "": always 1e-12
+  llvm::StringLiteral activationKey = "hidden_act";
+  /// No influence on a forward pass, beside `readCommonKeys`.
+  llvm::ArrayRef<llvm::StringLiteral> ignoredKeys;
+
+  // Modules within a layer.
+  llvm::StringLiteral layer = "encoder.layer";
+  llvm::StringLiteral query = "attention.self.query";
+  llvm::StringLiteral key = "attention.self.key";
+  llvm::StringLiteral value = "attention.self.value";
+  llvm::StringLiteral attention = "attention.self"; ///< has no tensors
+  llvm::StringLiteral attentionOutput = "attention.output.dense";
+  llvm::StringLiteral attentionNorm = "attention.output.LayerNorm";
+  llvm::StringLiteral intermediate = "intermediate.dense";
+  llvm::StringLiteral activation = "intermediate.intermediate_act_fn";
+  llvm::StringLiteral output = "output.dense";
+  llvm::StringLiteral outputNorm = "output.LayerNorm";
+
+  llvm::ArrayRef<Head> taskHeads;
+};
+
+/// Reads the configuration of a model that `table` describes; the table must
+/// outlive the result.
+std::unique_ptr<Definition> readEncoder(const EncoderTable &table,
+                                        Config &config);
+
+} // namespace transom::huggingface
+
+#endif // TRANSOM_FRONTENDS_HUGGINGFACE_ENCODER_H

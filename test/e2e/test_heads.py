@@ -1,0 +1,213 @@
+"""Every head of every encoder against transformers: random models of odd
+shapes, ragged and padded, and the trained models of examples/models."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from conftest import ROOT, rms_error
+
+import transom
+
+TOLERANCE = 1e-4
+MODELS = ROOT / "examples" / "models"
+
+# Class in transformers: task, outputs, by transformers' names.
+BERT = {
+    "BertForMaskedLM": ("fill-mask", ["logits"]),
+    "BertForPreTraining": (
+        "pretraining",
+        ["prediction_logits", "seq_relationship_logits"],
+    ),
+    "BertForNextSentencePrediction": ("next-sentence-prediction", ["logits"]),
+    "BertForSequenceClassification": ("text-classification", ["logits"]),
+    "BertForTokenClassification": ("token-classification", ["logits"]),
+}
+BERT_SIZES = dict(
+    vocab_size=97, hidden_size=60, num_hidden_layers=2, num_attention_heads=5,
+    intermediate_size=111, max_position_embeddings=40, type_vocab_size=3,
+)  # fmt: skip
+
+HEADS = {name: (*what, BERT_SIZES) for name, what in BERT.items()}
+
+
+def make(folder, name, seed=0, **config):
+    """Writes a random model of the class `name`, whose biases and norms are not
+    0 and 1; returns it."""
+    cls = getattr(transformers, name)
+    torch.manual_seed(seed)
+    model = cls(cls.config_class(**config)).eval()
+    generator = torch.Generator().manual_seed(seed + 1)
+    for parameter in model.parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        if parameter.ndim == 1:
+            parameter += 0.2 * noise
+        else:
+            parameter.copy_(noise * 1.5 / parameter.shape[-1] ** 0.5)
+    model.save_pretrained(folder)
+    return model
+
+
+def reference(model, outputs, **inputs):
+    result = model(**{k: torch.as_tensor(np.asarray(v)) for k, v in inputs.items()})
+    return {name: result[name].numpy() for name in outputs}
+
+
+def random_inputs(model, lengths, seed=0):
+    """Rows of ids, none of which is the padding's, and of token types."""
+    rng = np.random.default_rng(seed)
+    config = model.config
+    rows = [rng.integers(5, config.vocab_size, n) for n in lengths]
+    inputs = {"input_ids": rows}
+    if getattr(config, "type_vocab_size", 0) > 1:
+        inputs["token_type_ids"] = [
+            rng.integers(0, config.type_vocab_size, n) for n in lengths
+        ]
+    return inputs
+
+
+def pad(rows, value, left=False):
+    longest = max(map(len, rows))
+    result = np.full((len(rows), longest), value, np.int64)
+    for row, values in zip(result, rows):
+        if left:
+            row[longest - len(values) :] = values
+        else:
+            row[: len(values)] = values
+    return result
+
+
+def check(got, want, mask):
+    """`got` is zeros where there are no tokens, and `want` elsewhere."""
+    assert list(got) == list(want)
+    for name in want:
+        assert got[name].shape == want[name].shape
+        assert got[name].dtype == np.float32
+        if want[name].shape[:2] == mask.shape:
+            assert (got[name][mask == 0] == 0).all()
+            assert rms_error(got[name][mask == 1], want[name][mask == 1]) <= TOLERANCE
+        else:
+            assert rms_error(got[name], want[name]) <= TOLERANCE
+
+
+def check_model(model, library, outputs):
+    """Padded on both sides, ragged, and one sequence alone."""
+    lengths = [7, 1, 13, 12]
+    inputs = random_inputs(model, lengths)
+    mask = pad([np.ones(n) for n in lengths], 0)
+    padding = model.config.pad_token_id
+    for left in (False, True):
+        padded = {
+            name: pad(rows, padding if name == "input_ids" else 0, left)
+            for name, rows in inputs.items()
+        }
+        padded["attention_mask"] = pad([np.ones(n) for n in lengths], 0, left)
+        want = reference(model, outputs, **padded)
+        check(library(**padded), want, padded["attention_mask"])
+
+    together = library(**inputs)
+    for i, n in enumerate(lengths):
+        alone = {name: [rows[i]] for name, rows in inputs.items()}
+        want = reference(model, outputs, **alone)
+        got = library(**alone)
+        check(got, want, np.ones((1, n)))
+        for name in outputs:
+            np.testing.assert_array_equal(together[name][i], got[name][0])
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_head(name, tmp_path, compile_folder):
+    task, outputs, config = HEADS[name]
+    # Three labels, which is neither the default nor a width that is special.
+    model = make(tmp_path, name, num_labels=3, **config)
+    library = transom.load(compile_folder(tmp_path))
+    assert library.task == task
+    assert list(library.outputs) == outputs
+    check_model(model, library, outputs)
+
+
+@pytest.mark.parametrize("labels", [1, 2, 5])
+@pytest.mark.parametrize(
+    "problem", ["regression", "single_label_classification", "multi_label_classification"]
+)
+def test_labels(labels, problem, tmp_path, compile_folder):
+    if labels == 1 and problem == "single_label_classification":
+        pytest.skip("transformers refuses one class")
+    names = {i: f"class {i}" for i in range(labels)}
+    model = make(
+        tmp_path, "BertForSequenceClassification", id2label=names,
+        problem_type=problem, **BERT_SIZES,
+    )  # fmt: skip
+    library = transom.load(compile_folder(tmp_path))
+    assert library.labels == names
+    assert library.config["problem_type"] == problem
+    check_model(model, library, ["logits"])
+
+
+@pytest.mark.parametrize("name", ["BertForMaskedLM", "BertForPreTraining"])
+def test_untied_decoder(name, tmp_path, compile_folder):
+    model = make(tmp_path, name, tie_word_embeddings=False, **BERT_SIZES)
+    decoder, table = model.get_output_embeddings(), model.get_input_embeddings()
+    assert not torch.equal(decoder.weight, table.weight)
+    check_model(model, transom.load(compile_folder(tmp_path)), HEADS[name][1])
+
+
+def test_decoder_that_the_configuration_calls_tied(tmp_path, compile_folder):
+    """Where a checkpoint holds both, transformers believes the checkpoint."""
+    make(tmp_path, "BertForMaskedLM", tie_word_embeddings=False, **BERT_SIZES)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "tie_word_embeddings": True}))
+    model = transformers.BertForMaskedLM.from_pretrained(tmp_path).eval()
+    check_model(model, transom.load(compile_folder(tmp_path)), ["logits"])
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_encoder_of_a_model_with_a_head(name, tmp_path, compile_folder):
+    """--task=feature-extraction leaves the head out."""
+    _, _, config = HEADS[name]
+    model = make(tmp_path, name, **config)
+    path = compile_folder(tmp_path, task="feature-extraction")
+    outputs = ["last_hidden_state"]
+    if getattr(model.base_model, "pooler", None):
+        outputs.append("pooler_output")
+    check_model(model.base_model, transom.load(path), outputs)
+
+
+def test_two_tasks_of_one_checkpoint(tmp_path, compile_folder):
+    """BertForPreTraining holds both of its heads."""
+    make(tmp_path, "BertForPreTraining", **BERT_SIZES)
+    for name in ("BertForMaskedLM", "BertForNextSentencePrediction"):
+        model = getattr(transformers, name).from_pretrained(tmp_path).eval()
+        library = transom.load(compile_folder(tmp_path, task=BERT[name][0]))
+        check_model(model, library, ["logits"])
+
+
+RECORDED = {
+    "bert-shakespeare": {"prediction_logits": "logits", "seq_relationship_logits": "nsp_logits"},
+    "bert-speaker": {"logits": "logits"},
+    "bert-truecase": {"logits": "logits"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded(name, compile_folder):
+    """The trained models, against numbers that were recorded with them."""
+    library = transom.load(compile_folder(MODELS / name))
+    for case in json.loads((MODELS / name / "expected.json").read_text())["cases"]:
+        inputs = ("input_ids", "attention_mask", "token_type_ids")
+        got = library(**{key: np.array(case[key]) for key in inputs})
+        there = np.array(case["attention_mask"]) == 1
+        for output, key in RECORDED[name].items():
+            result, want = got[output], case[key]
+            if isinstance(want, dict):  # A part of a large array.
+                assert list(result.shape) == want["shape"]
+                assert (result.argmax(-1) == np.array(want["argmax"]))[there].all()
+                result, want = result[..., :8], want["first8"]
+            want = np.array(want)
+            if want.shape[:2] == there.shape:
+                result, want = result[there], want[there]
+            # The files round to seven digits.
+            assert rms_error(result, want) <= 1e-5
