@@ -95,8 +95,10 @@ struct Define {
 };
 } // namespace
 
+/// Columns of [rows, columns]; [rows] is stored as [rows, 1].
 static int64_t widthOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape().back();
+  int64_t last = cast<RankedTensorType>(value.getType()).getShape().back();
+  return ShapedType::isDynamic(last) ? 1 : last;
 }
 
 static std::optional<SelectedKernel> selectLinear(const Define &define) {

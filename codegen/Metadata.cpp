@@ -97,12 +97,14 @@ transom::codegen::libraryMetadata(ModuleOp module, const Interface &interface,
       entry["default"] = defaultName(input.info.fallback);
     inputs.push_back(std::move(entry));
   }
-  for (const InterfaceOutput &output : interface.outputs)
-    outputs.push_back(
-        json::Object{{"name", output.name},
-                     {"dtype", "float32"},
-                     {"dims", json::Array{extentName(output.info.extent),
-                                          output.info.width}}});
+  for (const InterfaceOutput &output : interface.outputs) {
+    json::Array dims{extentName(output.info.extent)};
+    if (output.info.rank > 0)
+      dims.push_back(output.info.width);
+    outputs.push_back(json::Object{{"name", output.name},
+                                   {"dtype", "float32"},
+                                   {"dims", std::move(dims)}});
+  }
   object["name"] = name;
   object["target"] = machine.target;
   object["cpu"] = machine.cpu;
@@ -155,7 +157,9 @@ std::vector<TensorDocumentation>
 transom::codegen::documentOutputs(const Interface &interface) {
   std::vector<TensorDocumentation> tensors;
   for (const InterfaceOutput &output : interface.outputs) {
-    std::string width = "[" + std::to_string(output.info.width) + "]";
+    std::string width;
+    if (output.info.rank > 0)
+      width = "[" + std::to_string(output.info.width) + "]";
     bool ofTokens = output.info.extent == TRANSOM_TOKENS;
     tensors.push_back({output.name, "float32",
                        ofTokens

@@ -213,10 +213,10 @@ FailureOr<int> RowProgramBuilder::translate(Operation *op, unsigned result) {
     return add(*kind, {operands[0], operands[1]});
   }
   if (!isa<transformer::ScaleOp, transformer::CompareOp, transformer::SelectOp,
-           transformer::CastOp, transformer::ExpandOp, transformer::ReduceOp,
-           transformer::SoftmaxOp, transformer::LayerNormOp,
-           transformer::RmsNormOp, transformer::AddLayerNormOp,
-           transformer::AddRmsNormOp>(op)) {
+           transformer::CastOp, transformer::ExpandOp, transformer::ReshapeOp,
+           transformer::ReduceOp, transformer::SoftmaxOp,
+           transformer::LayerNormOp, transformer::RmsNormOp,
+           transformer::AddLayerNormOp, transformer::AddRmsNormOp>(op)) {
     SmallVector<Type> types(op->getOperandTypes());
     return refuse(op) << "on " << types;
   }
@@ -277,6 +277,13 @@ FailureOr<int> RowProgramBuilder::translate(Operation *op, unsigned result) {
         return operands[0];
       })
       .Case([&](transformer::ExpandOp) { return operands[0]; })
+      .Case([&](transformer::ReshapeOp) -> FailureOr<int> {
+        auto from = cast<RankedTensorType>(op->getOperandTypes().front());
+        auto to = cast<RankedTensorType>(op->getResultTypes().front());
+        if (from.getRank() != 2 || operandWidth != 1 || to.getRank() != 1)
+          return refuse(op) << "but for [rows, 1] to [rows]";
+        return operands[0];
+      })
       .Case([&](transformer::ReduceOp reduction) -> FailureOr<int> {
         auto type = cast<RankedTensorType>(reduction.getInput().getType());
         ArrayRef<int64_t> axes = reduction.getAxes();

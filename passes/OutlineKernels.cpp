@@ -76,6 +76,7 @@ std::string nameKernel(Operation *op) {
         name << '_' << columns(op.getResult(0));
         appendChain(name, op.getBody());
       })
+      .Case<ReshapeOp>([&](ReshapeOp) { name << "_column"; })
       .Case<ReduceOp>([&](ReduceOp op) {
         name << '_' << stringifyReduction(op.getKind()) << '_'
              << columns(op.getInput());

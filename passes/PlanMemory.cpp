@@ -56,12 +56,11 @@ std::optional<Rows> parseRows(llvm::StringRef name) {
   return rows;
 }
 
-/// Bytes of one row in the arena: [rows] is dense, the rows of [rows, width]
-/// are `rowAlignment` elements or a multiple of it apart.
+/// Bytes of one row in the arena: rows of [rows, width] are `rowAlignment`
+/// elements or a multiple of it apart, and [rows] is stored as [rows, 1].
 int64_t getRowBytes(RankedTensorType type) {
-  int64_t elements = 1;
-  if (type.getRank() == 2)
-    elements = llvm::alignTo(type.getDimSize(1), rowAlignment);
+  int64_t width = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  int64_t elements = llvm::alignTo(width, rowAlignment);
   return elements * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
 }
 

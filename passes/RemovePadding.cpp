@@ -15,6 +15,7 @@
 #include "ir/Transformer/Transformer.h"
 #include "passes/Contracts.h"
 #include "passes/Passes.h"
+#include "passes/Raise/Shapes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -121,6 +122,7 @@ private:
   LogicalResult pack(Operation *op);
   LogicalResult packRowwise(Operation *op);
   LogicalResult packReduce(ReduceOp op);
+  LogicalResult packColumn(ReshapeOp op);
   LogicalResult packAttention(AttentionOp op);
   LogicalResult packSelectToken(SelectTokenOp op);
   LogicalResult refuse(Operation *op, const llvm::Twine &why);
@@ -346,6 +348,21 @@ LogicalResult Packer::packReduce(ReduceOp op) {
   return success();
 }
 
+LogicalResult Packer::packColumn(ReshapeOp op) {
+  Packed input = lookup(op.getInput());
+  if (input.kind != Packed::Tokens && input.kind != Packed::Sequences)
+    return refuse(op, "cannot be packed: it uses " + describe(input.kind));
+  int64_t rank = op.getType().getRank();
+  if (rank < leadingDims(input.kind))
+    return refuse(op, "mixes tokens: its last dimension is packed");
+  SmallVector<int64_t> shape(rank - leadingDims(input.kind) + 1, 0);
+  auto column = ReshapeOp::create(
+      builder, op.getLoc(), packedType(op.getType(), input.kind), input.value,
+      builder.getDenseI64ArrayAttr(shape));
+  set(op.getResult(), input.kind, column.getResult());
+  return success();
+}
+
 LogicalResult Packer::packAttention(AttentionOp op) {
   for (Value value : {op.getQuery(), op.getKey(), op.getValue()})
     if (lookup(value).kind != Packed::Heads)
@@ -442,6 +459,9 @@ LogicalResult Packer::pack(Operation *op) {
   }
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return packReduce(reduce);
+  if (auto reshape = dyn_cast<ReshapeOp>(op);
+      reshape && transom::raising::isColumn(reshape))
+    return packColumn(reshape);
   return packRowwise(op);
 }
 

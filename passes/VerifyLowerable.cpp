@@ -10,6 +10,7 @@
 #include "ir/Transformer/Transformer.h"
 #include "passes/Contracts.h"
 #include "passes/Passes.h"
+#include "passes/Raise/Shapes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -150,6 +151,10 @@ bool isLowerable(Operation *op) {
       .Case<SliceOp>([](SliceOp op) {
         return isActivation(op.getInput()) && isActivation(op.getResult()) &&
                isLastAxis(op.getAxis()) && op.getStep() == 1;
+      })
+      .Case<ReshapeOp>([](ReshapeOp op) {
+        return isActivation(op.getInput()) && isRows(op.getResult(), isF32) &&
+               transom::raising::isColumn(op);
       })
       .Case<ElementwiseOp>([](ElementwiseOp op) {
         return isRowProgram(op.getInputs(), op.getResults()) &&

@@ -191,7 +191,7 @@ typedef struct transom_output_info {
   const char *name;
   uint8_t dtype;
   uint8_t extent; ///< TRANSOM_TOKENS or TRANSOM_SEQUENCES: the leading dim
-  uint8_t rank;   ///< of one row: 1 for [tokens, width]
+  uint8_t rank;   ///< of one row: 1 for [tokens, width], 0 for [tokens]
   uint8_t reserved;
   int32_t reserved2;
   int64_t dims[3];   ///< of one row

@@ -90,15 +90,17 @@ static FailureOr<InterfaceOutput> outputOf(kernel::ProgramOp program,
     return program.emitOpError()
            << "expects 'transformer.name' on result " << index;
   RankedTensorType tensor = type.getTensor();
-  if (!tensor.getElementType().isF32() || tensor.getRank() != 2 ||
-      tensor.isDynamicDim(1) || !type.getExtent())
+  bool hasColumns = tensor.getRank() == 2 && !tensor.isDynamicDim(1);
+  if (!tensor.getElementType().isF32() ||
+      !(hasColumns || tensor.getRank() == 1) || !type.getExtent())
     return program.emitOpError() << "expects output '" << output.name
                                  << "' to be rows of f32, got " << type;
   output.info.dtype = TRANSOM_F32;
   output.info.extent = static_cast<uint8_t>(*type.getExtent());
-  output.info.rank = 1;
-  output.info.dims[0] = output.info.width = tensor.getDimSize(1);
-  output.info.row_bytes = rowStride(tensor.getDimSize(1)) * sizeof(float);
+  output.info.rank = hasColumns;
+  output.info.width = hasColumns ? tensor.getDimSize(1) : 1;
+  output.info.dims[0] = hasColumns ? output.info.width : 0;
+  output.info.row_bytes = rowStride(output.info.width) * sizeof(float);
   return output;
 }
 

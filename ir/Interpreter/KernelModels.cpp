@@ -62,11 +62,10 @@ private:
   std::vector<char> arena;
 };
 
-/// Bytes of a row, columns of padding included.
+/// Bytes of a row, columns of padding included; [rows] is stored as [rows, 1].
 int64_t getRowBytes(RankedTensorType type) {
-  int64_t elements =
-      type.getRank() == 2 ? llvm::alignTo(type.getDimSize(1), rowAlignment) : 1;
-  return elements * sizeof(float);
+  int64_t width = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  return llvm::alignTo(width, rowAlignment) * sizeof(float);
 }
 
 LogicalResult Machine::bindInputs(Operands arguments) {

@@ -19,7 +19,7 @@ def Kernel_Dialect : Dialect {
     Activations are [rows, width] (or [rows]); the number of rows is one of the
     run-time extents `tokens`, `sequences`, `source_tokens`, `positions`. In the
     arena, rows of [rows, width] have a stride of `width` rounded up to 64
-    elements and slots have room for rows rounded up to 16 (`runtime/abi.h`).
+    elements, [rows] is stored as [rows, 1], and slots have room for rows rounded up to 16 (`runtime/abi.h`).
   }];
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
   let useDefaultAttributePrinterParser = 1;

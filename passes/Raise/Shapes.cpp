@@ -60,6 +60,12 @@ bool keepsLeading(ReshapeOp op, int64_t count) {
   return !hasRest || (before == after && !ShapedType::isDynamic(after));
 }
 
+bool isColumn(ReshapeOp op) {
+  ArrayRef<int64_t> from = getShape(op.getInput()), to = getShape(op);
+  return from.size() == to.size() + 1 && from.back() == 1 &&
+         keepsLeading(op, to.size());
+}
+
 bool isPermutation(TransposeOp op, ArrayRef<int64_t> permutation) {
   return op.getPermutation() == permutation;
 }

@@ -54,3 +54,11 @@ kernel.define @second(%a: tensor<?x8xf16>) -> tensor<?x8xf16> rows 0 weights [] 
   %0 = transformer.log %a : tensor<?x8xf16>
   kernel.yield %0 : tensor<?x8xf16>
 }
+
+// -----
+
+kernel.define @two_columns(%x: tensor<?x2xf32>) -> tensor<?xf32> rows 0 weights [] {
+  // expected-error @below {{no kernel accepts 'transformer.reshape' but for [rows, 1] to [rows]}}
+  %0 = transformer.reshape %x to [-1] : tensor<?x2xf32> -> tensor<?xf32>
+  kernel.yield %0 : tensor<?xf32>
+}

@@ -72,3 +72,11 @@ kernel.define @"a name: with more"(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 
   %0 = transformer.exp %x : tensor<?x8xf32>
   kernel.yield %0 : tensor<?x8xf32>
 }
+
+// One column: a copy, for [rows] is stored as [rows, 1].
+// CHECK: 'column' is row_program(width=1,program=[0(0x0p+0 0)->0 ],operands=[0:64:1 ],resultStrides=[64 ]); operands: arg0 res0
+kernel.define @column(%x: tensor<?x2xf32>) -> tensor<?xf32> rows 0 weights [] {
+  %0 = transformer.slice %x axis 1 from 1 to 2 : tensor<?x2xf32> -> tensor<?x1xf32>
+  %1 = transformer.reshape %0 to [0] : tensor<?x1xf32> -> tensor<?xf32>
+  kernel.yield %1 : tensor<?xf32>
+}

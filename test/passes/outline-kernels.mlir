@@ -111,3 +111,17 @@ func.func @slice_as_result(%x: tensor<?x8xf32>) -> tensor<?x4xf32> {
   %y = transformer.slice %x axis 1 from 0 to 4 : tensor<?x8xf32> -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// -----
+
+// A column takes its slice along.
+// CHECK:       kernel.define private @reshape_column(%{{.+}}: tensor<?x2xf32>) -> tensor<?xf32> rows 0 weights [] {
+// CHECK-NEXT:    transformer.slice %{{.+}} axis 1 from 1 to 2
+// CHECK-NEXT:    transformer.reshape %{{.+}} to [0]
+// CHECK-LABEL: func.func @column
+// CHECK-NEXT:    kernel.call @reshape_column(
+func.func @column(%x: tensor<?x2xf32>) -> tensor<?xf32> {
+  %y = transformer.slice %x axis 1 from 1 to 2 : tensor<?x2xf32> -> tensor<?x1xf32>
+  %z = transformer.reshape %y to [0] : tensor<?x1xf32> -> tensor<?xf32>
+  return %z : tensor<?xf32>
+}

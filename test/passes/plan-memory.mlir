@@ -105,3 +105,20 @@ func.func @two_outputs(%ids: tensor<?xi32> {transformer.dims = ["tokens"]},
 func.func @returns_its_argument(%x: tensor<?xi32> {transformer.dims = ["tokens"]}) -> tensor<?xi32> {
   return %x : tensor<?xi32>
 }
+
+// -----
+
+// A number a row takes as much as a row of one column: kernels write whole
+// vectors.
+kernel.define private @column(%x: tensor<?x1xf32>) -> tensor<?xf32> rows 0 weights [] {
+  %0 = transformer.reshape %x to [0] : tensor<?x1xf32> -> tensor<?xf32>
+  kernel.yield %0 : tensor<?xf32>
+}
+// CHECK-LABEL: kernel.program @a_number_a_row(
+// CHECK-SAME:    arena [256, 0, 0, 0]
+// CHECK:         kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?xf32>, tokens>
+func.func @a_number_a_row(%x: tensor<?x1xf32> {transformer.dims = ["tokens", "one"]})
+    -> (tensor<?xf32> {transformer.name = "y"}) {
+  %y = kernel.call @column(%x) : (tensor<?x1xf32>) -> tensor<?xf32>
+  return %y : tensor<?xf32>
+}

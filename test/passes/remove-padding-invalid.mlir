@@ -23,6 +23,17 @@ func.func @matmul_of_heads(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "
 
 // -----
 
+// [B, 1] to [B]: what would be taken away is the length.
+func.func @column_of_tokens(%x: tensor<?x1xf32> {transformer.dims = ["batch", "length"]})
+    -> (tensor<?xf32> {transformer.dims = ["batch"]}) {
+  // expected-error @+2 {{'transformer.reshape' op mixes tokens: its last dimension is packed}}
+  // expected-note @+1 {{transom-raise should have consumed it}}
+  %y = transformer.reshape %x to [0] : tensor<?x1xf32> -> tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+
+// -----
+
 func.func @reshape(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
     -> (tensor<?x?x2x4xf32> {transformer.dims = ["batch", "length", "a", "b"]}) {
   // expected-error @+2 {{'transformer.reshape' op cannot be packed: it is not rowwise}}

@@ -102,3 +102,21 @@ func.func @decoder(%q: tensor<?x?x8xf32> {transformer.dims = ["batch", "length",
 func.func @packed_already(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}) -> tensor<?x8xf32> {
   return %x : tensor<?x8xf32>
 }
+
+// -----
+
+// One column: a number a token, a number a sequence.
+// CHECK-LABEL: func.func @columns
+// CHECK-SAME:    -> (tensor<?xf32> {transformer.dims = ["tokens"]}, tensor<?xf32> {transformer.dims = ["sequences"]})
+// CHECK:         %[[S:.+]] = transformer.slice %{{.+}} axis 1 from 1 to 2 : tensor<?x2xf32> -> tensor<?x1xf32>
+// CHECK-NEXT:    %[[C:.+]] = transformer.reshape %[[S]] to [0] : tensor<?x1xf32> -> tensor<?xf32>
+// CHECK-NEXT:    %[[D:.+]] = transformer.reshape %{{.+}} to [0] : tensor<?x1xf32> -> tensor<?xf32>
+// CHECK-NEXT:    return %[[C]], %[[D]]
+func.func @columns(%x: tensor<?x?x2xf32> {transformer.dims = ["batch", "length", "two"]},
+                   %y: tensor<?x1xf32> {transformer.dims = ["batch", "one"]})
+    -> (tensor<?x?xf32> {transformer.dims = ["batch", "length"]}, tensor<?xf32> {transformer.dims = ["batch"]}) {
+  %s = transformer.slice %x axis 2 from 1 to 2 : tensor<?x?x2xf32> -> tensor<?x?x1xf32>
+  %c = transformer.reshape %s to [0, 0] : tensor<?x?x1xf32> -> tensor<?x?xf32>
+  %d = transformer.reshape %y to [-1] : tensor<?x1xf32> -> tensor<?xf32>
+  return %c, %d : tensor<?x?xf32>, tensor<?xf32>
+}

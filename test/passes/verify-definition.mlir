@@ -11,6 +11,23 @@ func.func @definition(%x: tensor<?x?x8xf32>) -> tensor<?x?x4xf32> {
   return %s : tensor<?x?x4xf32>
 }
 
+// One column of every token or sequence.
+func.func @columns(%x: tensor<?x?x1xf32>, %y: tensor<?x1xf32>) -> (tensor<?x?xf32>, tensor<?xf32>) {
+  %0 = transformer.reshape %x to [0, 0] : tensor<?x?x1xf32> -> tensor<?x?xf32>
+  %1 = transformer.reshape %y to [-1] : tensor<?x1xf32> -> tensor<?xf32>
+  return %0, %1 : tensor<?x?xf32>, tensor<?xf32>
+}
+
+// -----
+
+// Other extents may be exchanged: [2, 3, 1] to [3, 2].
+func.func @not_a_column(%x: tensor<?x?x1xf32>) -> tensor<?x2xf32> {
+  // expected-error @+2 {{no definition contains 'transformer.reshape'}}
+  // expected-note @+1 {{transom-raise should have consumed it}}
+  %0 = transformer.reshape %x to [-1, 2] : tensor<?x?x1xf32> -> tensor<?x2xf32>
+  return %0 : tensor<?x2xf32>
+}
+
 // -----
 
 func.func @heads_by_hand(%x: tensor<?x?x8xf32>) -> tensor<?x2x?x4xf32> {

@@ -35,6 +35,21 @@ func.func @lowerable(%ids: tensor<?xi32>, %e: tensor<?x1xf32>, %offsets: tensor<
   return %t, %m : tensor<?x8xf32>, tensor<?x1xf32>
 }
 
+// One column of a row, and nothing else of a reshape.
+func.func @column(%x: tensor<?x1xf32>) -> tensor<?xf32> {
+  %y = transformer.reshape %x to [0] : tensor<?x1xf32> -> tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+
+// -----
+
+func.func @two_columns(%x: tensor<?x2xf32>) -> tensor<?xf32> {
+  // expected-error @+2 {{no kernel accepts 'transformer.reshape' on 'tensor<?xf32>'}}
+  // expected-note @+1 {{transom-raise should have consumed it}}
+  %y = transformer.reshape %x to [-1] : tensor<?x2xf32> -> tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+
 // -----
 
 func.func @heads_in_four_dimensions(%x: tensor<?x2x?x?xf32>) -> tensor<?x2x?x?xf32> {
