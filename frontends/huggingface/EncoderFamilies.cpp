@@ -93,6 +93,7 @@ static constexpr EncoderTable bertTable = {.ignoredKeys = bertIgnored,
 static constexpr StringLiteral bertTasks[] = {
     "feature-extraction",       "fill-mask",           "pretraining",
     "next-sentence-prediction", "text-classification", "token-classification",
+    "question-answering",       "multiple-choice",
 };
 static constexpr StringLiteral bertOptional[] = {"embeddings.position_ids",
                                                  "embeddings.token_type_ids",

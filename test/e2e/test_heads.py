@@ -24,6 +24,8 @@ BERT = {
     "BertForNextSentencePrediction": ("next-sentence-prediction", ["logits"]),
     "BertForSequenceClassification": ("text-classification", ["logits"]),
     "BertForTokenClassification": ("token-classification", ["logits"]),
+    "BertForQuestionAnswering": ("question-answering", ["start_logits", "end_logits"]),
+    "BertForMultipleChoice": ("multiple-choice", ["logits"]),
 }
 BERT_SIZES = dict(
     vocab_size=97, hidden_size=60, num_hidden_layers=2, num_attention_heads=5,
@@ -92,8 +94,33 @@ def check(got, want, mask):
             assert rms_error(got[name], want[name]) <= TOLERANCE
 
 
+def check_choices(model, library):
+    """[batch, choices, length] and nested lists."""
+    lengths = [7, 1, 13, 12, 2, 2]
+    inputs = random_inputs(model, lengths)
+    flat = {
+        name: pad(rows, model.config.pad_token_id if name == "input_ids" else 0)
+        for name, rows in inputs.items()
+    }
+    flat["attention_mask"] = pad([np.ones(n) for n in lengths], 0)
+    padded = {name: rows.reshape(2, 3, -1) for name, rows in flat.items()}
+    want = reference(model, ["logits"], **padded)["logits"]
+    got = library(**padded)["logits"]
+    assert got.shape == want.shape == (2, 3)
+    assert rms_error(got, want) <= TOLERANCE
+    nested = {name: [rows[:3], rows[3:]] for name, rows in inputs.items()}
+    np.testing.assert_array_equal(library(**nested)["logits"], got)
+    # As many choices as each example has.
+    uneven = {name: [rows[:1], rows[1:]] for name, rows in inputs.items()}
+    first, second = library(**uneven)["logits"]
+    np.testing.assert_array_equal(np.concatenate([first, second]), got.reshape(-1))
+
+
 def check_model(model, library, outputs):
     """Padded on both sides, ragged, and one sequence alone."""
+    if library.task == "multiple-choice":
+        check_choices(model, library)
+        return
     lengths = [7, 1, 13, 12]
     inputs = random_inputs(model, lengths)
     mask = pad([np.ones(n) for n in lengths], 0)
@@ -120,8 +147,10 @@ def check_model(model, library, outputs):
 @pytest.mark.parametrize("name", HEADS)
 def test_head(name, tmp_path, compile_folder):
     task, outputs, config = HEADS[name]
-    # Three labels, which is neither the default nor a width that is special.
-    model = make(tmp_path, name, num_labels=3, **config)
+    # Three labels, which is neither the default nor a width that is special,
+    # but an answer has two ends.
+    labels = 2 if task == "question-answering" else 3
+    model = make(tmp_path, name, num_labels=labels, **config)
     library = transom.load(compile_folder(tmp_path))
     assert library.task == task
     assert list(library.outputs) == outputs
@@ -189,6 +218,7 @@ RECORDED = {
     "bert-shakespeare": {"prediction_logits": "logits", "seq_relationship_logits": "nsp_logits"},
     "bert-speaker": {"logits": "logits"},
     "bert-truecase": {"logits": "logits"},
+    "bert-who": {"start_logits": "start_logits", "end_logits": "end_logits"},
 }  # fmt: skip
 
 
