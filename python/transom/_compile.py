@@ -37,19 +37,25 @@ def _flags(options: dict[str, Any]) -> list[str]:
 
 
 def _run(command: list[str]) -> tuple[int, str]:
-    """Exit status and messages. Of what the compiler writes, lines are kept
+    """Exit status and messages; the summary on standard output is dropped. Of what the compiler writes, lines are kept
     and returned; a line that it overwrites, its progress, is shown as it comes
     if standard error is a terminal."""
     terminal = sys.stderr is not None and sys.stderr.isatty()
     if not terminal:
         done = subprocess.run(
-            command, stderr=subprocess.PIPE, text=True, errors="replace"
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
         )
         return done.returncode, done.stderr
     import pty  # Not on every system, and only a terminal needs it.
 
     ours, theirs = pty.openpty()
-    with subprocess.Popen(command, stderr=theirs) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=theirs
+    ) as process:
         os.close(theirs)
         messages, line = "", ""
         while True:

@@ -1,0 +1,65 @@
+"""examples/evaluate.py reproduces the scores that the models came with.
+
+The bounds are those of the draws: pairs and masks are drawn anew, and chunks are
+cut by our own rule; labels of single texts are the same to the last.
+"""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import transom
+
+MODELS, DATA = ROOT / "examples" / "models", ROOT / "examples" / "data"
+
+
+def evaluate(task, model, data, tmp_path):
+    library = tmp_path / "libmodel.so"
+    transom.compile(MODELS / model, library)
+    result = subprocess.run(
+        [sys.executable, ROOT / "examples" / "evaluate.py", task, library, DATA / data],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    recorded = json.loads((MODELS / model / "scores.json").read_text())
+    return json.loads(result.stdout), recorded
+
+
+def test_pretraining(tmp_path):
+    got, recorded = evaluate(
+        "pretraining", "bert-shakespeare", "speeches-heldout.jsonl", tmp_path
+    )
+    # Three standard errors of the difference of two draws of 16,000 tokens.
+    assert abs(got["mlm_accuracy"] - recorded["heldout_mlm_accuracy"]) < 0.014
+    assert abs(got["mlm_loss"] - recorded["heldout_mlm_loss"]) < 0.1
+    # The head is at chance; so it must be here.
+    assert abs(got["nsp_accuracy"] - 0.5) < 0.04
+    assert got["nsp_pairs"] == recorded["nsp_pairs_scored"]
+
+
+def test_classification(tmp_path):
+    got, recorded = evaluate(
+        "classify", "bert-speaker", "speaker-heldout.tsv", tmp_path
+    )
+    assert got["texts"] == recorded["held_out"]
+    assert round(got["accuracy"], 4) == recorded["heldout_accuracy"]
+
+
+def test_capitals(tmp_path):
+    got, recorded = evaluate(
+        "capitals", "bert-truecase", "speeches-heldout.jsonl", tmp_path
+    )
+    assert got["accuracy"] == pytest.approx(recorded["all"]["accuracy"], abs=0.004)
+    assert got["f1"] == pytest.approx(recorded["all"]["cap_f1"], abs=0.03)
+
+
+def test_answers(tmp_path):
+    got, recorded = evaluate(
+        "who-speaks", "bert-who", "speeches-heldout.jsonl", tmp_path
+    )
+    # Questions too long for the model are left out here.
+    assert got["exact_span"] == pytest.approx(
+        recorded["heldout_exact_span"], abs=0.02
+    )
