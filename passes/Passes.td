@@ -90,6 +90,23 @@ def RemovePadding : Pass<"transom-remove-padding", "::mlir::ModuleOp"> {
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
 }
 
+def SelectPositions : Pass<"transom-select-positions", "::mlir::ModuleOp"> {
+  let summary = "results only for the tokens that are asked for";
+  let description = [{
+    For the results that a frontend marks with `transformer.select_positions`
+    (logits over a vocabulary): adds an argument of role `positions`, the packed
+    rows that are asked for, and moves the largest tail of rowwise ops that
+    nothing else needs behind a gather of these rows. Its results have the extent
+    `positions` instead of `tokens`. Whatever caller names no positions gets them
+    all: that is the runtime's part.
+
+    A result whose last op is no such op is computed for all tokens and gathered
+    then. That is a missed remark in category `fusion`.
+  }];
+  let statistics = [Statistic<"numSelected", "num-selected", "ops on asked rows only">];
+  let dependentDialects = ["::transom::transformer::TransformerDialect"];
+}
+
 def FuseEpilogues : Pass<"transom-fuse-epilogues", "::mlir::ModuleOp"> {
   let summary = "elementwise consumers -> regions";
   let description = [{

@@ -33,6 +33,8 @@ void transom::buildFusionPipeline(OpPassManager &manager,
   if (options.mergeProjections)
     manager.addPass(createMergeProjections());
   manager.addPass(createRemovePadding());
+  // While a tail can still begin between any two ops.
+  manager.addPass(createSelectPositions());
   if (options.fuseEpilogues)
     manager.addPass(createFuseEpilogues());
   // Folds the scales and slices that now meet, and drops what fusion left.

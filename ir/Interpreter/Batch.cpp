@@ -109,6 +109,20 @@ Batch::Rows Batch::getRows(FunctionOpInterface function) const {
   return rows;
 }
 
+/// The last token first: a program that forgot to gather would be noticed.
+SmallVector<Batch::Position> Batch::getPositions(const Rows &rows) const {
+  SmallVector<Position> positions;
+  int64_t length = mask.getShape()[1], row = 0;
+  for (auto [sequence, columns] : llvm::enumerate(rows))
+    for (int64_t column : columns) {
+      if (isKept(sequence, column))
+        positions.push_back({row, int64_t(sequence) * length + column});
+      ++row;
+    }
+  std::reverse(positions.begin(), positions.end());
+  return positions;
+}
+
 FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
   Rows rows = getRows(function);
   int64_t sequences = rows.size(), length = mask.getShape()[1], tokens = 0;
@@ -121,6 +135,15 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
     StringRef role = getText(function, number, "transformer.role");
     if (role == "attention_mask") {
       arguments.push_back(mask);
+      continue;
+    }
+    if (role == "positions") {
+      SmallVector<Position> positions = getPositions(rows);
+      Tensor tensor(i32, {int64_t(positions.size())});
+      for (auto [value, position] :
+           llvm::zip_equal(tensor.integers(), positions))
+        value = position.row;
+      arguments.push_back(tensor);
       continue;
     }
     if (role == "sequence_offsets" || role == "key_lengths" ||
@@ -172,32 +195,29 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
 
 SmallVector<Tensor> Batch::unpack(FunctionOpInterface function,
                                   ArrayRef<Tensor> results) const {
-  Rows rows = getRows(function);
-  int64_t sequences = rows.size(), length = mask.getShape()[1];
+  SmallVector<Position> positions = getPositions(getRows(function));
+  int64_t sequences = mask.getShape()[0], length = mask.getShape()[1];
   SmallVector<Tensor> unpacked;
   for (auto [number, result] : llvm::enumerate(results)) {
     auto dims = dyn_cast_or_null<ArrayAttr>(
         function.getResultAttr(number, "transformer.dims"));
     bool packed = getLeadingDim(dims) == "tokens";
+    bool selected = getLeadingDim(dims) == "positions";
     bool padded = dims && dims.size() >= 2 && getLeadingDim(dims) == "batch" &&
                   dims[1] == StringAttr::get(function.getContext(), "length");
-    if ((!packed && !padded) || !result.isFloat()) {
+    if ((!packed && !selected && !padded) || !result.isFloat()) {
       unpacked.push_back(result); // A row a sequence.
       continue;
     }
     SmallVector<int64_t> shape{sequences, length};
-    llvm::append_range(shape, result.getShape().drop_front(packed ? 1 : 2));
-    int64_t width = llvm::product_of(ArrayRef(shape).drop_front(2)), row = 0;
+    llvm::append_range(shape, result.getShape().drop_front(padded ? 2 : 1));
+    int64_t width = llvm::product_of(ArrayRef(shape).drop_front(2));
     Tensor tensor(result.getElementType(), shape);
-    for (auto [sequence, columns] : llvm::enumerate(rows))
-      for (int64_t column : columns) {
-        int64_t place = sequence * length + column;
-        if (isKept(sequence, column))
-          llvm::copy(
-              result.floats().slice((packed ? row : place) * width, width),
-              tensor.floats().begin() + place * width);
-        ++row;
-      }
+    for (auto [number, position] : llvm::enumerate(positions)) {
+      int64_t from = selected ? number : packed ? position.row : position.place;
+      llvm::copy(result.floats().slice(from * width, width),
+                 tensor.floats().begin() + position.place * width);
+    }
     unpacked.push_back(tensor);
   }
   return unpacked;

@@ -31,7 +31,8 @@ public:
                                          unsigned seed);
 
   /// The arguments of `function`, which is the padded one or made from it by
-  /// passes: each by its `transformer.name`, `.role` and `.dims`. Fails with a
+  /// passes: each by its `transformer.name`, `.role` and `.dims`. Positions
+  /// that can be asked for are all tokens, the last one first. Fails with a
   /// diagnostic if an argument has no counterpart in the batch.
   mlir::FailureOr<llvm::SmallVector<Tensor>>
   bind(mlir::FunctionOpInterface function) const;
@@ -51,6 +52,11 @@ public:
 private:
   using Rows = llvm::SmallVector<llvm::SmallVector<int64_t>>;
   Rows getRows(mlir::FunctionOpInterface function) const;
+  /// A token that is there: its packed row, and its place in the padded form.
+  struct Position {
+    int64_t row, place;
+  };
+  llvm::SmallVector<Position> getPositions(const Rows &rows) const;
   bool isKept(int64_t sequence, int64_t column) const {
     return mask.integers()[sequence * mask.getShape()[1] + column] != 0;
   }

@@ -28,11 +28,12 @@ def Transformer_Dialect : Dialect {
     | attribute | on | meaning |
     |---|---|---|
     | `transformer.name` | argument, result | the tensor's name at the surface |
-    | `transformer.dims` | argument, result | names of its dimensions, e.g. `["batch", "length"]`, after `transom-remove-padding` `["tokens"]`, `["sequences"]`, `["sequences+1"]` |
+    | `transformer.dims` | argument, result | names of its dimensions, e.g. `["batch", "length"]`, after `transom-remove-padding` `["tokens"]`, `["sequences"]`, `["sequences+1"]`, after `transom-select-positions` `["positions"]` |
     | `transformer.default` | argument | `"zeros"`, `"ones"` or `"positions"`: what stands in when the caller leaves it out |
     | `transformer.bound` | argument | integer values lie in [0, bound) |
-    | `transformer.role` | argument | `"attention_mask"` (padded form); made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"` |
+    | `transformer.role` | argument | `"attention_mask"` (padded form); made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"`; by `transom-select-positions`: `"positions"` |
     | `transformer.token_index` | argument | with role `"token_rows"`: which token of each sequence |
+    | `transformer.select_positions` | result | a unit: callers may ask for it at some tokens only |
     | `transformer.metadata` | module | a string of JSON that is handed on to the library |
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];

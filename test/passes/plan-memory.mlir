@@ -122,3 +122,37 @@ func.func @a_number_a_row(%x: tensor<?x1xf32> {transformer.dims = ["tokens", "on
   %y = kernel.call @column(%x) : (tensor<?x1xf32>) -> tensor<?xf32>
   return %y : tensor<?xf32>
 }
+
+// -----
+
+kernel.define private @gather_8(%rows: tensor<?xi32>, %x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.embedding %rows, %x : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+kernel.define private @linear_8x100(%x: tensor<?x8xf32>, %w: tensor<100x8xf32>) -> tensor<?x100xf32> rows 0 weights [1] {
+  %0 = transformer.linear %x, %w : tensor<?x8xf32>, tensor<100x8xf32> -> tensor<?x100xf32>
+  kernel.yield %0 : tensor<?x100xf32>
+}
+kernel.define private @tanh_8(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.tanh %x : tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+transformer.weight @up value dense<1.0> : tensor<100x8xf32>
+
+// What is asked for at positions has a region of its own, behind that of the
+// tokens: its bytes count the former, where it begins the latter.
+// CHECK-LABEL: kernel.program @positions(
+// CHECK-SAME:    %[[ROWS:[a-z0-9]+]]: !kernel.buffer<tensor<?xi32>, positions> {{.+}}arena [256, 0, 0, 768]
+// CHECK:         kernel.launch @tanh_8 rows tokens
+// CHECK:         %[[G:.+]] = kernel.slot [256, 0, 0, 512] : !kernel.buffer<tensor<?x8xf32>, positions>
+// CHECK-NEXT:    kernel.launch @gather_8 rows positions reads(%[[ROWS]], %{{.+}}) writes(%[[G]])
+// CHECK-NEXT:    %[[L:.+]] = kernel.slot [256, 0, 0, 0] : !kernel.buffer<tensor<?x100xf32>, positions>
+// CHECK-NEXT:    kernel.launch @linear_8x100 rows positions reads(%[[G]], %{{.+}}) writes(%[[L]])
+func.func @positions(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]},
+                     %rows: tensor<?xi32> {transformer.dims = ["positions"]}) -> tensor<?x100xf32> {
+  %up = transformer.get_weight @up : tensor<100x8xf32>
+  %t = kernel.call @tanh_8(%x) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %g = kernel.call @gather_8(%rows, %t) : (tensor<?xi32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  %l = kernel.call @linear_8x100(%g, %up) : (tensor<?x8xf32>, tensor<100x8xf32>) -> tensor<?x100xf32>
+  return %l : tensor<?x100xf32>
+}

@@ -22,15 +22,18 @@ using testing::ElementsAre;
 
 namespace {
 
-/// Attention, a residual norm and a pooler that reads token 0.
+/// Attention, a residual norm, a pooler that reads token 0, and a head whose
+/// results a caller may choose.
 constexpr const char *model = R"(
 transformer.weight @table value dense<[[1.0, 2.0, 3.0, 4.0], [-1.0, 0.5, 2.0, -3.0], [0.1, 0.2, 0.3, 1.4]]> : tensor<3x4xf32>
+transformer.weight @words value dense<[[1.0, 0.0, 0.0, 0.5], [0.0, 1.0, 0.3, 0.0]]> : tensor<2x4xf32>
 transformer.weight @g value dense<[1.0, 0.5, 2.0, 1.0]> : tensor<4xf32>
 func.func @forward(
     %ids: tensor<?x?xi32> {transformer.name = "ids", transformer.dims = ["batch", "length"], transformer.bound = 3 : i64},
     %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
     -> (tensor<?x?x4xf32> {transformer.name = "hidden", transformer.dims = ["batch", "length", "width"]},
-        tensor<?x4xf32> {transformer.name = "pooled", transformer.dims = ["batch", "width"]}) {
+        tensor<?x4xf32> {transformer.name = "pooled", transformer.dims = ["batch", "width"]},
+        tensor<?x?x2xf32> {transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_positions}) {
   %t = transformer.get_weight @table : tensor<3x4xf32>
   %g = transformer.get_weight @g : tensor<4xf32>
   %x = transformer.embedding %ids, %t : tensor<?x?xi32>, tensor<3x4xf32> -> tensor<?x?x4xf32>
@@ -45,7 +48,9 @@ func.func @forward(
   %y = transformer.rms_norm %r, %g epsilon 1.0e-6 : tensor<?x?x4xf32>, tensor<4xf32> -> tensor<?x?x4xf32>
   %z = transformer.select_token %y at 0 : tensor<?x?x4xf32> -> tensor<?x4xf32>
   %w = transformer.tanh %z : tensor<?x4xf32>
-  return %y, %w : tensor<?x?x4xf32>, tensor<?x4xf32>
+  %words = transformer.get_weight @words : tensor<2x4xf32>
+  %l = transformer.linear %y, %words : tensor<?x?x4xf32>, tensor<2x4xf32> -> tensor<?x?x2xf32>
+  return %y, %w, %l : tensor<?x?x4xf32>, tensor<?x4xf32>, tensor<?x?x2xf32>
 })";
 
 class StageCheckerTest : public testing::Test {
@@ -82,7 +87,7 @@ TEST_F(StageCheckerTest, AllStagesAgree) {
   std::vector<std::string> names;
   checker->checkEachPass(manager, [&](const StageChecker::Stage &stage) {
     names.push_back(stage.name);
-    EXPECT_EQ(stage.errors.size(), 2u) << stage.name;
+    EXPECT_EQ(stage.errors.size(), 3u) << stage.name;
     EXPECT_LT(stage.getError(), 1e-6) << stage.name;
   });
   ASSERT_TRUE(succeeded(manager.run(*module)));
@@ -107,6 +112,23 @@ TEST_F(StageCheckerTest, NamesThePassThatChangesTheResults) {
   });
   ASSERT_TRUE(succeeded(manager.run(*module)));
   EXPECT_THAT(departures, ElementsAre("broken"));
+}
+
+// All rows are asked for, but not in the order in which they stand.
+TEST_F(StageCheckerTest, MissingGatherDeparts) {
+  auto checker = StageChecker::create(*module, "forward", nullptr);
+  ASSERT_TRUE(succeeded(checker));
+  PassManager manager(&context);
+  buildDefinitionPipeline(manager);
+  buildFusionPipeline(manager, FusionOptions());
+  ASSERT_TRUE(succeeded(manager.run(*module)));
+  EXPECT_LT(checker->check("selected", *module).getError(), 1e-6);
+  auto function = module->lookupSymbol<func::FuncOp>("forward");
+  Value positions = function.getArguments().back();
+  ASSERT_TRUE(positions.hasOneUse());
+  auto gather = cast<transformer::EmbeddingOp>(*positions.user_begin());
+  gather.getResult().replaceAllUsesWith(gather.getTable());
+  EXPECT_GT(checker->check("all rows", *module).errors[2], 1e-2);
 }
 
 // A kernel may write the padding of its rows: a plan that puts two living
@@ -143,12 +165,16 @@ TEST_F(StageCheckerTest, PacksAsTheDoorDoes) {
   auto packed = module->lookupSymbol<FunctionOpInterface>("forward");
   auto arguments = batch->bind(packed);
   ASSERT_TRUE(succeeded(arguments));
-  // ids, sequence_offsets, key_lengths, token_rows of token 0.
-  ASSERT_EQ(arguments->size(), 4u);
+  // ids, sequence_offsets, key_lengths, token_rows of token 0, positions.
+  ASSERT_EQ(arguments->size(), 5u);
   EXPECT_THAT((*arguments)[1].integers(), ElementsAre(0, 9, 14, 21, 28, 30));
   EXPECT_THAT((*arguments)[2].integers(), ElementsAre(9, 5, 6, 6, 1));
   EXPECT_THAT((*arguments)[3].integers(), ElementsAre(0, 9, 20, 27, 29));
   EXPECT_EQ((*arguments)[0].getNumElements(), 30);
+  // Backwards, without the three rows that are masked.
+  EXPECT_THAT((*arguments)[4].integers(),
+              ElementsAre(28, 26, 25, 24, 23, 22, 21, 19, 18, 17, 16, 15, 14,
+                          13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
   const interpreter::Tensor &ids = batch->getInputs().lookup("ids");
   EXPECT_EQ((*arguments)[0].integers()[14], ids.integers()[2 * 9 + 3]);
   EXPECT_EQ((*arguments)[0].integers()[20], ids.integers()[2 * 9]);
@@ -173,6 +199,7 @@ TEST_F(StageCheckerTest, SkipsWhatIsNotAskedFor) {
       checker->compare("one", checker->getBatch().unpack(program, results));
   EXPECT_LT(stage.errors[0], 1e-6);
   EXPECT_TRUE(std::isinf(stage.errors[1]));
+  EXPECT_TRUE(std::isinf(stage.errors[2]));
 }
 
 } // namespace

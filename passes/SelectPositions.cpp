@@ -1,0 +1,212 @@
+//===- SelectPositions.cpp - tails on the rows that are asked for ---------===//
+//
+// Logits over a vocabulary are the widest activation of a model and, next to
+// what feeds them, the most work, while a caller wants them of a few tokens: of
+// those that are masked, of the last one. Row i of such a tail needs row i of
+// the activations behind it alone, so these are gathered first, by an argument
+// with the rows that are asked for, and all that follows is as many rows long.
+//
+// A frontend marks the results: `transformer.select_positions`.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ir/Transformer/Transformer.h"
+#include "passes/Passes.h"
+#include "passes/Remarks.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SmallPtrSet.h"
+
+namespace transom {
+#define GEN_PASS_DEF_SELECTPOSITIONS
+#include "passes/Passes.h.inc"
+} // namespace transom
+
+using namespace mlir;
+using namespace transom::transformer;
+
+namespace {
+
+constexpr llvm::StringLiteral markAttr = "transformer.select_positions";
+constexpr llvm::StringLiteral nameAttr = "transformer.name";
+constexpr llvm::StringLiteral dimsAttr = "transformer.dims";
+constexpr llvm::StringLiteral roleAttr = "transformer.role";
+/// Name and role of the argument, and name of its dimension.
+constexpr llvm::StringLiteral positions = "positions";
+
+/// Weights and constants have no rows that only a run knows.
+bool hasRows(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return type.getRank() > 0 && type.isDynamicDim(0);
+}
+
+/// What an embedding can take rows of: [N, C] of f32.
+bool isTable(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return type.getRank() == 2 && type.isDynamicDim(0) && !type.isDynamicDim(1) &&
+         type.getElementType().isF32();
+}
+
+/// Makes each row from the same rows of its activations, all of which are
+/// tables. An embedding's rows are ids, of which there is nothing to save.
+bool isRowwise(Operation &op) {
+  if (auto reduce = dyn_cast<ReduceOp>(op)) {
+    ArrayRef<int64_t> axes = reduce.getAxes();
+    if (axes.size() != 1 || (axes[0] != 1 && axes[0] != -1))
+      return false;
+  } else if (!isa<RowwiseOpInterface>(op) || isa<EmbeddingOp>(op)) {
+    return false;
+  }
+  auto activations = llvm::make_filter_range(op.getOperands(), hasRows);
+  return !activations.empty() && llvm::all_of(activations, isTable);
+}
+
+/// Works on one function of packed tokens.
+class Selector {
+public:
+  explicit Selector(func::FuncOp function)
+      : function(function), terminator(function.front().getTerminator()) {}
+
+  LogicalResult run();
+  int64_t getNumSelected() const { return tail.size(); }
+
+private:
+  LogicalResult findResults();
+  bool isSelected(OpOperand &use) const {
+    return use.getOwner() == terminator
+               ? llvm::is_contained(results, use.getOperandNumber())
+               : tail.contains(use.getOwner());
+  }
+  void findTail();
+  Value gather(Value value);
+  void addArgument();
+
+  func::FuncOp function;
+  Operation *terminator;
+  SmallVector<unsigned> results; ///< numbers of those that are marked
+  llvm::SmallPtrSet<Operation *, 16> tail;
+  Value rows; ///< the argument
+  llvm::DenseMap<Value, Value> gathered;
+};
+
+LogicalResult Selector::findResults() {
+  for (unsigned number = 0; number < function.getNumResults(); ++number) {
+    if (!function.getResultAttr(number, markAttr))
+      continue;
+    auto dims = function.getResultAttrOfType<ArrayAttr>(number, dimsAttr);
+    auto tokens = StringAttr::get(function.getContext(), "tokens");
+    if (!dims || dims.empty() || dims[0] != tokens)
+      return function.emitOpError()
+             << "result " << number << " expects '" << dimsAttr
+             << "' to begin with \"tokens\" for '" << markAttr << "'";
+    if (!isTable(terminator->getOperand(number)))
+      return function.emitOpError()
+             << "result " << number << " expects rows of f32 for '" << markAttr
+             << "', got " << function.getResultTypes()[number];
+    results.push_back(number);
+  }
+  if (results.empty())
+    return success();
+  for (unsigned number = 0; number < function.getNumArguments(); ++number)
+    if (auto name = function.getArgAttrOfType<StringAttr>(number, nameAttr))
+      if (name.getValue() == positions)
+        return function.emitOpError()
+               << "argument " << number << " expects another name than \""
+               << positions << "\", which '" << markAttr << "' adds";
+  return success();
+}
+
+/// The largest one: an op belongs to it if nothing else needs its results.
+void Selector::findTail() {
+  for (Operation &op : llvm::reverse(function.front()))
+    if (!op.use_empty() && isRowwise(op) &&
+        llvm::all_of(op.getUses(),
+                     [&](OpOperand &use) { return isSelected(use); }))
+      tail.insert(&op);
+  for (unsigned number : results) {
+    Operation *producer = terminator->getOperand(number).getDefiningOp();
+    if (producer && !tail.contains(producer))
+      transom::missedFusion(producer, "select-positions")
+          << remark::reason("result is also used elsewhere, or not made row by "
+                            "row: it is computed for all tokens");
+  }
+}
+
+/// The rows of `value` that are asked for. A slice is no work where it is used,
+/// so it follows its gather.
+Value Selector::gather(Value value) {
+  if (Value known = gathered.lookup(value))
+    return known;
+  OpBuilder builder(function.getContext());
+  Value result;
+  auto slice = value.getDefiningOp<SliceOp>();
+  if (slice && isTable(slice.getInput())) {
+    Value input = gather(slice.getInput());
+    builder.setInsertionPointAfterValue(value);
+    auto copy = cast<SliceOp>(builder.clone(*slice));
+    copy.getInputMutable().assign(input);
+    result = copy.getResult();
+  } else {
+    builder.setInsertionPointAfterValue(value);
+    result = EmbeddingOp::create(builder, value.getLoc(), value.getType(), rows,
+                                 value);
+  }
+  gathered[value] = result;
+  return result;
+}
+
+void Selector::addArgument() {
+  Builder builder(function.getContext());
+  auto attributes = builder.getDictionaryAttr(
+      {builder.getNamedAttr(dimsAttr, builder.getStrArrayAttr(positions)),
+       builder.getNamedAttr(nameAttr, builder.getStringAttr(positions)),
+       builder.getNamedAttr(roleAttr, builder.getStringAttr(positions))});
+  unsigned number = function.getNumArguments();
+  // All operands of a function's type and attributes are known to be good.
+  (void)function.insertArgument(
+      number,
+      RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type()),
+      attributes, NameLoc::get(builder.getStringAttr(positions)));
+  rows = function.getArgument(number);
+  for (unsigned result : results) {
+    auto dims = function.getResultAttrOfType<ArrayAttr>(result, dimsAttr);
+    SmallVector<Attribute> names(dims.getValue());
+    names[0] = builder.getStringAttr(positions);
+    function.setResultAttr(result, dimsAttr, builder.getArrayAttr(names));
+    function.removeResultAttr(result, builder.getStringAttr(markAttr));
+  }
+}
+
+LogicalResult Selector::run() {
+  if (failed(findResults()))
+    return failure();
+  if (results.empty())
+    return success();
+  findTail();
+  addArgument();
+  SmallVector<OpOperand *> frontier;
+  for (Operation &op : function.front())
+    for (OpOperand &operand : op.getOpOperands())
+      if (isSelected(operand) && hasRows(operand.get()) &&
+          !tail.contains(operand.get().getDefiningOp()))
+        frontier.push_back(&operand);
+  for (OpOperand *operand : frontier)
+    operand->set(gather(operand->get()));
+  return success();
+}
+
+struct SelectPositions : transom::impl::SelectPositionsBase<SelectPositions> {
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isExternal() || !function.getBody().hasOneBlock())
+        continue;
+      Selector selector(function);
+      if (failed(selector.run()))
+        return signalPassFailure();
+      numSelected += selector.getNumSelected();
+    }
+  }
+};
+
+} // namespace
