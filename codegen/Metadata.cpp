@@ -87,7 +87,8 @@ transom::codegen::libraryMetadata(ModuleOp module, const Interface &interface,
   json::Array inputs, outputs;
   for (const InterfaceInput &input : interface.inputs) {
     // The others are made by the runtime.
-    if (input.info.role != TRANSOM_INPUT_VALUES)
+    bool isPositions = input.info.role == TRANSOM_INPUT_POSITIONS;
+    if (input.info.role != TRANSOM_INPUT_VALUES && !isPositions)
       continue;
     json::Object entry{{"name", input.name},
                        {"dtype", "int32"},
@@ -95,6 +96,8 @@ transom::codegen::libraryMetadata(ModuleOp module, const Interface &interface,
                        {"bound", input.info.bound}};
     if (input.info.fallback != TRANSOM_DEFAULT_NONE)
       entry["default"] = defaultName(input.info.fallback);
+    if (isPositions)
+      entry["default"] = "all";
     inputs.push_back(std::move(entry));
   }
   for (const InterfaceOutput &output : interface.outputs) {
@@ -130,6 +133,9 @@ transom::codegen::documentInputs(const Interface &interface) {
   bool hasOffsets = false;
   for (const InterfaceInput &input : interface.inputs) {
     hasOffsets |= input.info.role == TRANSOM_INPUT_OFFSETS;
+    if (input.info.role == TRANSOM_INPUT_POSITIONS)
+      tensors.push_back({input.name, "int32 or int64", "[count]",
+                         "indices of tokens; if left out: all"});
     if (input.info.role != TRANSOM_INPUT_VALUES)
       continue;
     TensorDocumentation tensor;
@@ -160,12 +166,14 @@ transom::codegen::documentOutputs(const Interface &interface) {
     std::string width;
     if (output.info.rank > 0)
       width = "[" + std::to_string(output.info.width) + "]";
-    bool ofTokens = output.info.extent == TRANSOM_TOKENS;
+    bool ofSequences = output.info.extent == TRANSOM_SEQUENCES;
     tensors.push_back({output.name, "float32",
-                       ofTokens
-                           ? "[batch][length]" + width + " or [tokens]" + width
-                           : "[batch]" + width,
-                       ""});
+                       ofSequences
+                           ? "[batch]" + width
+                           : "[batch][length]" + width + " or [tokens]" + width,
+                       output.info.extent == TRANSOM_POSITIONS
+                           ? "beside positions: [count]" + width
+                           : ""});
   }
   return tensors;
 }

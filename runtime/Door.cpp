@@ -60,6 +60,8 @@ bool Door::create(const transom_library *library) {
   for (int32_t i = 0; i < library->num_inputs; ++i) {
     numPerToken += library->inputs[i].role == TRANSOM_INPUT_VALUES;
     numPerSequence += library->inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS;
+    // Columns.
+    numPerToken += library->inputs[i].role == TRANSOM_INPUT_POSITIONS;
   }
   numPerSequence += 2; // Offsets and key lengths.
   inputs = static_cast<const void **>(
@@ -70,6 +72,7 @@ bool Door::create(const transom_library *library) {
 void Door::release() {
   perToken.release();
   perSequence.release();
+  perPosition.release();
   free(inputs);
   inputs = nullptr;
 }
@@ -86,14 +89,33 @@ int64_t Door::countRows(const Request &request) {
   return rows;
 }
 
-bool Door::reserve(int64_t rows, int64_t sequences) {
-  int64_t tokenBytes = 0, sequenceBytes = 0;
+int64_t Door::countPositions(const Request &request) const {
+  bool areAsked = false;
+  for (int32_t i = 0; i < request.library->num_outputs; ++i)
+    areAsked |= (request.requested >> i & 1) &&
+                request.library->outputs[i].extent == TRANSOM_POSITIONS;
+  if (!areAsked)
+    return 0;
+  if (request.positions)
+    return request.positions->dims[0];
+  if (!request.mask)
+    return request.elements;
+  int64_t tokens = 0;
+  for (int64_t index = 0; index < request.elements; ++index)
+    tokens += request.isKept(index);
+  return tokens;
+}
+
+bool Door::reserve(int64_t rows, int64_t sequences, int64_t positions) {
+  int64_t tokenBytes = 0, sequenceBytes = 0, positionBytes = 0;
   return addProduct(tokenBytes, paddedRows(rows),
                     numPerToken * int64_t(sizeof(int32_t))) &&
          addProduct(sequenceBytes, paddedSequences(sequences),
                     numPerSequence * int64_t(sizeof(int32_t))) &&
+         addProduct(positionBytes, paddedRows(positions), sizeof(int32_t)) &&
          perToken.reserve(size_t(tokenBytes)) &&
-         perSequence.reserve(size_t(sequenceBytes));
+         perSequence.reserve(size_t(sequenceBytes)) &&
+         perPosition.reserve(size_t(positionBytes));
 }
 
 void Door::layOut(const Request &request) {
@@ -119,7 +141,11 @@ void Door::layOut(const Request &request) {
       inputs[i] = sequence;
       sequence += stride;
       break;
+    case TRANSOM_INPUT_POSITIONS:
+      inputs[i] = perPosition.base;
+      break;
     }
+  columns = numPositions > 0 ? token : nullptr;
 }
 
 void Door::packSequences(const Request &request) {
@@ -144,6 +170,8 @@ void Door::packSequences(const Request &request) {
         if (library.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS &&
             library.inputs[i].token_index == column)
           tokenRows(i)[s] = row;
+      if (columns)
+        columns[row] = int32_t(column);
       ++row;
       return TRANSOM_OK;
     });
@@ -200,11 +228,43 @@ transom_status Door::fillPositions(const Request &request, int32_t number) {
   return TRANSOM_OK;
 }
 
-transom_status Door::pack(const Request &request, int64_t rows) {
-  numRows = rows;
+/// The packed row of a token that is there.
+int32_t Door::rowOf(const Request &request, int64_t index) const {
+  if (!request.mask)
+    return int32_t(index);
+  // The columns of a sequence's keys ascend.
+  int64_t sequence = index / request.length, column = index % request.length;
+  int32_t low = offsets[sequence], high = low + keyLengths[sequence] - 1;
+  while (low < high) {
+    int32_t middle = low + (high - low) / 2;
+    if (columns[middle] < column)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+void Door::packPositions(const Request &request) {
+  auto *packed = reinterpret_cast<int32_t *>(perPosition.base);
+  int64_t number = 0;
+  if (request.positions)
+    for (; number < numPositions; ++number)
+      packed[number] = rowOf(request, loadInteger(*request.positions, number));
+  else
+    for (int64_t s = 0; s < request.sequences; ++s)
+      for (int32_t key = 0; key < keyLengths[s]; ++key)
+        packed[number++] = offsets[s] + key;
+  for (; number < paddedRows(numPositions); ++number)
+    packed[number] = -1;
+}
+
+transom_status Door::pack(const Request &request) {
   layOut(request);
   packSequences(request);
-  int64_t padded = paddedRows(rows);
+  if (numPositions > 0)
+    packPositions(request);
+  int64_t rows = numRows, padded = paddedRows(rows);
   for (int32_t i = 0; i < request.library->num_inputs; ++i) {
     const transom_input_info &info = request.library->inputs[i];
     if (info.role != TRANSOM_INPUT_VALUES)
@@ -244,8 +304,9 @@ void Door::unpack(const Request &request, const void *const *results) const {
     };
 
     if (numRows == 0) { // Nothing was run: whatever there is, is masked.
-      int64_t rows =
-          info.extent == TRANSOM_TOKENS ? request.elements : request.sequences;
+      int64_t rows = request.isListed(info)             ? numPositions
+                     : info.extent == TRANSOM_SEQUENCES ? request.sequences
+                                                        : request.elements;
       if (rows > 0)
         memset(to, 0, size_t(rows) * bytes);
     } else if (info.extent == TRANSOM_SEQUENCES) {
@@ -254,12 +315,19 @@ void Door::unpack(const Request &request, const void *const *results) const {
           put(s);
         else
           putZeros();
+    } else if (request.isListed(info)) {
+      for (int64_t row = 0; row < numPositions; ++row)
+        put(row);
     } else if (!request.mask) {
       for (int64_t row = 0; row < numRows; ++row)
         put(row);
     } else {
+      int64_t row = 0;
       for (int64_t s = 0; s < request.sequences; ++s) {
-        int64_t row = offsets[s], begin = request.begin(s);
+        int64_t begin = request.begin(s);
+        // Without a list, positions are the tokens that are there, no others.
+        if (info.extent == TRANSOM_TOKENS)
+          row = offsets[s];
         for (int64_t column = 0; column < request.length; ++column)
           if (request.isKept(begin + column))
             put(row++);

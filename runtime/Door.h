@@ -18,18 +18,24 @@ struct Door {
   /// Packed rows that the request has.
   static int64_t countRows(const Request &request);
 
-  /// Room for that many packed rows and sequences; false if there is none.
-  bool reserve(int64_t rows, int64_t sequences);
+  /// Positions that it asks for: those that are listed, or else as many as
+  /// there are tokens; 0 if none of its outputs has positions.
+  int64_t countPositions(const Request &request) const;
 
-  /// Packs, after `reserve`. Fails where a value lies outside its bounds.
-  transom_status pack(const Request &request, int64_t rows);
+  /// Room for that many packed rows, sequences and positions; false if there is
+  /// none.
+  bool reserve(int64_t rows, int64_t sequences, int64_t positions);
+
+  /// Packs `numRows` rows and `numPositions` positions, after `reserve`. Fails
+  /// where a value lies outside its bounds.
+  transom_status pack(const Request &request);
 
   /// Copies the program's rows into the caller's tensors, in his form; zeros
   /// for masked tokens, and for sequences that have none.
   /// `rows` is [num_outputs], as transom_frame::outputs.
   void unpack(const Request &request, const void *const *rows) const;
 
-  int64_t numRows = 0;
+  int64_t numRows = 0, numPositions = 0;
   int32_t *offsets = nullptr, *keyLengths = nullptr;
   const void **inputs = nullptr; ///< [num_inputs], as transom_frame::inputs
 
@@ -38,9 +44,13 @@ private:
   void packSequences(const Request &request);
   transom_status packValues(const Request &request, int32_t number);
   transom_status fillPositions(const Request &request, int32_t number);
+  void packPositions(const Request &request);
+  int32_t rowOf(const Request &request, int64_t index) const;
 
   int32_t numPerToken = 0, numPerSequence = 0;
-  Region perToken, perSequence;
+  /// Of each packed row, if there are positions to be found; or null.
+  int32_t *columns = nullptr;
+  Region perToken, perSequence, perPosition;
 };
 
 } // namespace transom

@@ -34,12 +34,16 @@ static transom_status checkLibrary(const transom_library &library) {
                 "open: library '%s' has %" PRId32
                 " outputs, the runtime expects at most 64",
                 library.name, library.num_outputs);
+  int32_t numPositions = 0;
   for (int32_t i = 0; i < library.num_inputs; ++i) {
     const transom_input_info &input = library.inputs[i];
-    uint8_t extent =
-        input.role == TRANSOM_INPUT_VALUES ? TRANSOM_TOKENS : TRANSOM_SEQUENCES;
+    bool isPositions = input.role == TRANSOM_INPUT_POSITIONS;
+    numPositions += isPositions;
+    uint8_t extent = input.role == TRANSOM_INPUT_VALUES ? TRANSOM_TOKENS
+                     : isPositions                      ? TRANSOM_POSITIONS
+                                                        : TRANSOM_SEQUENCES;
     if (input.dtype != TRANSOM_I32 || input.extent != extent ||
-        input.role > TRANSOM_INPUT_TOKEN_ROWS ||
+        input.role > TRANSOM_INPUT_POSITIONS || numPositions > 1 ||
         input.fallback > TRANSOM_DEFAULT_ONES || input.token_index < 0)
       return fail(TRANSOM_MISMATCH,
                   "open: input '%s' of library '%s' is of a kind that the "
@@ -48,8 +52,10 @@ static transom_status checkLibrary(const transom_library &library) {
   }
   for (int32_t i = 0; i < library.num_outputs; ++i) {
     const transom_output_info &output = library.outputs[i];
-    if (output.dtype != TRANSOM_F32 || output.rank > 2 ||
-        (output.extent != TRANSOM_TOKENS && output.extent != TRANSOM_SEQUENCES))
+    bool isKnown = output.extent == TRANSOM_TOKENS ||
+                   output.extent == TRANSOM_SEQUENCES ||
+                   (output.extent == TRANSOM_POSITIONS && numPositions > 0);
+    if (output.dtype != TRANSOM_F32 || output.rank > 2 || !isKnown)
       return fail(TRANSOM_MISMATCH,
                   "open: output '%s' of library '%s' is of a kind that the "
                   "runtime doesn't know; compile the model again",

@@ -17,6 +17,12 @@ namespace {
 constexpr const char *maskName = "attention_mask";
 constexpr const char *offsetsName = "sequence_offsets";
 
+/// Is it the caller who gives this input?
+bool isGiven(const transom_input_info &info) {
+  return info.role == TRANSOM_INPUT_VALUES ||
+         info.role == TRANSOM_INPUT_POSITIONS;
+}
+
 /// "[2, 128]", for messages.
 struct DimsText {
   explicit DimsText(const transom_tensor &tensor) {
@@ -107,7 +113,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
                                    size_t count) {
   for (int32_t i = 0; i < library->num_inputs; ++i)
     values[i] = nullptr;
-  mask = offsets = nullptr;
+  mask = offsets = positions = nullptr;
   if (count > 0 && !tensors)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "run: 'inputs' expects %zu tensors, got a null pointer", count);
@@ -123,13 +129,14 @@ transom_status Request::findInputs(const transom_tensor *tensors,
     if (strcmp(tensor.name, offsetsName) == 0)
       place = &offsets;
     for (int32_t i = 0; i < library->num_inputs && !place; ++i)
-      if (library->inputs[i].role == TRANSOM_INPUT_VALUES &&
+      if (isGiven(library->inputs[i]) &&
           strcmp(library->inputs[i].name, tensor.name) == 0)
-        place = &values[i];
+        place = library->inputs[i].role == TRANSOM_INPUT_VALUES ? &values[i]
+                                                                : &positions;
     if (!place) {
       NameList known;
       for (int32_t i = 0; i < library->num_inputs; ++i)
-        if (library->inputs[i].role == TRANSOM_INPUT_VALUES)
+        if (isGiven(library->inputs[i]))
           known.add(library->inputs[i].name);
       known.add(maskName);
       known.add(offsetsName);
@@ -231,11 +238,38 @@ transom_status Request::checkRagged() {
   return TRANSOM_OK;
 }
 
+transom_status Request::checkPositions() {
+  if (!positions)
+    return TRANSOM_OK;
+  if (transom_status status = checkInput(*positions, 1, "[count]"))
+    return status;
+  for (int64_t i = 0; i < positions->dims[0]; ++i) {
+    int64_t index = loadInteger(*positions, i);
+    if (index < 0 || index >= elements)
+      return fail(TRANSOM_OUT_OF_RANGE,
+                  "run: input '%s', number %lld: expected a token's index in "
+                  "[0, %lld), got %lld",
+                  positions->name, (long long)i, (long long)elements,
+                  (long long)index);
+    if (!isKept(index))
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "run: input '%s', number %lld: expected a token that is "
+                  "there, got %lld (sequence %lld, position %lld), which '%s' "
+                  "hides",
+                  positions->name, (long long)i, (long long)index,
+                  (long long)(index / length), (long long)(index % length),
+                  maskName);
+  }
+  return TRANSOM_OK;
+}
+
 transom_status Request::readInputs(const transom_tensor *tensors,
                                    size_t count) {
   if (transom_status status = findInputs(tensors, count))
     return status;
-  return offsets ? checkRagged() : checkPadded();
+  if (transom_status status = offsets ? checkRagged() : checkPadded())
+    return status;
+  return checkPositions();
 }
 
 transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
@@ -275,18 +309,24 @@ transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
 
     const transom_output_info &info = library->outputs[number];
     int32_t rank = 0;
-    if (info.extent == TRANSOM_SEQUENCES || !offsets)
+    int64_t rows = elements;
+    if (isListed(info)) {
+      tensor.dims[rank++] = rows = positions->dims[0];
+    } else if (info.extent == TRANSOM_SEQUENCES) {
+      tensor.dims[rank++] = rows = sequences;
+    } else if (offsets) {
+      tensor.dims[rank++] = elements;
+    } else {
       tensor.dims[rank++] = sequences;
-    if (info.extent == TRANSOM_TOKENS)
-      tensor.dims[rank++] = offsets ? elements : length;
+      tensor.dims[rank++] = length;
+    }
     for (int32_t i = 0; i < info.rank; ++i)
       tensor.dims[rank++] = info.dims[i];
     tensor.rank = rank;
     if (!tensor.data)
       continue;
     int64_t bytes = 0;
-    if (!addProduct(bytes, info.extent == TRANSOM_TOKENS ? elements : sequences,
-                    info.width * int64_t(sizeof(float))) ||
+    if (!addProduct(bytes, rows, info.width * int64_t(sizeof(float))) ||
         tensor.capacity < uint64_t(bytes))
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "run: output '%s': expected a capacity of %lld bytes for %s, "

@@ -24,7 +24,7 @@ inline int64_t loadInteger(const transom_tensor &tensor, int64_t index) {
 
 /// One run's tensors: all names known, all dtypes, ranks, dims and capacities
 /// checked, so that what comes after may read and write all of them. Values of
-/// `sequence_offsets` are checked, ids are not.
+/// `sequence_offsets` and of positions are checked, ids are not.
 struct Request {
   bool create(const transom_library *library);
   void release();
@@ -45,12 +45,18 @@ struct Request {
   bool isKept(int64_t index) const {
     return !mask || loadInteger(*mask, index) != 0;
   }
+  /// Has an output a row for each of the positions that the caller lists?
+  bool isListed(const transom_output_info &info) const {
+    return positions && info.extent == TRANSOM_POSITIONS;
+  }
 
   const transom_library *library = nullptr;
   const transom_tensor **values = nullptr; ///< [num_inputs], null: left out
   transom_tensor **outputs = nullptr;   ///< [num_outputs], null: not asked for
   const transom_tensor *mask = nullptr; ///< padded form only, or null
   const transom_tensor *offsets = nullptr; ///< null: the padded form
+  /// Indices as `begin` counts, of tokens that are there; null: all of them.
+  const transom_tensor *positions = nullptr;
   int64_t sequences = 0;
   int64_t length = 0; ///< columns of the padded form
   int64_t elements =
@@ -61,6 +67,7 @@ private:
   transom_status findInputs(const transom_tensor *tensors, size_t count);
   transom_status checkPadded();
   transom_status checkRagged();
+  transom_status checkPositions();
 };
 
 } // namespace transom

@@ -36,10 +36,10 @@ int64_t paddedExtent(int64_t extent) {
   return roundUp(extent, TRANSOM_ROWS_ALIGNMENT);
 }
 
-/// Room for a run of that many packed rows and sequences. If memory is short,
-/// what there was is lost, but a later, smaller run can succeed.
+/// Room for a run of that many packed rows, sequences and positions. If memory
+/// is short, what there was is lost, but a later, smaller run can succeed.
 transom_status reserve(transom_session &session, int64_t rows,
-                       int64_t sequences) {
+                       int64_t sequences, int64_t positions) {
   // Sequences that have tokens are no more than tokens, so that from now on
   // no batch of as many tokens needs memory, however it is divided. Memory that
   // is never touched costs nothing.
@@ -49,16 +49,20 @@ transom_status reserve(transom_session &session, int64_t rows,
     sequences = session.sequenceCapacity;
   if (sequences < rows)
     sequences = rows;
+  if (positions < session.positionCapacity)
+    positions = session.positionCapacity;
   const transom_library &library = *session.model->library;
   int64_t arena = 0, blocks = 0;
   if (!addProduct(arena, library.arena_bytes[TRANSOM_TOKENS],
                   paddedExtent(rows)) ||
       !addProduct(arena, library.arena_bytes[TRANSOM_SEQUENCES],
                   paddedExtent(sequences)) ||
+      !addProduct(arena, library.arena_bytes[TRANSOM_POSITIONS],
+                  paddedExtent(positions)) ||
       !addProduct(blocks, sequences + 1, sizeof(Block)) ||
       !session.arena.reserve(size_t(arena)) ||
       !session.blocks.reserve(size_t(blocks)) ||
-      !session.door.reserve(rows, sequences))
+      !session.door.reserve(rows, sequences, positions))
     return fail(TRANSOM_EXHAUSTED,
                 "run: no memory for %lld tokens in %lld sequences: expected "
                 "%lld bytes",
@@ -66,6 +70,7 @@ transom_status reserve(transom_session &session, int64_t rows,
                 (long long)(arena + blocks));
   session.rowCapacity = rows;
   session.sequenceCapacity = sequences;
+  session.positionCapacity = positions;
   return TRANSOM_OK;
 }
 
@@ -81,6 +86,7 @@ transom_status runProgram(transom_session &session) {
     frame.extents[i] = 0;
   frame.extents[TRANSOM_TOKENS] = session.door.numRows;
   frame.extents[TRANSOM_SEQUENCES] = session.request.sequences;
+  frame.extents[TRANSOM_POSITIONS] = session.door.numPositions;
   for (int i = 0; i < TRANSOM_EXTENTS; ++i)
     frame.padded_extents[i] = paddedExtent(frame.extents[i]);
   frame.requested = session.request.requested;
@@ -114,6 +120,7 @@ transom_status run(transom_session &session, const transom_tensor *inputs,
   if (transom_status status = request.readOutputs(outputs, numOutputs))
     return status;
   int64_t rows = Door::countRows(request);
+  int64_t positions = door.countPositions(request);
   if (session.maxTokens > 0 &&
       (rows > session.maxTokens || request.sequences > session.maxTokens))
     return fail(
@@ -122,11 +129,18 @@ transom_status run(transom_session &session, const transom_tensor *inputs,
         "'max_tokens', got %lld tokens in %lld sequences",
         (long long)session.maxTokens, (long long)rows,
         (long long)request.sequences);
+  if (session.maxTokens > 0 && positions > session.maxTokens)
+    return fail(TRANSOM_EXHAUSTED,
+                "run: expected at most %lld positions, the session's "
+                "'max_tokens', got %lld",
+                (long long)session.maxTokens, (long long)positions);
   door.numRows = rows;
+  door.numPositions = positions;
   if (rows > 0) {
-    if (transom_status status = reserve(session, rows, request.sequences))
+    if (transom_status status =
+            reserve(session, rows, request.sequences, positions))
       return status;
-    if (transom_status status = door.pack(request, rows))
+    if (transom_status status = door.pack(request))
       return status;
     if (request.requested)
       if (transom_status status = runProgram(session))
@@ -190,7 +204,8 @@ transom_status transom_session_create(transom_model *model,
       !session->door.create(library) || !session->scratch.create(pool->threads))
     status = fail(TRANSOM_EXHAUSTED, "session_create: no memory");
   else if (options.max_tokens > 0)
-    status = reserve(*session, options.max_tokens, options.max_tokens);
+    status = reserve(*session, options.max_tokens, options.max_tokens,
+                     options.max_tokens);
   if (status) {
     transom_session_destroy(session);
     return status;

@@ -29,9 +29,9 @@ struct transom_session {
   transom_frame frame = {};
   bool launchFailed = false; ///< in this run, and it left its message
 
-  /// What all memory above suffices for. The most packed rows and sequences of
-  /// any run so far, or what the options reserve.
-  int64_t rowCapacity = 0, sequenceCapacity = 0;
+  /// What all memory above suffices for. The most packed rows, sequences and
+  /// positions of any run so far, or what the options reserve.
+  int64_t rowCapacity = 0, sequenceCapacity = 0, positionCapacity = 0;
   int64_t maxTokens = 0; ///< 0: memory grows
 
   bool profiling = false;

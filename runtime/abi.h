@@ -166,7 +166,10 @@ enum transom_input_role {
   /// [sequences]: packed row of token_index, -1 if the sequence has none: the
   /// embedding of -1 is zeros. Sequence outputs of sequences without tokens are
   /// zeros, whatever the program computes.
-  TRANSOM_INPUT_TOKEN_ROWS = 3
+  TRANSOM_INPUT_TOKEN_ROWS = 3,
+  /// [positions]: packed rows that outputs of this extent are asked for, as the
+  /// caller lists them; if he does not, of all tokens that are there.
+  TRANSOM_INPUT_POSITIONS = 4
 };
 
 /// What stands in for a values input that the caller leaves out.
@@ -190,7 +193,7 @@ typedef struct transom_input_info {
 typedef struct transom_output_info {
   const char *name;
   uint8_t dtype;
-  uint8_t extent; ///< TRANSOM_TOKENS or TRANSOM_SEQUENCES: the leading dim
+  uint8_t extent; ///< tokens, sequences or positions: the leading dim
   uint8_t rank;   ///< of one row: 1 for [tokens, width], 0 for [tokens]
   uint8_t reserved;
   int32_t reserved2;

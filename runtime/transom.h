@@ -89,8 +89,15 @@ typedef struct transom_entry_points {
   ///   ragged: every values input [tokens], `sequence_offsets` [sequences + 1],
   ///     from 0, ascending. Token outputs come back as [tokens][width].
   /// Sequence outputs are [batch][width]. An empty batch is no failure.
-  /// Allocates nothing once a run of that many tokens has been made. On failure
-  /// outputs are undefined, and the session stays usable.
+  /// A library may take `positions` [count]: the tokens at which some of its
+  /// outputs (logits over a vocabulary) are wanted, by their index among the
+  /// tokens of a values input, batch * length + column if padded. Only these
+  /// are computed, and come back as [count][width], in the given order; without
+  /// `positions` they are token outputs. A masked token has none:
+  ///   TRANSOM_INVALID_ARGUMENT  a position is of a token that is masked
+  ///   TRANSOM_OUT_OF_RANGE      a position is of no token
+  /// Allocates nothing once a run of that many tokens, and positions, has been
+  /// made. On failure outputs are undefined, and the session stays usable.
   transom_status (*run)(transom_session *session, const transom_tensor *inputs,
                         size_t num_inputs, transom_tensor *outputs,
                         size_t num_outputs);

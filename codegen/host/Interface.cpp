@@ -51,12 +51,13 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
           .Case("sequence_offsets", TRANSOM_INPUT_OFFSETS)
           .Case("key_lengths", TRANSOM_INPUT_KEY_LENGTHS)
           .Case("token_rows", TRANSOM_INPUT_TOKEN_ROWS)
+          .Case("positions", TRANSOM_INPUT_POSITIONS)
           .Default(std::nullopt);
   if (!roleValue)
     return program.emitOpError()
            << "expects 'transformer.role' of input '" << input.name
-           << "' to be \"sequence_offsets\", \"key_lengths\" or "
-              "\"token_rows\", got \""
+           << "' to be \"sequence_offsets\", \"key_lengths\", "
+              "\"token_rows\" or \"positions\", got \""
            << role << "\"";
   input.info.role = *roleValue;
   StringRef fallback = textOf(attributes, "transformer.default");
