@@ -223,7 +223,9 @@ void Encoder::buildHead(const Head &head, Value hidden, Value pooled,
     dims.push_back("length");
   if (!head.splitsColumns) {
     dims.push_back(isDecoder ? "vocabulary" : "labels");
-    builder.addOutput(head.outputs.front(), x, dims);
+    // Of all words the few at a mask are wanted, as a rule.
+    builder.addOutput(head.outputs.front(), x, dims,
+                      /*selectPositions=*/isDecoder);
     return;
   }
   for (auto [column, name] : llvm::enumerate(head.outputs))

@@ -88,11 +88,13 @@ Value ModelBuilder::addInput(const Input &input) {
 }
 
 void ModelBuilder::addOutput(StringRef name, Value value,
-                             ArrayRef<StringRef> dims) {
-  resultAttributes.push_back(builder.getDictionaryAttr(
-      {builder.getNamedAttr("transformer.name", builder.getStringAttr(name)),
-       builder.getNamedAttr("transformer.dims",
-                            builder.getStrArrayAttr(dims))}));
+                             ArrayRef<StringRef> dims, bool selectPositions) {
+  NamedAttrList attributes;
+  attributes.set("transformer.name", builder.getStringAttr(name));
+  attributes.set("transformer.dims", builder.getStrArrayAttr(dims));
+  if (selectPositions)
+    attributes.set("transformer.select_positions", builder.getUnitAttr());
+  resultAttributes.push_back(attributes.getDictionary(builder.getContext()));
   results.push_back(value);
 }
 

@@ -53,9 +53,11 @@ public:
 
   mlir::Value addInput(const Input &input);
 
-  /// `dims` name the dimensions of `value`.
+  /// `dims` name the dimensions of `value`. With `selectPositions` a caller may
+  /// ask for it at some tokens only.
   void addOutput(llvm::StringRef name, mlir::Value value,
-                 llvm::ArrayRef<llvm::StringRef> dims);
+                 llvm::ArrayRef<llvm::StringRef> dims,
+                 bool selectPositions = false);
 
   /// Ends the function and returns the module, verified. Call once.
   mlir::OwningOpRef<mlir::ModuleOp> finish(llvm::StringRef metadata);
