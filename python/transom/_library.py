@@ -160,8 +160,12 @@ def _shape(value: Any) -> str:
     return str(list(np.shape(value)))
 
 
-def _integers(name: str, value: Any, rank: int) -> np.ndarray:
-    """`value` as a dense array of int32 or int64; itself if it is one."""
+_SHAPES = {1: "[tokens]", 2: "[batch, length]"}
+
+
+def _integers(name: str, value: Any, rank: int, wanted: str = "") -> np.ndarray:
+    """`value` as a dense array of int32 or int64; itself if it is one. `wanted`
+    is the shape for messages."""
     try:
         array = np.asarray(value)
     except ValueError:
@@ -182,8 +186,10 @@ def _integers(name: str, value: Any, rank: int) -> np.ndarray:
         else:
             raise TypeError(f"{name}: expects integer values, got {dtype}")
     if array.ndim != rank:
-        wanted = {1: "[tokens]", 2: "[batch, length]"}[rank]
-        raise ValueError(f"{name}: expects the shape {wanted}, got {list(array.shape)}")
+        raise ValueError(
+            f"{name}: expects the shape {wanted or _SHAPES[rank]}, "
+            f"got {list(array.shape)}"
+        )
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
@@ -230,6 +236,9 @@ class _Batch:
         self.tokens = tokens  # Leading dims of token outputs.
         self.rows: list[Any] | None = None  # Where each sequence's are.
         self.choices: list[int] | None = None  # Sequences of each example.
+        self.lengths: list[int] | None = None  # If the padded form is our own.
+        self.selected: int | None = None  # Positions, if they are given,
+        self.counts: list[int] | None = None  # and if so of each sequence.
 
     @classmethod
     def of(cls, leader: str, given: Mapping[str, Any]) -> _Batch:
@@ -289,11 +298,77 @@ class _Batch:
         shape = (len(lengths), max(lengths))
         there = np.arange(shape[1]) < np.array(lengths)[:, None]
         batch = cls(len(lengths), shape)
+        batch.lengths = lengths
         for name, array in arrays.items():
             batch.tensors[name] = np.zeros(shape, np.int64)
             batch.tensors[name][there] = array
         batch.rows = [(i, slice(n)) for i, n in enumerate(lengths)]
         return batch
+
+    def select(self, positions: Any) -> None:
+        """Takes the tokens that outputs are asked for, in any form."""
+        pairs = rows = None
+        if isinstance(positions, (list, tuple)):
+            if positions and all(isinstance(p, tuple) for p in positions):
+                pairs = positions
+            elif any(np.ndim(p) for p in positions):
+                self.counts = _lengths("positions", positions)
+                if len(self.counts) != self.sequences:
+                    raise ValueError(
+                        "positions: expects a list for each of the "
+                        f"{self.sequences} sequences, got {len(self.counts)}; "
+                        "write (row, column) in tuples"
+                    )
+                rows = np.repeat(np.arange(self.sequences), self.counts)
+                columns = _flat("positions", positions)
+        elif np.ndim(positions) == 2:
+            pairs = positions
+        if pairs is not None:
+            pairs = _integers("positions", pairs, 2, "[count, 2]")
+            if pairs.shape[1] != 2:
+                raise ValueError(
+                    f"positions: expects the shape [count, 2], got {_shape(pairs)}"
+                )
+            rows, columns = pairs.T
+        if rows is not None:
+            indices = self._indices(rows, columns)
+        else:
+            indices = _integers("positions", positions, 1, "[count] or [count, 2]")
+            if self.lengths is not None:
+                # What the caller counts is not what the padded form counts.
+                ends = np.cumsum(self.lengths)
+                wrong = (indices < 0) | (indices >= ends[-1])
+                if wrong.any():
+                    raise ValueError(
+                        f"positions: expects values in [0, {ends[-1]}), got "
+                        f"{indices[wrong][0]}"
+                    )
+                rows = np.searchsorted(ends, indices, side="right")
+                columns = indices - (ends - self.lengths)[rows]
+                indices = self._indices(rows, columns)
+        self.selected = len(indices)
+        self.tensors["positions"] = indices
+
+    def _indices(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Tokens as the library counts them, by sequence and place in it."""
+        offsets = self.tensors.get("sequence_offsets")
+        if offsets is not None:
+            starts, lengths = offsets[:-1], np.diff(offsets)
+        else:
+            starts = np.arange(self.sequences) * self.tokens[1]
+            lengths = np.full(self.sequences, self.tokens[1])
+            if self.lengths is not None:
+                lengths = np.array(self.lengths)
+        for i in np.flatnonzero((rows < 0) | (rows >= self.sequences))[:1]:
+            raise ValueError(
+                f"positions[{i}]: expects a row in [0, {self.sequences}), got {rows[i]}"
+            )
+        for i in np.flatnonzero((columns < 0) | (columns >= lengths[rows]))[:1]:
+            raise ValueError(
+                f"positions: expects a column in [0, {lengths[rows[i]]}) of sequence "
+                f"{rows[i]}, got {columns[i]}"
+            )
+        return np.ascontiguousarray(starts[rows] + columns, np.int64)
 
 
 class _Output:
@@ -303,16 +378,24 @@ class _Output:
         self.name = info["name"]
         self.encoded = self.name.encode()
         dims = info["dims"]
-        self.per_token = "tokens" in dims
+        self.per_position = "positions" in dims
+        self.per_token = "tokens" in dims or self.per_position
         self.width = tuple(d for d in dims if isinstance(d, int))
 
     def allocate(self, batch: _Batch) -> np.ndarray:
-        rows = batch.tokens if self.per_token else (batch.sequences,)
+        rows: tuple[int, ...] = (batch.sequences,)
+        if self.per_position and batch.selected is not None:
+            rows = (batch.selected,)
+        elif self.per_token:
+            rows = batch.tokens
         return np.empty(rows + self.width, np.float32)
 
     def finish(self, array: np.ndarray, batch: _Batch) -> np.ndarray | list[np.ndarray]:
         """The array as the form of the caller's inputs has it."""
-        if self.per_token:
+        if self.per_position and batch.selected is not None:
+            if batch.counts is not None:
+                return np.split(array, np.cumsum(batch.counts)[:-1])
+        elif self.per_token:
             if batch.rows is not None:
                 return [array[rows] for rows in batch.rows]
         elif batch.choices is not None:
@@ -403,6 +486,7 @@ class Library:
         token_type_ids: Any = None,
         position_ids: Any = None,
         *,
+        positions: Any = None,
         outputs: Sequence[str] | None = None,
         **inputs: Any,
     ) -> Outputs:
@@ -427,6 +511,14 @@ class Library:
             input_ids, attention_mask, token_type_ids, position_ids: as Hugging
                 Face's models take them. Dense arrays of int32 and int64 are
                 read where they are; other types of integers are converted.
+            positions: the tokens whose logits are wanted, of a model that
+                predicts words: only these are computed, in the given order. A
+                list of tuples or an array `[count, 2]` of (row, column); an
+                array or list `[count]` of token numbers, counted through all
+                sequences (row * length + column in `[batch, length]`); or a
+                list of columns for each sequence. Logits are then an array
+                `[count, width]`, or a list of arrays, one for each sequence.
+                Default: all tokens, in the form above.
             outputs: names of the outputs to compute. Default: all.
             inputs: the model's other inputs, by name.
 
@@ -434,7 +526,8 @@ class Library:
             TypeError: an input that the model does not have or lacks, or one
                 that does not hold integers.
             ValueError: wrong shapes, an id outside the vocabulary, a sequence
-                longer than the model allows, an unknown output.
+                longer than the model allows, a position that is masked or
+                outside of its sequence, an unknown output.
             MemoryError: no memory, or more tokens than `max_tokens`.
         """
         given = {
@@ -442,6 +535,7 @@ class Library:
             "attention_mask": attention_mask,
             "token_type_ids": token_type_ids,
             "position_ids": position_ids,
+            "positions": positions,
             **inputs,
         }
         given = {name: value for name, value in given.items() if value is not None}
@@ -452,7 +546,10 @@ class Library:
                     + ", ".join(self._names)
                 )
         asked = self._asked(outputs)
+        selected = given.pop("positions", None)
         batch = self._batch(given)
+        if selected is not None:
+            batch.select(selected)
         arrays = [output.allocate(batch) for output in asked]
         self._run(batch.tensors, asked, arrays)
         return {
