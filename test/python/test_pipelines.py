@@ -28,14 +28,14 @@ def equal(got, want, tolerance=1e-5):
 
 
 @pytest.fixture(scope="module")
-def make():
+def make(compiled):
     """make(task, model, **options) -> (transom's pipeline, transformers')"""
     cache = {}
 
     def build(task, name, **options):
         if (task, name) not in cache:
             cache[task, name] = (
-                StandIn(MODELS / name, task),
+                compiled(MODELS / name, task),
                 transformers.pipeline(task, model=str(MODELS / name), device="cpu"),
             )
         library, reference = cache[task, name]
@@ -58,7 +58,13 @@ def test_fill_mask(make):
     # transformers gives a list of one text that text's answer.
     equal(ours(MASKED[:1]), theirs(MASKED[:1]))
     equal(ours(MASKED, top_k=3), theirs(MASKED, top_k=3))
-    equal(ours(MASKED, top_k=2048), theirs(MASKED, top_k=2048))
+    # Of 2,048 scores many differ by less than float32 resolves: any order will do.
+    whole = ours(MASKED, top_k=2048), theirs(MASKED, top_k=2048)
+    for got, want in zip(*whole):
+        scores = [answer["score"] for answer in got]
+        assert scores == sorted(scores, reverse=True)
+        by_token = [sorted(x, key=lambda answer: answer["token"]) for x in (got, want)]
+        equal(*by_token)
 
 
 def test_fill_several_masks(make):
@@ -99,8 +105,8 @@ def test_fill_mask_asks_for_positions():
     equal(transom.pipeline("fill-mask", library)(texts), plain(texts))
 
 
-def test_fill_mask_of_pretraining(make):
-    library = StandIn(MODELS / "bert-shakespeare", "pretraining")
+def test_fill_mask_of_pretraining(make, compiled):
+    library = compiled(MODELS / "bert-shakespeare", "pretraining")
     _, theirs = make("fill-mask", "bert-shakespeare")
     equal(transom.pipeline("fill-mask", library)(MASKED), theirs(MASKED))
 
@@ -175,7 +181,7 @@ def test_text_classification_truncation(make):
         (None, 3),
     ],
 )
-def test_function_follows_the_problem_type(problem, labels, tmp_path):
+def test_function_follows_the_problem_type(problem, labels, tmp_path, compiled):
     config = transformers.BertConfig(
         vocab_size=2048, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=16, num_labels=labels, problem_type=problem,
@@ -185,7 +191,7 @@ def test_function_follows_the_problem_type(problem, labels, tmp_path):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((MODELS / "bert-speaker" / name).read_bytes())
     ours = transom.pipeline(
-        "text-classification", StandIn(tmp_path, "text-classification")
+        "text-classification", compiled(tmp_path, "text-classification")
     )
     theirs = transformers.pipeline("text-classification", model=str(tmp_path))
     equal(ours(LINES), theirs(LINES))

@@ -17,9 +17,9 @@ RECORDED = json.loads(pathlib.Path(__file__).with_name("answers.json").read_text
 
 
 @pytest.fixture(scope="module")
-def answers():
+def answers(compiled):
     return transom.pipeline(
-        "question-answering", StandIn(MODELS / "bert-who", "question-answering")
+        "question-answering", compiled(MODELS / "bert-who", "question-answering")
     )
 
 
