@@ -104,23 +104,25 @@ int32_t program(transom_frame *frame) {
   if (int32_t status = transom_launch(frame, &kernel, operands,
                                       frame->extents[TRANSOM_TOKENS], "attend"))
     return status;
-  return FakeLibrary::encode(frame);
+  return FakeLibrary::encodeAndSelect(frame);
 }
 
 /// After one run of 4096 tokens, or with room for them reserved, 10^4 batches
-/// of other shapes: padded and ragged, masked, with and without some outputs.
+/// of other shapes: padded and ragged, masked, with and without some outputs,
+/// at all positions and at some.
 void expectFlat(Opened &opened, bool reserved) {
   constexpr int64_t most = 4096;
   opened.fake.inputs[FakeLibrary::Positions].bound = most;
   opened.fake.program = program;
-  Ints ids(most, 1), mask(most, 1), offsets(most + 1);
-  Floats tokens(most * 5), pooled(most * 3);
+  Ints ids(most, 1), mask(most, 1), offsets(most + 1), positions(most);
+  Floats tokens(most * 5), pooled(most * 3), logits(most * 5);
   std::mt19937 random(3);
   auto below = [&](int64_t bound) {
     return int64_t(random() % uint64_t(bound));
   };
   transom_tensor outputs[] = {output("tokens", tokens),
-                              output("pooled", pooled)};
+                              output("pooled", pooled),
+                              output("logits", logits)};
   int64_t resident = 0;
   for (int round = 0; round < 10000; ++round) {
     // The length first, so that there are many short and few long sequences.
@@ -128,8 +130,8 @@ void expectFlat(Opened &opened, bool reserved) {
     int64_t batch = round == 0 ? 1 : 1 + below(most / length);
     if (batch * length > 600 && round % 50)
       batch = 1 + 600 / length, length = 600 / batch;
-    transom_tensor inputs[2];
-    size_t numOutputs = round == 0 ? 2 : size_t(below(3));
+    transom_tensor inputs[3];
+    size_t numInputs = 2, numOutputs = round == 0 ? 3 : size_t(below(4));
     if (round % 3 == 1) {
       offsets[0] = 0;
       for (int64_t s = 0; s < batch; ++s)
@@ -143,9 +145,20 @@ void expectFlat(Opened &opened, bool reserved) {
       inputs[0] = input("input_ids", ids, {batch, length});
       inputs[1] = input("attention_mask", mask, {batch, length});
     }
+    if (round % 5 == 2) {
+      // Of the first token that is there, over and over.
+      bool isRagged = round % 3 == 1;
+      int64_t tokens = isRagged ? offsets[size_t(batch)] : batch * length;
+      int32_t token = 0;
+      while (!isRagged && token < tokens && mask[size_t(token)] == 0)
+        ++token;
+      int64_t count = token < tokens ? below(most + 1) : 0;
+      std::fill_n(positions.begin(), count, token);
+      inputs[numInputs++] = input("positions", positions, {count});
+    }
     counting = reserved || round > 0;
-    transom_status status =
-        transom_session_run(opened.session, inputs, 2, outputs, numOutputs);
+    transom_status status = transom_session_run(opened.session, inputs,
+                                                numInputs, outputs, numOutputs);
     counting = false;
     ASSERT_EQ(status, TRANSOM_OK) << transom_error();
     if (round == 500)
@@ -158,14 +171,15 @@ void expectFlat(Opened &opened, bool reserved) {
 }
 
 TEST(AllocationTest, NothingOnceAsManyTokensWereRun) {
-  Opened opened(2);
+  Opened opened(transom_session_options{2, 0, 0, nullptr}, /*positions=*/true);
   requests = 0;
   expectFlat(opened, false);
   EXPECT_EQ(requests.load(), 0);
 }
 
 TEST(AllocationTest, OnlyScratchIfTokensWereReserved) {
-  Opened opened(transom_session_options{2, 0, 4096, nullptr});
+  Opened opened(transom_session_options{2, 0, 4096, nullptr},
+                /*positions=*/true);
   requests = 0;
   expectFlat(opened, true);
   if (!sanitized)

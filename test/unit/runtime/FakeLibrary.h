@@ -79,7 +79,7 @@ inline transom_kernel_argument scalar(int32_t source) {
 struct FakeLibrary {
   static constexpr int64_t idBound = 500, typeBound = 2, positionBound = 40;
   static constexpr int tokenWidth = 5, pooledWidth = 3, stride = 64;
-  enum Input { Ids, Types, Positions, Offsets, Lengths, Rows };
+  enum Input { Ids, Types, Positions, Offsets, Lengths, Rows, Asked };
 
   // First, so that a program finds its FakeLibrary.
   transom_library library = {};
@@ -162,7 +162,21 @@ struct FakeLibrary {
     return static_cast<const int32_t *>(frame->inputs[input]);
   }
 
+  /// Adds an input `positions` and an output `logits` there: twice what
+  /// `tokens` has in these rows, in slots of `bytes` a row.
+  void addPositions(int64_t bytes = 4 * stride) {
+    inputs.push_back({"positions", TRANSOM_I32, TRANSOM_INPUT_POSITIONS, 0,
+                      TRANSOM_POSITIONS, 0, 0});
+    outputs.push_back(outputs[0]);
+    outputs.back().name = "logits";
+    outputs.back().extent = TRANSOM_POSITIONS;
+    library.arena_bytes[TRANSOM_POSITIONS] = bytes;
+    program = encodeAndSelect;
+    update();
+  }
+
   static int32_t encode(transom_frame *frame);
+  static int32_t encodeAndSelect(transom_frame *frame);
 };
 
 /// ids, types, positions, column weights, out.
@@ -217,6 +231,21 @@ inline int32_t FakeLibrary::encode(transom_frame *frame) {
   return 0;
 }
 
+inline int32_t FakeLibrary::encodeAndSelect(transom_frame *frame) {
+  if (int32_t status = encode(frame))
+    return status;
+  auto *tokens = static_cast<const float *>(frame->outputs[0]);
+  auto *logits = reinterpret_cast<float *>(frame->arena);
+  logits += (frame->padded_extents[TRANSOM_TOKENS] +
+             frame->padded_extents[TRANSOM_SEQUENCES]) *
+            stride;
+  for (int64_t i = 0; i < frame->extents[TRANSOM_POSITIONS]; ++i)
+    for (int c = 0; c < tokenWidth; ++c)
+      logits[i * stride + c] = 2 * tokens[packed(frame, Asked)[i] * stride + c];
+  frame->outputs[2] = logits;
+  return 0;
+}
+
 /// The reference of the default program, for one token.
 inline float tokenValue(int64_t id, int64_t type, int64_t position, int c) {
   return float(id + 1000 * type + 10000 * position) + float(c) / 8;
@@ -251,7 +280,12 @@ struct Opened {
   transom_model *model = nullptr;
   transom_session *session = nullptr;
 
-  explicit Opened(transom_session_options options = {}) { open(options); }
+  explicit Opened(transom_session_options options = {},
+                  bool positions = false) {
+    if (positions)
+      fake.addPositions();
+    open(options);
+  }
   explicit Opened(int32_t threads) {
     transom_session_options options = {};
     options.threads = threads;

@@ -38,6 +38,8 @@ public:
     result.dims[1] = length;
     if (std::string(name) == "sequence_offsets")
       result.dims[0] = batch + 1;
+    if (std::string(name) == "positions")
+      result.rank = 1, result.dims[0] = below(9);
     if (oneIn(30))
       result.rank = pick<int32_t>({0, 1, 2, 3, 4, -1, 1 << 30, INT32_MIN});
     for (int64_t &each : result.dims)
@@ -65,7 +67,7 @@ public:
 };
 
 TEST(FuzzTest, RandomTensorsNeverCrash) {
-  Opened opened(2);
+  Opened opened(transom_session_options{2, 0, 0, nullptr}, /*positions=*/true);
   int passed = 0, failed = 0;
   for (unsigned seed = 0; seed < 30000; ++seed) {
     Fuzz fuzz(seed);
@@ -83,13 +85,15 @@ TEST(FuzzTest, RandomTensorsNeverCrash) {
       maybe("sequence_offsets", 100);
     else
       maybe("attention_mask", 2);
+    maybe("positions", 2);
     if (fuzz.oneIn(40))
       maybe("input_ids", 100);
     if (fuzz.oneIn(40))
       maybe("", 100);
     if (!inputs.empty() && fuzz.oneIn(100))
       inputs[0].name = nullptr;
-    for (const char *name : {"tokens", "pooled", "tokens", "neither"}) {
+    for (const char *name :
+         {"tokens", "logits", "pooled", "tokens", "neither"}) {
       if (fuzz.oneIn(name[0] == 'n' ? 1000000 : 2) ||
           (outputs.size() > 1 && !fuzz.oneIn(20)))
         continue;

@@ -14,14 +14,23 @@ using Floats = std::vector<float>;
 
 namespace {
 
-/// The fake library with an output `logits` of positions: twice what `tokens`
-/// has in their rows.
+/// Runs a library with positions, and keeps what it saw.
 class PositionsTest : public testing::Test {
 protected:
   static constexpr int width = FakeLibrary::tokenWidth;
-  enum { PositionsInput = FakeLibrary::Rows + 1 };
 
-  PositionsTest() { open({}); }
+  PositionsTest() {
+    fake.addPositions();
+    fake.program = [this](transom_frame *frame) {
+      int64_t count = frame->extents[TRANSOM_POSITIONS];
+      const int32_t *packed = FakeLibrary::packed(frame, FakeLibrary::Asked);
+      seen.assign(packed, packed + count);
+      for (int64_t i = count; i < frame->padded_extents[TRANSOM_POSITIONS]; ++i)
+        EXPECT_EQ(packed[i], -1) << i;
+      return FakeLibrary::encodeAndSelect(frame);
+    };
+    open({});
+  }
   ~PositionsTest() override { close(); }
   void close() {
     transom_session_destroy(session);
@@ -31,41 +40,10 @@ protected:
   }
   void open(transom_session_options options) {
     close();
-    fake.inputs.resize(PositionsInput);
-    fake.inputs.push_back({"positions", TRANSOM_I32, TRANSOM_INPUT_POSITIONS, 0,
-                           TRANSOM_POSITIONS, 0, 0});
-    fake.outputs.resize(2);
-    fake.outputs.push_back(fake.outputs[0]);
-    fake.outputs.back().name = "logits";
-    fake.outputs.back().extent = TRANSOM_POSITIONS;
-    fake.library.arena_bytes[TRANSOM_POSITIONS] = positionBytes;
-    fake.update();
-    fake.program = [this](transom_frame *frame) { return program(frame); };
     ASSERT_EQ(transom_model_open(&fake.library, nullptr, &model), TRANSOM_OK)
         << transom_error();
     ASSERT_EQ(transom_session_create(model, &options, &session), TRANSOM_OK)
         << transom_error();
-  }
-
-  int32_t program(transom_frame *frame) {
-    if (int32_t status = FakeLibrary::encode(frame))
-      return status;
-    int64_t count = frame->extents[TRANSOM_POSITIONS];
-    const int32_t *packed = FakeLibrary::packed(frame, PositionsInput);
-    seen.assign(packed, packed + count);
-    for (int64_t i = count; i < frame->padded_extents[TRANSOM_POSITIONS]; ++i)
-      EXPECT_EQ(packed[i], -1) << i;
-    auto *tokens = reinterpret_cast<const float *>(frame->outputs[0]);
-    auto *logits = reinterpret_cast<float *>(frame->arena);
-    logits += (frame->padded_extents[TRANSOM_TOKENS] +
-               frame->padded_extents[TRANSOM_SEQUENCES]) *
-              FakeLibrary::stride;
-    for (int64_t i = 0; i < count; ++i)
-      for (int c = 0; c < width; ++c)
-        logits[i * FakeLibrary::stride + c] =
-            2 * tokens[packed[i] * FakeLibrary::stride + c];
-    frame->outputs[2] = logits;
-    return 0;
   }
 
   transom_status run(std::vector<transom_tensor> inputs) {
@@ -91,7 +69,6 @@ protected:
   }
 
   FakeLibrary fake;
-  int64_t positionBytes = 4 * FakeLibrary::stride;
   transom_model *model = nullptr;
   transom_session *session = nullptr;
   std::vector<transom_tensor> results;
@@ -289,7 +266,7 @@ TEST_F(PositionsTest, RefusesOtherShapes) {
 // Logits over a vocabulary are a model's largest activation: memory must not
 // be there for tokens that nobody asks for.
 TEST_F(PositionsTest, MemoryIsForTheListedOnes) {
-  positionBytes = 1 << 20;
+  fake.library.arena_bytes[TRANSOM_POSITIONS] = 1 << 20;
   open({});
   Ints many(4096, 1), offsets, positions = {4095, 17};
   for (int i = 0; i <= 4096; i += 32)
