@@ -49,13 +49,13 @@ bool isTable(Value value) {
 }
 
 /// Makes each row from the same rows of its activations, all of which are
-/// tables. An embedding's rows are ids, of which there is nothing to save.
+/// tables; so embeddings, whose rows are of ids, are not meant.
 bool isRowwise(Operation &op) {
   if (auto reduce = dyn_cast<ReduceOp>(op)) {
     ArrayRef<int64_t> axes = reduce.getAxes();
     if (axes.size() != 1 || (axes[0] != 1 && axes[0] != -1))
       return false;
-  } else if (!isa<RowwiseOpInterface>(op) || isa<EmbeddingOp>(op)) {
+  } else if (!isa<RowwiseOpInterface>(op)) {
     return false;
   }
   auto activations = llvm::make_filter_range(op.getOperands(), hasRows);
