@@ -103,6 +103,14 @@ fi
 # to another's .venv, PYTHONPATH (set by the Makefile and the tests) goes first.
 site=$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')
 echo "$(dirname "$(readlink -f .venv)")/python" >"$site/transom.pth"
+# What an installer would make of python/pyproject.toml's script.
+cat >.venv/bin/transom-pipeline <<SCRIPT
+#!$(readlink -f .venv)/bin/python
+import sys
+from transom.pipeline_cli import main
+sys.exit(main())
+SCRIPT
+chmod +x .venv/bin/transom-pipeline
 
 for done in "${levels[@]}"; do
   echo "$hash" >".venv/.transom-$done"

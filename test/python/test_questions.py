@@ -129,3 +129,46 @@ def test_similarity_and_encoder(encoder_library):
     np.testing.assert_allclose(
         encoder.similarity(vectors[:1], vectors[1:])[0], scores, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_cls_pooling_of_a_random_model(normalize, tmp_path, compiled):
+    """As bge models have it: the first token's vector, scaled to length 1."""
+    torch.manual_seed(0)
+    model = transformers.BertModel(
+        transformers.BertConfig(
+            vocab_size=2048, hidden_size=24, num_hidden_layers=2,
+            num_attention_heads=3, intermediate_size=40,
+        )  # fmt: skip
+    ).eval()
+    model.save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((MODELS / "bert-speaker" / name).read_bytes())
+    kinds = ["Transformer", "Pooling"] + ["Normalize"] * normalize
+    modules = [
+        {"idx": i, "name": str(i), "path": f"{i}_{kind}" if i else "",
+         "type": f"sentence_transformers.models.{kind}"}
+        for i, kind in enumerate(kinds)
+    ]  # fmt: skip
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text(
+        json.dumps(
+            {"word_embedding_dimension": 24, "pooling_mode_cls_token": True,
+             "pooling_mode_mean_tokens": False}
+        )
+    )  # fmt: skip
+    library = compiled(tmp_path, "feature-extraction")
+    texts = ["i will go to the king", "o", "my good lord of gloucester, rise!"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for got in (
+        transom.pipeline("feature-extraction", library)(texts),
+        transom.SentenceEncoder(library).encode(texts),
+    ):
+        for text, vector in zip(texts, got):
+            with torch.no_grad():
+                hidden = model(**tokenizer(text, return_tensors="pt"))[0]
+            want = hidden[0, 0].numpy()
+            if normalize:
+                want = want / np.linalg.norm(want)
+            np.testing.assert_allclose(vector, want, atol=1e-5)
