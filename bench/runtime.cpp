@@ -128,9 +128,13 @@ int32_t run(transom_frame *frame) {
   return 0;
 }
 
-const transom_input_info inputs[] = {
-    {"input_ids", TRANSOM_I32, TRANSOM_INPUT_VALUES, TRANSOM_DEFAULT_NONE,
-     TRANSOM_TOKENS, 0, 0}};
+const transom_input_info inputs[] = {{"input_ids",
+                                      TRANSOM_I32,
+                                      TRANSOM_INPUT_VALUES,
+                                      TRANSOM_DEFAULT_NONE,
+                                      TRANSOM_TOKENS,
+                                      {0},
+                                      0}};
 const transom_output_info outputs[] = {
     {"out", TRANSOM_F32, TRANSOM_TOKENS, 1, 0, 0, {1}, 256, 1}};
 struct alignas(64) {

@@ -31,6 +31,8 @@ static const char *defaultName(uint8_t fallback) {
     return "positions";
   case TRANSOM_DEFAULT_ONES:
     return "ones";
+  case TRANSOM_DEFAULT_COUNTED_POSITIONS:
+    return "counted_positions";
   default:
     return "";
   }

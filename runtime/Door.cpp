@@ -32,6 +32,15 @@ bool isRepeated(const transom_library &library, int32_t number) {
   return false;
 }
 
+/// The first input that the caller has to give, -1 if there is none.
+int32_t firstRequired(const transom_library &library) {
+  for (int32_t i = 0; i < library.num_inputs; ++i)
+    if (library.inputs[i].role == TRANSOM_INPUT_VALUES &&
+        library.inputs[i].fallback == TRANSOM_DEFAULT_NONE)
+      return i;
+  return -1;
+}
+
 /// Calls `row(column)` for each packed row of a sequence, in order, until one
 /// fails.
 template <typename Row>
@@ -228,6 +237,38 @@ transom_status Door::fillPositions(const Request &request, int32_t number) {
   return TRANSOM_OK;
 }
 
+transom_status Door::countPositions(const Request &request, int32_t number) {
+  const transom_library &library = *request.library;
+  const transom_input_info &info = library.inputs[number];
+  int32_t counted = firstRequired(library);
+  auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
+  for (int64_t s = 0; s < request.sequences; ++s) {
+    int64_t begin = request.begin(s), next = 0, count = 0, longest = 0;
+    auto isToken = [&](int64_t column) {
+      return loadInteger(*request.values[counted], begin + column) !=
+             info.padding;
+    };
+    forEachRow(request, s, [&](int64_t column) {
+      if (column < next) // A masked token, which stands behind the others.
+        next = count = 0;
+      for (; next <= column; ++next)
+        count += isToken(next);
+      int64_t number = isToken(column) ? count : 0;
+      longest = number > longest ? number : longest;
+      *packed++ = int32_t(info.padding + number);
+      return TRANSOM_OK;
+    });
+    int64_t most = info.bound - 1 - info.padding;
+    if (info.bound > 0 && longest > most)
+      return fail(
+          TRANSOM_OUT_OF_RANGE,
+          "run: sequence %lld: length %lld exceeds the maximum %lld (of "
+          "'%s')",
+          (long long)s, (long long)longest, (long long)most, info.name);
+  }
+  return TRANSOM_OK;
+}
+
 /// The packed row of a token that is there.
 int32_t Door::rowOf(const Request &request, int64_t index) const {
   if (!request.mask)
@@ -275,6 +316,8 @@ transom_status Door::pack(const Request &request) {
       status = packValues(request, i);
     else if (info.fallback == TRANSOM_DEFAULT_POSITIONS)
       status = fillPositions(request, i);
+    else if (info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS)
+      status = countPositions(request, i);
     else
       for (int64_t row = 0; row < rows; ++row)
         packed[row] = info.fallback == TRANSOM_DEFAULT_ONES;

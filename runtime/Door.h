@@ -44,6 +44,7 @@ private:
   void packSequences(const Request &request);
   transom_status packValues(const Request &request, int32_t number);
   transom_status fillPositions(const Request &request, int32_t number);
+  transom_status countPositions(const Request &request, int32_t number);
   void packPositions(const Request &request);
   int32_t rowOf(const Request &request, int64_t index) const;
 

@@ -44,7 +44,8 @@ static transom_status checkLibrary(const transom_library &library) {
                                                         : TRANSOM_SEQUENCES;
     if (input.dtype != TRANSOM_I32 || input.extent != extent ||
         input.role > TRANSOM_INPUT_POSITIONS || numPositions > 1 ||
-        input.fallback > TRANSOM_DEFAULT_ONES || input.token_index < 0)
+        input.fallback > TRANSOM_DEFAULT_COUNTED_POSITIONS ||
+        input.token_index < 0)
       return fail(TRANSOM_MISMATCH,
                   "open: input '%s' of library '%s' is of a kind that the "
                   "runtime doesn't know; compile the model again",

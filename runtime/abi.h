@@ -177,17 +177,24 @@ enum transom_input_default {
   TRANSOM_DEFAULT_NONE = 0, ///< it is required
   TRANSOM_DEFAULT_ZEROS = 1,
   TRANSOM_DEFAULT_POSITIONS = 2, ///< 0, 1, 2, ... within each sequence
-  TRANSOM_DEFAULT_ONES = 3
+  TRANSOM_DEFAULT_ONES = 3,
+  /// With p = padding, p + 1, p + 2, ... at those tokens of a sequence, masked
+  /// ones included, whose value of the first required input is not p, and p at
+  /// the others.
+  TRANSOM_DEFAULT_COUNTED_POSITIONS = 4
 };
 
 typedef struct transom_input_info {
   const char *name;
   uint8_t dtype; ///< TRANSOM_I32
   uint8_t role;
-  uint8_t fallback;    ///< transom_input_default
-  uint8_t extent;      ///< transom_extent
-  int32_t token_index; ///< TRANSOM_INPUT_TOKEN_ROWS: which token
-  int64_t bound;       ///< values must lie in [0, bound); 0: unbounded
+  uint8_t fallback; ///< transom_input_default
+  uint8_t extent;   ///< transom_extent
+  union {
+    int32_t token_index; ///< TRANSOM_INPUT_TOKEN_ROWS: which token
+    int32_t padding;     ///< TRANSOM_DEFAULT_COUNTED_POSITIONS
+  };
+  int64_t bound; ///< values must lie in [0, bound); 0: unbounded
 } transom_input_info;
 
 typedef struct transom_output_info {

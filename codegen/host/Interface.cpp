@@ -67,15 +67,28 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
           .Case("zeros", TRANSOM_DEFAULT_ZEROS)
           .Case("positions", TRANSOM_DEFAULT_POSITIONS)
           .Case("ones", TRANSOM_DEFAULT_ONES)
+          .Case("counted_positions", TRANSOM_DEFAULT_COUNTED_POSITIONS)
           .Default(std::nullopt);
   if (!fallbackValue)
     return program.emitOpError()
            << "expects 'transformer.default' of input '" << input.name
-           << "' to be \"zeros\", \"ones\" or \"positions\", got \"" << fallback
-           << "\"";
+           << "' to be \"zeros\", \"ones\", \"positions\" or "
+              "\"counted_positions\", got \""
+           << fallback << "\"";
   input.info.fallback = *fallbackValue;
-  input.info.token_index =
-      numberOf(attributes, "transformer.token_index").value_or(0);
+  if (input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS) {
+    std::optional<int64_t> padding =
+        numberOf(attributes, "transformer.padding_id");
+    if (!padding || *padding < 0 ||
+        *padding > std::numeric_limits<int32_t>::max())
+      return program.emitOpError()
+             << "expects 'transformer.padding_id' of input '" << input.name
+             << "' to be a number from 0 to 2^31 - 1";
+    input.info.padding = *padding;
+  } else {
+    input.info.token_index =
+        numberOf(attributes, "transformer.token_index").value_or(0);
+  }
   input.info.bound = numberOf(attributes, "transformer.bound").value_or(0);
   return input;
 }
@@ -113,6 +126,16 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
       return failure();
     interface.inputs.push_back(std::move(*input));
   }
+  auto isRequired = [](const InterfaceInput &input) {
+    return input.info.role == TRANSOM_INPUT_VALUES &&
+           input.info.fallback == TRANSOM_DEFAULT_NONE;
+  };
+  for (const InterfaceInput &input : interface.inputs)
+    if (input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS &&
+        llvm::none_of(interface.inputs, isRequired))
+      return program.emitOpError()
+             << "expects an input without 'transformer.default', whose tokens '"
+             << input.name << "' counts";
   for (unsigned i = 0; i < program.getResultTypes().size(); ++i) {
     FailureOr<InterfaceOutput> output = outputOf(program, i);
     if (failed(output))

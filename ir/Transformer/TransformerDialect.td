@@ -29,7 +29,8 @@ def Transformer_Dialect : Dialect {
     |---|---|---|
     | `transformer.name` | argument, result | the tensor's name at the surface |
     | `transformer.dims` | argument, result | names of its dimensions, e.g. `["batch", "length"]`, after `transom-remove-padding` `["tokens"]`, `["sequences"]`, `["sequences+1"]`, after `transom-select-positions` `["positions"]` |
-    | `transformer.default` | argument | `"zeros"`, `"ones"` or `"positions"`: what stands in when the caller leaves it out |
+    | `transformer.default` | argument | `"zeros"`, `"ones"`, `"positions"` (0, 1, 2, ...) or `"counted_positions"`: what stands in when the caller leaves it out |
+    | `transformer.padding_id` | argument | p, with default `"counted_positions"`: the first argument without a default has values other than p at the tokens that are counted; they get p + 1, p + 2, ..., the others p (RoBERTa) |
     | `transformer.bound` | argument | integer values lie in [0, bound) |
     | `transformer.role` | argument | `"attention_mask"` (padded form); made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"`; by `transom-select-positions`: `"positions"` |
     | `transformer.token_index` | argument | with role `"token_rows"`: which token of each sequence |

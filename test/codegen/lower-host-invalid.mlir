@@ -29,7 +29,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.default' of input 'x' to be "zeros", "ones" or "positions", got "twos"}}
+  // expected-error @below {{expects 'transformer.default' of input 'x' to be "zeros", "ones", "positions" or "counted_positions", got "twos"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "twos"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -42,6 +42,28 @@ module {
 module {
   // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "token_rows" or "positions", got "places"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.role = "places"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
+  // expected-error @below {{expects 'transformer.padding_id' of input 'x' to be a number from 0 to 2^31 - 1}}
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "counted_positions", transformer.padding_id = -1 : i64})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
+  // expected-error @below {{expects an input without 'transformer.default', whose tokens 'x' counts}}
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "counted_positions", transformer.padding_id = 1 : i64})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>

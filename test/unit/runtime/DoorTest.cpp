@@ -126,10 +126,20 @@ TEST_F(DoorTest, KeepsAMaskedTokenThatIsSelectedAsTheLastQuery) {
 }
 
 TEST_F(DoorTest, KeepsSelectedTokensOnceEach) {
-  opened.fake.inputs.push_back({"again", TRANSOM_I32, TRANSOM_INPUT_TOKEN_ROWS,
-                                0, TRANSOM_SEQUENCES, 0, 0});
-  opened.fake.inputs.push_back({"third", TRANSOM_I32, TRANSOM_INPUT_TOKEN_ROWS,
-                                0, TRANSOM_SEQUENCES, 2, 0});
+  opened.fake.inputs.push_back({"again",
+                                TRANSOM_I32,
+                                TRANSOM_INPUT_TOKEN_ROWS,
+                                0,
+                                TRANSOM_SEQUENCES,
+                                {0},
+                                0});
+  opened.fake.inputs.push_back({"third",
+                                TRANSOM_I32,
+                                TRANSOM_INPUT_TOKEN_ROWS,
+                                0,
+                                TRANSOM_SEQUENCES,
+                                {2},
+                                0});
   opened.fake.update();
   transom_session_destroy(opened.session);
   ASSERT_EQ(transom_session_create(opened.model, nullptr, &opened.session),
@@ -331,6 +341,37 @@ TEST_F(DoorTest, SaysThatASequenceIsTooLong) {
   EXPECT_EQ(run({input("input_ids", many, {2, 41}),
                  input("position_ids", positions, {2, 41})}),
             TRANSOM_OK);
+}
+
+/// As RoBERTa has it: from padding + 1, over the ids that are not padding.
+TEST_F(DoorTest, CountsPositionsOfWhatIsNotPadding) {
+  transom_input_info &info = opened.fake.inputs[FakeLibrary::Positions];
+  info.fallback = TRANSOM_DEFAULT_COUNTED_POSITIONS;
+  info.padding = 4;
+  const Ints &positions = seen[FakeLibrary::Positions];
+  Ints ids = {7, 4, 8, 4, 4, 9}, mask = {1, 1, 1, 1, 0, 1};
+  ASSERT_EQ(run({input("input_ids", ids, {2, 3})}), TRANSOM_OK);
+  EXPECT_THAT(positions, ElementsAre(5, 4, 6, 4, 4, 5));
+  ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
+                 input("attention_mask", mask, {2, 3})}),
+            TRANSOM_OK);
+  EXPECT_THAT(positions, ElementsAre(5, 4, 6, 4, 5));
+  // What is masked is counted, too; a masked first token stands last.
+  mask = {0, 1, 1, 0, 1, 1};
+  ids = {7, 4, 8, 9, 9, 9};
+  ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
+                 input("attention_mask", mask, {2, 3})}),
+            TRANSOM_OK);
+  EXPECT_THAT(positions, ElementsAre(4, 6, 5, 6, 7, 5));
+
+  // 40 positions, of which 5 are not for tokens.
+  Ints many(82, 1);
+  ASSERT_EQ(run({input("input_ids", many, {2, 35})}), TRANSOM_OK);
+  expectFailure(TRANSOM_OUT_OF_RANGE, {input("input_ids", many, {2, 41})},
+                "run: sequence 0: length 41 exceeds the maximum 35 (of "
+                "'position_ids')");
+  many[3] = many[9] = 4;
+  EXPECT_EQ(run({input("input_ids", many, {1, 37})}), TRANSOM_OK);
 }
 
 TEST_F(DoorTest, NamesUnknownInputs) {

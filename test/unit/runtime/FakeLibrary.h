@@ -83,19 +83,48 @@ struct FakeLibrary {
 
   // First, so that a program finds its FakeLibrary.
   transom_library library = {};
-  std::vector<transom_input_info> inputs = {
-      {"input_ids", TRANSOM_I32, TRANSOM_INPUT_VALUES, TRANSOM_DEFAULT_NONE,
-       TRANSOM_TOKENS, 0, idBound},
-      {"token_type_ids", TRANSOM_I32, TRANSOM_INPUT_VALUES,
-       TRANSOM_DEFAULT_ZEROS, TRANSOM_TOKENS, 0, typeBound},
-      {"position_ids", TRANSOM_I32, TRANSOM_INPUT_VALUES,
-       TRANSOM_DEFAULT_POSITIONS, TRANSOM_TOKENS, 0, positionBound},
-      {"offsets", TRANSOM_I32, TRANSOM_INPUT_OFFSETS, 0, TRANSOM_SEQUENCES, 0,
-       0},
-      {"lengths", TRANSOM_I32, TRANSOM_INPUT_KEY_LENGTHS, 0, TRANSOM_SEQUENCES,
-       0, 0},
-      {"first", TRANSOM_I32, TRANSOM_INPUT_TOKEN_ROWS, 0, TRANSOM_SEQUENCES, 0,
-       0}};
+  std::vector<transom_input_info> inputs = {{"input_ids",
+                                             TRANSOM_I32,
+                                             TRANSOM_INPUT_VALUES,
+                                             TRANSOM_DEFAULT_NONE,
+                                             TRANSOM_TOKENS,
+                                             {0},
+                                             idBound},
+                                            {"token_type_ids",
+                                             TRANSOM_I32,
+                                             TRANSOM_INPUT_VALUES,
+                                             TRANSOM_DEFAULT_ZEROS,
+                                             TRANSOM_TOKENS,
+                                             {0},
+                                             typeBound},
+                                            {"position_ids",
+                                             TRANSOM_I32,
+                                             TRANSOM_INPUT_VALUES,
+                                             TRANSOM_DEFAULT_POSITIONS,
+                                             TRANSOM_TOKENS,
+                                             {0},
+                                             positionBound},
+                                            {"offsets",
+                                             TRANSOM_I32,
+                                             TRANSOM_INPUT_OFFSETS,
+                                             0,
+                                             TRANSOM_SEQUENCES,
+                                             {0},
+                                             0},
+                                            {"lengths",
+                                             TRANSOM_I32,
+                                             TRANSOM_INPUT_KEY_LENGTHS,
+                                             0,
+                                             TRANSOM_SEQUENCES,
+                                             {0},
+                                             0},
+                                            {"first",
+                                             TRANSOM_I32,
+                                             TRANSOM_INPUT_TOKEN_ROWS,
+                                             0,
+                                             TRANSOM_SEQUENCES,
+                                             {0},
+                                             0}};
   std::vector<transom_output_info> outputs = {{"tokens",
                                                TRANSOM_F32,
                                                TRANSOM_TOKENS,
@@ -165,8 +194,13 @@ struct FakeLibrary {
   /// Adds an input `positions` and an output `logits` there: twice what
   /// `tokens` has in these rows, in slots of `bytes` a row.
   void addPositions(int64_t bytes = 4 * stride) {
-    inputs.push_back({"positions", TRANSOM_I32, TRANSOM_INPUT_POSITIONS, 0,
-                      TRANSOM_POSITIONS, 0, 0});
+    inputs.push_back({"positions",
+                      TRANSOM_I32,
+                      TRANSOM_INPUT_POSITIONS,
+                      0,
+                      TRANSOM_POSITIONS,
+                      {0},
+                      0});
     outputs.push_back(outputs[0]);
     outputs.back().name = "logits";
     outputs.back().extent = TRANSOM_POSITIONS;

@@ -107,9 +107,13 @@ static int32_t run_program(transom_frame *frame) {
                         frame->extents[TRANSOM_TOKENS], "embeddings");
 }
 
-static const transom_input_info inputs[] = {
-    {"input_ids", TRANSOM_I32, TRANSOM_INPUT_VALUES, TRANSOM_DEFAULT_NONE,
-     TRANSOM_TOKENS, 0, 1000}};
+static const transom_input_info inputs[] = {{"input_ids",
+                                             TRANSOM_I32,
+                                             TRANSOM_INPUT_VALUES,
+                                             TRANSOM_DEFAULT_NONE,
+                                             TRANSOM_TOKENS,
+                                             {0},
+                                             1000}};
 static const transom_output_info outputs[] = {{"last_hidden_state",
                                                TRANSOM_F32,
                                                TRANSOM_TOKENS,
