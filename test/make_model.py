@@ -2,6 +2,8 @@
 
     make_model.py FOLDER [option...]
 
+    --like KIND          a relative of BERT: roberta, distilbert, electra (half
+                         as wide in its embeddings)
     --set KEY=JSON       a key of config.json (JSON: null, 3, "gelu", ...)
     --unset KEY          leaves the key out
     --prefix bert.       before every tensor's name
@@ -39,6 +41,56 @@ CONFIG = {
     "type_vocab_size": 2,
     "vocab_size": 32,
 }
+
+
+# BERT's names, and what others call them, in this order.
+DISTILBERT = {
+    "encoder.layer": "transformer.layer",
+    "attention.self.query": "attention.q_lin",
+    "attention.self.key": "attention.k_lin",
+    "attention.self.value": "attention.v_lin",
+    "attention.output.dense": "attention.out_lin",
+    "attention.output.LayerNorm": "sa_layer_norm",
+    "intermediate.dense": "ffn.lin1",
+    "output.dense": "ffn.lin2",
+    "output.LayerNorm": "output_layer_norm",
+}
+DISTILBERT_KEYS = {
+    "hidden_size": "dim", "intermediate_size": "hidden_dim",
+    "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers",
+    "hidden_act": "activation", "layer_norm_eps": None, "type_vocab_size": None,
+}  # fmt: skip
+
+
+def as_relative(kind, config, tensors):
+    """A BERT's configuration and shapes as those of a relative."""
+    config = {**config, "model_type": kind}
+    if kind == "roberta":
+        config.update(architectures=["RobertaModel"], pad_token_id=1)
+        return config, tensors
+    if kind == "electra":
+        width = config["hidden_size"] // 2
+        config.update(architectures=["ElectraModel"], embedding_size=width)
+        narrow = {
+            name: shape[:-1] + (width,) if name.startswith("embeddings.") else shape
+            for name, shape in tensors.items()
+            if "pooler" not in name
+        }
+        wide = {"weight": (2 * width, width), "bias": (2 * width,)}
+        narrow.update({f"embeddings_project.{n}": s for n, s in wide.items()})
+        return config, narrow
+    assert kind == "distilbert", f"no such relative: {kind}"
+    renamed = {DISTILBERT_KEYS.get(key, key): value for key, value in config.items()}
+    del renamed[None]
+    renamed["architectures"] = ["DistilBertModel"]
+    result = {}
+    for name, shape in tensors.items():
+        if "pooler" in name or "token_type" in name:
+            continue
+        for ours, theirs in DISTILBERT.items():
+            name = name.replace(ours, theirs)
+        result[name] = shape
+    return renamed, result
 
 
 def shapes(config, pooler=True):
@@ -110,6 +162,7 @@ def extents(text):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--like")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--unset", action="append", default=[])
     parser.add_argument("--prefix", default="")
@@ -122,19 +175,23 @@ def main():
     parser.add_argument("--shape", action="append", default=[])
     options = parser.parse_args()
 
-    config = dict(CONFIG)
-    for setting in options.set:
-        key, _, value = setting.partition("=")
-        config[key] = json.loads(value)
+    settings = dict(item.split("=", 1) for item in options.set)
+    settings = {key: json.loads(value) for key, value in settings.items()}
+    config = {**CONFIG, **settings}
     sizes = {key: config[key] if isinstance(config.get(key), int) else default
              for key, default in CONFIG.items()}
+    tensor_shapes = shapes(sizes, not options.no_pooler)
+    if options.like:
+        config, tensor_shapes = as_relative(options.like, config, tensor_shapes)
+        # Sizes were given under BERT's names; other keys are the relative's own.
+        config.update({k: v for k, v in settings.items() if k not in DISTILBERT_KEYS})
     for key in options.unset:
         del config[key]
 
     random = np.random.default_rng(7)
     reshaped = dict(item.split("=") for item in options.shape)
     tensors = {}
-    for name, shape in shapes(sizes, not options.no_pooler).items():
+    for name, shape in tensor_shapes.items():
         shape = extents(reshaped.get(name, "")) or shape
         data = store(values(name, shape, random), options.dtype)
         if options.old_names and "LayerNorm." in name:

@@ -39,16 +39,24 @@ void Config::report(StringRef key, const json::Value &value,
   problems->unsupported(file, key, describe(value), supported, note);
 }
 
-int64_t Config::size(StringRef key, int64_t fallback, int64_t most) {
+int64_t Config::integer(StringRef key, int64_t fallback, int64_t least,
+                        int64_t most) {
   const json::Value *value = find(key);
-  if (!value)
-    return fallback;
-  std::optional<int64_t> number = value->getAsInteger();
-  if (number && *number >= 1 && *number <= most)
+  std::optional<int64_t> number = value ? value->getAsInteger() : fallback;
+  if (number && *number >= least && *number <= most)
     return *number;
-  report(key, *value, "an integer from 1 to " + Twine(most));
+  report(key, value ? *value : json::Value(fallback),
+         "an integer from " + Twine(least) + " to " + Twine(most));
   sizesAreRight = false;
   return fallback;
+}
+
+int64_t Config::size(StringRef key, int64_t fallback, int64_t most) {
+  return integer(key, fallback, 1, most);
+}
+
+int64_t Config::index(StringRef key, int64_t fallback, int64_t end) {
+  return integer(key, fallback, 0, end - 1);
 }
 
 void Config::checkDivides(StringRef partKey, int64_t part, StringRef wholeKey,

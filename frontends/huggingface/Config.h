@@ -37,6 +37,9 @@ public:
   /// An integer in [1, most]; `fallback` if the key is missing.
   int64_t size(llvm::StringRef key, int64_t fallback, int64_t most);
 
+  /// An integer in [0, end); `fallback` if the key is missing.
+  int64_t index(llvm::StringRef key, int64_t fallback, int64_t end);
+
   /// Reports the size `whole` if `part` does not divide it.
   void checkDivides(llvm::StringRef partKey, int64_t part,
                     llvm::StringRef wholeKey, int64_t whole);
@@ -84,6 +87,8 @@ private:
   Config(llvm::json::Object object, Problems &problems)
       : object(std::move(object)), problems(&problems) {}
 
+  int64_t integer(llvm::StringRef key, int64_t fallback, int64_t least,
+                  int64_t most);
   /// The value of `key`, which is then known; null if it is missing.
   const llvm::json::Value *find(llvm::StringRef key);
   size_t indexOf(llvm::StringRef key, llvm::StringRef fallback,

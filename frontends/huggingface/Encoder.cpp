@@ -44,6 +44,7 @@ private:
   double epsilon;
   const Activation &activation;
   bool tiesWords;
+  int64_t padding = -1;
 };
 
 } // namespace
@@ -86,6 +87,11 @@ Encoder::Encoder(const EncoderTable &table, Config &config)
   config.require("is_encoder_decoder", false, "only encoders can be compiled");
   config.require("cross_attention_hidden_size", nullptr,
                  "only encoders can be compiled");
+  if (table.countsPositions)
+    padding = config.index("pad_token_id", table.padding,
+                           std::min(vocabulary, positions));
+  for (const FixedKey &fixed : table.fixedKeys)
+    config.oneOf(fixed.key, fixed.name, llvm::ArrayRef(fixed));
   config.ignore(table.ignoredKeys);
 }
 
@@ -149,7 +155,12 @@ Value Encoder::buildEmbeddings(Value ids, ModelBuilder &builder) const {
                                    tokenTypes, embeddingWidth);
     x = builder.add("embeddings", x, type);
   }
-  Value places = builder.addInput({"position_ids", "positions", positions});
+  Input positionIds{"position_ids", "positions", positions};
+  if (table.countsPositions) {
+    positionIds.fallback = "counted_positions";
+    positionIds.padding = padding;
+  }
+  Value places = builder.addInput(positionIds);
   Value place = builder.embedding("embeddings.position_embeddings", places,
                                   positions, embeddingWidth);
   x = builder.add("embeddings", x, place);

@@ -20,6 +20,11 @@ struct SizeKey {
   int64_t fallback;
 };
 
+struct FixedKey {
+  llvm::StringLiteral key;
+  llvm::StringLiteral name;
+};
+
 /// projection(norm(activation(dense(x)))), where only the projection must be.
 /// A task may have several heads, each with outputs of its own.
 struct Head {
@@ -63,6 +68,12 @@ struct EncoderTable {
   SizeKey embeddingWidth{"", 0};
   llvm::StringLiteral epsilonKey = "layer_norm_eps"; ///< "": always 1e-12
   llvm::StringLiteral activationKey = "hidden_act";
+  /// Positions are those of RoBERTa, which count from "pad_token_id" + 1 and
+  /// leave out the tokens that are padding.
+  bool countsPositions = false;
+  int64_t padding = 0; ///< if "pad_token_id" is missing
+  /// Keys of heads that may have one value only, which is also the default.
+  llvm::ArrayRef<FixedKey> fixedKeys;
   /// No influence on a forward pass, beside `readCommonKeys`.
   llvm::ArrayRef<llvm::StringLiteral> ignoredKeys;
 

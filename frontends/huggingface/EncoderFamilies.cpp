@@ -20,6 +20,38 @@ static std::unique_ptr<Definition> read(Config &config) {
 }
 
 //===----------------------------------------------------------------------===//
+// Heads that all have
+//===----------------------------------------------------------------------===//
+
+/// A class of every token.
+static constexpr Head tokenClassifier = {.task = "token-classification",
+                                         .from = From::Tokens,
+                                         .projection = "classifier",
+                                         .width = Width::Labels,
+                                         .outputs = logits};
+
+/// Where an answer begins and ends.
+static constexpr Head spanClassifier = {.task = "question-answering",
+                                        .from = From::Tokens,
+                                        .projection = "qa_outputs",
+                                        .width = Width::Two,
+                                        .outputs = spanLogits,
+                                        .splitsColumns = true};
+
+/// A class of a sequence, from its first token through a layer in between.
+static constexpr Head sequenceClassifier(StringLiteral dense,
+                                         StringLiteral activation,
+                                         StringLiteral projection) {
+  return {.task = "text-classification",
+          .from = From::FirstToken,
+          .dense = dense,
+          .activation = activation,
+          .projection = projection,
+          .width = Width::Labels,
+          .outputs = logits};
+}
+
+//===----------------------------------------------------------------------===//
 // BERT (Devlin et al. 2018)
 //===----------------------------------------------------------------------===//
 
@@ -46,6 +78,14 @@ static constexpr Head bertNextSentence(StringLiteral task,
           .outputs = outputs};
 }
 
+/// Rates one of several texts, which are sequences of their own.
+static constexpr Head pooledChoice = {.task = "multiple-choice",
+                                      .from = From::Pooler,
+                                      .projection = "classifier",
+                                      .width = Width::One,
+                                      .outputs = logits,
+                                      .splitsColumns = true};
+
 static constexpr Head bertHeads[] = {
     bertDecoder("fill-mask", logits),
     bertDecoder("pretraining", wordLogits),
@@ -56,23 +96,9 @@ static constexpr Head bertHeads[] = {
      .projection = "classifier",
      .width = Width::Labels,
      .outputs = logits},
-    {.task = "token-classification",
-     .from = From::Tokens,
-     .projection = "classifier",
-     .width = Width::Labels,
-     .outputs = logits},
-    {.task = "question-answering",
-     .from = From::Tokens,
-     .projection = "qa_outputs",
-     .width = Width::Two,
-     .outputs = spanLogits,
-     .splitsColumns = true},
-    {.task = "multiple-choice",
-     .from = From::Pooler,
-     .projection = "classifier",
-     .width = Width::One,
-     .outputs = logits,
-     .splitsColumns = true},
+    tokenClassifier,
+    spanClassifier,
+    pooledChoice,
 };
 
 // Dropout is the identity at inference; the rest describes a pooler that
@@ -104,5 +130,188 @@ static constexpr StringLiteral bertOptional[] = {"embeddings.position_ids",
 
 const Family bertFamily = {"bert",    "Bert",       "bert.",
                            bertTasks, bertOptional, read<bertTable>};
+
+//===----------------------------------------------------------------------===//
+// RoBERTa (Liu et al. 2019), and others that are RoBERTa in other languages
+//===----------------------------------------------------------------------===//
+
+static constexpr Head robertaHeads[] = {
+    {.task = "fill-mask",
+     .from = From::Tokens,
+     .dense = "lm_head.dense",
+     .activation = "gelu",
+     .norm = "lm_head.layer_norm",
+     .projection = "lm_head.decoder",
+     .width = Width::Vocabulary,
+     .bias = "lm_head.bias",
+     .outputs = logits},
+    sequenceClassifier("classifier.dense", "tanh", "classifier.out_proj"),
+    tokenClassifier,
+    spanClassifier,
+    pooledChoice,
+};
+
+static constexpr EncoderTable robertaTable = {
+    .vocabulary = {"vocab_size", 50265},
+    .countsPositions = true,
+    .padding = 1,
+    .ignoredKeys = bertIgnored,
+    .taskHeads = robertaHeads};
+// They differ in the default of one key.
+static constexpr EncoderTable multilingualTable = {.countsPositions = true,
+                                                   .padding = 1,
+                                                   .ignoredKeys = bertIgnored,
+                                                   .taskHeads = robertaHeads};
+
+static constexpr StringLiteral commonTasks[] = {
+    "feature-extraction",   "fill-mask",          "text-classification",
+    "token-classification", "question-answering", "multiple-choice",
+};
+static constexpr StringLiteral robertaOptional[] = {"embeddings.position_ids",
+                                                    "embeddings.token_type_ids",
+                                                    "pooler.",
+                                                    "lm_head.",
+                                                    "classifier.",
+                                                    "qa_outputs."};
+
+const Family robertaFamily = {"roberta",   "Roberta",       "roberta.",
+                              commonTasks, robertaOptional, read<robertaTable>};
+const Family camembertFamily = {"camembert",     "Camembert",
+                                "roberta.",      commonTasks,
+                                robertaOptional, read<multilingualTable>};
+const Family xlmRobertaFamily = {"xlm-roberta",   "XLMRoberta",
+                                 "roberta.",      commonTasks,
+                                 robertaOptional, read<multilingualTable>};
+
+//===----------------------------------------------------------------------===//
+// DistilBERT (Sanh et al. 2019): no token types, no pooler
+//===----------------------------------------------------------------------===//
+
+static constexpr Head distilbertHeads[] = {
+    {.task = "fill-mask",
+     .from = From::Tokens,
+     .dense = "vocab_transform",
+     .norm = "vocab_layer_norm",
+     .projection = "vocab_projector",
+     .width = Width::Vocabulary,
+     .outputs = logits},
+    sequenceClassifier("pre_classifier", "relu", "classifier"),
+    tokenClassifier,
+    spanClassifier,
+    {.task = "multiple-choice",
+     .from = From::FirstToken,
+     .dense = "pre_classifier",
+     .activation = "relu",
+     .projection = "classifier",
+     .width = Width::One,
+     .outputs = logits,
+     .splitsColumns = true},
+};
+
+// Sinusoids are in the checkpoint's table, as learned positions are.
+static constexpr StringLiteral distilbertIgnored[] = {
+    "attention_dropout",    "dropout",     "qa_dropout", "seq_classif_dropout",
+    "sinusoidal_pos_embds", "tie_weights_"};
+
+static constexpr EncoderTable distilbertTable = {
+    .width = {"dim", 768},
+    .layers = {"n_layers", 6},
+    .heads = {"n_heads", 12},
+    .feedForward = {"hidden_dim", 3072},
+    .tokenTypes = {"", 0},
+    .epsilonKey = "",
+    .activationKey = "activation",
+    .ignoredKeys = distilbertIgnored,
+    .layer = "transformer.layer",
+    .query = "attention.q_lin",
+    .key = "attention.k_lin",
+    .value = "attention.v_lin",
+    .attention = "attention",
+    .attentionOutput = "attention.out_lin",
+    .attentionNorm = "sa_layer_norm",
+    .intermediate = "ffn.lin1",
+    .activation = "ffn.activation",
+    .output = "ffn.lin2",
+    .outputNorm = "output_layer_norm",
+    .taskHeads = distilbertHeads};
+
+static constexpr StringLiteral distilbertOptional[] = {
+    "embeddings.position_ids", "vocab_", "pre_classifier.", "classifier.",
+    "qa_outputs."};
+
+const Family distilbertFamily = {"distilbert",       "DistilBert",
+                                 "distilbert.",      commonTasks,
+                                 distilbertOptional, read<distilbertTable>};
+
+//===----------------------------------------------------------------------===//
+// ELECTRA (Clark et al. 2020): narrow embeddings, no pooler
+//===----------------------------------------------------------------------===//
+
+static constexpr Head electraHeads[] = {
+    {.task = "fill-mask",
+     .from = From::Tokens,
+     .dense = "generator_predictions.dense",
+     .activation = "gelu",
+     .norm = "generator_predictions.LayerNorm",
+     .projection = "generator_lm_head",
+     .width = Width::Vocabulary,
+     .outputs = logits},
+    // Which tokens the generator has replaced.
+    {.task = "pretraining",
+     .from = From::Tokens,
+     .dense = "discriminator_predictions.dense",
+     .projection = "discriminator_predictions.dense_prediction",
+     .width = Width::One,
+     .outputs = logits,
+     .splitsColumns = true},
+    sequenceClassifier("classifier.dense", "gelu", "classifier.out_proj"),
+    tokenClassifier,
+    spanClassifier,
+    {.task = "multiple-choice",
+     .from = From::FirstToken,
+     .dense = "sequence_summary.summary",
+     .activation = "gelu",
+     .projection = "classifier",
+     .width = Width::One,
+     .outputs = logits,
+     .splitsColumns = true},
+};
+
+// How choices are summarised.
+static constexpr FixedKey electraFixed[] = {{"summary_type", "first"},
+                                            {"summary_activation", "gelu"}};
+// Without the projection of a summary, its tensors are missing.
+static constexpr StringLiteral electraIgnored[] = {
+    "attention_probs_dropout_prob", "classifier_dropout", "hidden_dropout_prob",
+    "summary_last_dropout", "summary_use_proj"};
+
+static constexpr EncoderTable electraTable = {
+    .width = {"hidden_size", 256},
+    .heads = {"num_attention_heads", 4},
+    .feedForward = {"intermediate_size", 1024},
+    .embeddingWidth = {"embedding_size", 128},
+    .fixedKeys = electraFixed,
+    .ignoredKeys = electraIgnored,
+    .taskHeads = electraHeads};
+
+static constexpr StringLiteral electraTasks[] = {
+    "feature-extraction",   "fill-mask",
+    "pretraining",          "text-classification",
+    "token-classification", "question-answering",
+    "multiple-choice",
+};
+static constexpr StringLiteral electraOptional[] = {
+    "embeddings.position_ids",
+    "embeddings.token_type_ids",
+    "generator_predictions.",
+    "generator_lm_head.",
+    "discriminator_predictions.",
+    "classifier.",
+    "qa_outputs.",
+    "sequence_summary."};
+
+const Family electraFamily = {"electra",       "Electra",
+                              "electra.",      electraTasks,
+                              electraOptional, read<electraTable>};
 
 } // namespace transom::huggingface

@@ -7,7 +7,9 @@ using namespace llvm;
 namespace transom::huggingface {
 
 ArrayRef<const Family *> families() {
-  static const Family *const table[] = {&bertFamily};
+  static const Family *const table[] = {&bertFamily,       &robertaFamily,
+                                        &distilbertFamily, &electraFamily,
+                                        &camembertFamily,  &xlmRobertaFamily};
   return table;
 }
 

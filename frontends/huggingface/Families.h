@@ -47,6 +47,11 @@ struct Family {
 
 // Encoders, described in EncoderFamilies.cpp.
 extern const Family bertFamily;
+extern const Family camembertFamily;
+extern const Family distilbertFamily;
+extern const Family electraFamily;
+extern const Family robertaFamily;
+extern const Family xlmRobertaFamily;
 
 llvm::ArrayRef<const Family *> families();
 

@@ -78,6 +78,9 @@ Value ModelBuilder::addInput(const Input &input) {
   if (input.bound != 0)
     attributes.push_back(builder.getNamedAttr(
         "transformer.bound", builder.getI64IntegerAttr(input.bound)));
+  if (input.padding >= 0)
+    attributes.push_back(builder.getNamedAttr(
+        "transformer.padding_id", builder.getI64IntegerAttr(input.padding)));
   if (!input.role.empty())
     attributes.push_back(builder.getNamedAttr(
         "transformer.role", builder.getStringAttr(input.role)));

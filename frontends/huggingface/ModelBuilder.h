@@ -26,12 +26,14 @@ namespace transom::huggingface {
 /// An argument [batch, length] of 32-bit integers.
 struct Input {
   llvm::StringLiteral name;
-  /// What stands in for it: "zeros", "ones", "positions", or "" if the caller
-  /// has to give it.
+  /// What stands in for it: "zeros", "ones", "positions", "counted_positions",
+  /// or "" if the caller has to give it.
   llvm::StringLiteral fallback = "";
   /// Values lie in [0, bound); 0: any.
   int64_t bound = 0;
   llvm::StringLiteral role = "";
+  /// With "counted_positions": the id that is not counted.
+  int64_t padding = -1;
 };
 
 /// The nonlinearities that we have ops for, by their names in config.json.

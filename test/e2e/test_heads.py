@@ -32,7 +32,40 @@ BERT_SIZES = dict(
     intermediate_size=111, max_position_embeddings=40, type_vocab_size=3,
 )  # fmt: skip
 
+COMMON = {
+    "ForMaskedLM": ("fill-mask", ["logits"]),
+    "ForSequenceClassification": ("text-classification", ["logits"]),
+    "ForTokenClassification": ("token-classification", ["logits"]),
+    "ForQuestionAnswering": ("question-answering", ["start_logits", "end_logits"]),
+    "ForMultipleChoice": ("multiple-choice", ["logits"]),
+}
+DISTILBERT_SIZES = dict(
+    vocab_size=97, dim=60, n_layers=2, n_heads=5, hidden_dim=111,
+    max_position_embeddings=40,
+)  # fmt: skip
+# Padding is neither the first id nor the default.
+ROBERTA_SIZES = dict(BERT_SIZES, pad_token_id=3, type_vocab_size=1)
+
 HEADS = {name: (*what, BERT_SIZES) for name, what in BERT.items()}
+for family, sizes in {
+    "Roberta": ROBERTA_SIZES,
+    "XLMRoberta": ROBERTA_SIZES,
+    "Camembert": dict(ROBERTA_SIZES, type_vocab_size=2),
+    "DistilBert": DISTILBERT_SIZES,
+    "Electra": dict(BERT_SIZES, embedding_size=23),
+}.items():
+    HEADS.update({family + name: (*what, sizes) for name, what in COMMON.items()})
+HEADS["ElectraForPreTraining"] = ("pretraining", ["logits"], HEADS["ElectraForMaskedLM"][2])
+
+# Base models, and their outputs.
+ENCODERS = {
+    "BertModel": (["last_hidden_state", "pooler_output"], BERT_SIZES),
+    "RobertaModel": (["last_hidden_state", "pooler_output"], ROBERTA_SIZES),
+    "XLMRobertaModel": (["last_hidden_state", "pooler_output"], ROBERTA_SIZES),
+    "CamembertModel": (["last_hidden_state", "pooler_output"], ROBERTA_SIZES),
+    "DistilBertModel": (["last_hidden_state"], DISTILBERT_SIZES),
+    "ElectraModel": (["last_hidden_state"], dict(BERT_SIZES, embedding_size=23)),
+}
 
 
 def make(folder, name, seed=0, **config):
@@ -157,6 +190,53 @@ def test_head(name, tmp_path, compile_folder):
     check_model(model, library, outputs)
 
 
+@pytest.mark.parametrize("name", ENCODERS)
+def test_encoder(name, tmp_path, compile_folder):
+    outputs, config = ENCODERS[name]
+    model = make(tmp_path, name, **config)
+    library = transom.load(compile_folder(tmp_path))
+    assert library.task == "feature-extraction"
+    assert list(library.outputs) == outputs
+    check_model(model, library, outputs)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu_new"])
+@pytest.mark.parametrize(
+    "name", ["DistilBertForMaskedLM", "ElectraForMaskedLM", "ElectraForPreTraining"]
+)
+def test_activation_of_a_head(name, activation, tmp_path, compile_folder):
+    """Some heads take the encoder's, some have their own."""
+    _, outputs, config = HEADS[name]
+    key = "activation" if "Distil" in name else "hidden_act"
+    model = make(tmp_path, name, **{**config, key: activation})
+    check_model(model, transom.load(compile_folder(tmp_path)), outputs)
+
+
+def test_embeddings_that_are_as_wide_as_the_rest(tmp_path, compile_folder):
+    """ELECTRA's large models project nothing."""
+    model = make(tmp_path, "ElectraForMaskedLM", embedding_size=60, **BERT_SIZES)
+    check_model(model, transom.load(compile_folder(tmp_path)), ["logits"])
+
+
+def test_positions_count_what_is_not_padding(tmp_path, compile_folder):
+    """RoBERTa's, whatever the mask says: holes, and padding that is attended."""
+    model = make(tmp_path, "RobertaModel", **ROBERTA_SIZES)
+    library = transom.load(compile_folder(tmp_path))
+    ids = np.array([[9, 3, 8, 7, 3, 3, 6], [3, 3, 5, 4, 3, 20, 21]])
+    mask = np.array([[1, 1, 0, 1, 0, 1, 1], [0, 1, 1, 1, 1, 0, 1]])
+    outputs = ["last_hidden_state", "pooler_output"]
+    for inputs in ({"input_ids": ids}, {"input_ids": ids, "attention_mask": mask}):
+        check(library(**inputs), reference(model, outputs, **inputs),
+              inputs.get("attention_mask", np.ones(ids.shape)))  # fmt: skip
+    places = np.array([[0, 1, 2, 3, 39, 38, 2], [5, 5, 5, 5, 6, 7, 8]])
+    want = reference(model, outputs, input_ids=ids, position_ids=places)
+    check(library(input_ids=ids, position_ids=places), want, np.ones(ids.shape))
+    # 40 positions, four of which are not for tokens.
+    assert library(input_ids=[[9] * 36])["pooler_output"].shape == (1, 60)
+    with pytest.raises(ValueError, match="length 37 exceeds the maximum 36"):
+        library(input_ids=[[9] * 37])
+
+
 @pytest.mark.parametrize("labels", [1, 2, 5])
 @pytest.mark.parametrize(
     "problem", ["regression", "single_label_classification", "multi_label_classification"]
@@ -175,9 +255,18 @@ def test_labels(labels, problem, tmp_path, compile_folder):
     check_model(model, library, ["logits"])
 
 
-@pytest.mark.parametrize("name", ["BertForMaskedLM", "BertForPreTraining"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "BertForMaskedLM",
+        "BertForPreTraining",
+        "RobertaForMaskedLM",
+        "DistilBertForMaskedLM",
+        "ElectraForMaskedLM",
+    ],
+)
 def test_untied_decoder(name, tmp_path, compile_folder):
-    model = make(tmp_path, name, tie_word_embeddings=False, **BERT_SIZES)
+    model = make(tmp_path, name, tie_word_embeddings=False, **HEADS[name][2])
     decoder, table = model.get_output_embeddings(), model.get_input_embeddings()
     assert not torch.equal(decoder.weight, table.weight)
     check_model(model, transom.load(compile_folder(tmp_path)), HEADS[name][1])
