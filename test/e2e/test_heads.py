@@ -2,6 +2,7 @@
 shapes, ragged and padded, and the trained models of examples/models."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -235,6 +236,32 @@ def test_positions_count_what_is_not_padding(tmp_path, compile_folder):
     assert library(input_ids=[[9] * 36])["pooler_output"].shape == (1, 60)
     with pytest.raises(ValueError, match="length 37 exceeds the maximum 36"):
         library(input_ids=[[9] * 37])
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_every_stage(name, tmp_path):
+    """`transom verify`: passes and library against the definition."""
+    make(tmp_path, name, **HEADS[name][2])
+    command = [transom.compiler(), "verify", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    errors = [line.split()[1:] for line in result.stdout.splitlines()[1:]]
+    assert [len(line) for line in errors] == [len(HEADS[name][1])] * 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["RobertaForMaskedLM", "DistilBertForMaskedLM", "ElectraForMaskedLM"],
+)
+def test_words_at_positions(name, tmp_path, compile_folder):
+    make(tmp_path, name, **HEADS[name][2])
+    library = transom.load(compile_folder(tmp_path))
+    ids = [[9, 8, 7], [20, 21], [6, 5, 9, 10]]
+    every = library(input_ids=ids)["logits"]
+    some = library(input_ids=ids, positions=[[2], [], [0, 3]])["logits"]
+    np.testing.assert_array_equal(some[0], every[0][[2]])
+    assert len(some[1]) == 0
+    np.testing.assert_array_equal(some[2], every[2][[0, 3]])
 
 
 @pytest.mark.parametrize("labels", [1, 2, 5])
