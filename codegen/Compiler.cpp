@@ -34,7 +34,6 @@
 using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
-namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;
 
 void transom::codegen::registerCodegenDialects(DialectRegistry &registry) {

@@ -222,7 +222,7 @@ void ObjectCache::store(llvm::StringRef key,
     if (!code)
       code = fs::rename(temporary, file);
     if (code)
-      fs::remove(temporary);
+      (void)fs::remove(temporary);
   }
   if (code)
     storeError = code.value();

@@ -21,7 +21,7 @@ struct Scratch {
   /// much again for its header.
   static constexpr size_t alignment = 128;
   /// For the headers of a task's blocks.
-  static constexpr size_t slack = 16 * 2 * alignment;
+  static constexpr size_t slack = size_t(32) * alignment;
 
   void reset(uint8_t *memory, size_t size) {
     base = memory;

@@ -82,8 +82,8 @@ transom_status runProgram(transom_session &session) {
   frame.arena = session.arena.base;
   frame.inputs = session.door.inputs;
   frame.outputs = session.outputs;
-  for (int i = 0; i < TRANSOM_EXTENTS; ++i)
-    frame.extents[i] = 0;
+  for (int64_t &extent : frame.extents)
+    extent = 0;
   frame.extents[TRANSOM_TOKENS] = session.door.numRows;
   frame.extents[TRANSOM_SEQUENCES] = session.request.sequences;
   frame.extents[TRANSOM_POSITIONS] = session.door.numPositions;

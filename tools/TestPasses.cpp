@@ -72,7 +72,8 @@ public:
   int64_t get(StringRef name) {
     auto [known, isNew] = sizes.try_emplace(name, 1);
     if (isNew && round > 0)
-      known->second = 2 + (3 * round + 2 * (sizes.size() - 1)) % 11;
+      known->second =
+          2 + (int64_t(3) * round + 2 * (int64_t(sizes.size()) - 1)) % 11;
     return known->second;
   }
 

@@ -293,7 +293,7 @@ public:
     int64_t perKey = 2 * tiles.depth + 2 * tiles.rows;
     kernel.scratchBytesPerKey = perKey * static_cast<int64_t>(sizeof(float));
     kernel.scratchBytes = scratchOf(perKey * tiles.keys) + 8 * scratchOf(0) +
-                          2 * scratchOf(tiles.rows * tiles.depth);
+                          2 * scratchOf(int64_t(tiles.rows) * tiles.depth);
     kernel.flopsPerPair =
         4.0 * static_cast<double>(attention.heads * attention.headDim);
     kernel.variants = {{"",

@@ -74,7 +74,7 @@ void compile(const Family &family, const KernelSpec &spec,
     if (options.schedule)
       function->schedule(machine);
     std::string &name = kernel.variants[v].symbol;
-    name = symbol + name;
+    name.insert(0, symbol);
     modules.push_back(
         Halide::Pipeline(function->results())
             .compile_to_module(function->arguments(), name, target,

@@ -59,7 +59,7 @@ llvm::Error Linker::run(llvm::ArrayRef<std::string> arguments) const {
   if (std::error_code code =
           fs::createTemporaryFile("transom-link", "log", log))
     return writeError("transom-link.log", code);
-  llvm::scope_exit remove([&] { fs::remove(log); });
+  llvm::scope_exit remove([&] { (void)fs::remove(log); });
 
   std::vector<llvm::StringRef> command = {program};
   command.insert(command.end(), arguments.begin(), arguments.end());
@@ -103,7 +103,7 @@ llvm::Error Linker::linkShared(llvm::ArrayRef<std::string> objects,
   if (std::error_code code =
           fs::createTemporaryFile("transom-exports", "map", descriptor, script))
     return writeError("transom-exports.map", code);
-  llvm::scope_exit remove([&] { fs::remove(script); });
+  llvm::scope_exit remove([&] { (void)fs::remove(script); });
   {
     llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
     stream << "{ global: " << llvm::join(exports, "; ") << "; local: *; };\n";

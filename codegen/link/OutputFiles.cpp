@@ -21,11 +21,11 @@ OutputFiles::~OutputFiles() {
   if (committed)
     return;
   for (const File &file : files) {
-    fs::remove(file.renamed ? file.path : file.temporary);
+    (void)fs::remove(file.renamed ? file.path : file.temporary);
     llvm::sys::DontRemoveFileOnSignal(file.temporary);
   }
   for (const std::string &folder : llvm::reverse(folders))
-    fs::remove(folder); // Refused by the system unless it is empty.
+    (void)fs::remove(folder); // Refused by the system unless it is empty.
 }
 
 llvm::Error OutputFiles::createFolder(llvm::StringRef folder) {

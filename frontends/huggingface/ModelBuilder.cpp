@@ -188,7 +188,8 @@ Value ModelBuilder::activation(StringRef name, const Activation &activation,
 Value ModelBuilder::attention(StringRef name, Value query, Value key,
                               Value value, Value mask, int64_t heads) {
   Location loc = at(name);
-  float scaling = 1.0 / std::sqrt(double(widthOf(query) / heads));
+  int64_t headDim = widthOf(query) / heads;
+  float scaling = 1.0 / std::sqrt(double(headDim));
   query = SplitHeadsOp::create(builder, loc, query, heads);
   key = SplitHeadsOp::create(builder, loc, key, heads);
   value = SplitHeadsOp::create(builder, loc, value, heads);

@@ -66,7 +66,10 @@ static int run() {
     outs() << '\n';
   }
   uint64_t size = 0;
-  sys::fs::file_size(path, size);
+  if (std::error_code code = sys::fs::file_size(path, size)) {
+    errs() << "error: " << path << ": " << code.message() << '\n';
+    return 1;
+  }
   outs() << left_justify("library", 10) << size << " bytes\n";
   outs() << left_justify("weights", 10)
          << metadata.getInteger("weights_bytes").value_or(0) << " bytes, hash "

@@ -40,7 +40,7 @@ Expected<Library> Library::load(StringRef path) {
     return failure("no such file");
   // Without a slash, dlopen would search the system's folders.
   SmallString<128> absolute(path);
-  sys::fs::make_absolute(absolute);
+  (void)sys::fs::make_absolute(absolute);
   void *handle = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle)
     return failure(Twine("not a library that can be loaded: ") + dlerror());

@@ -94,7 +94,7 @@ static Error parseHeader(StringRef header, NpyArray &array) {
 Expected<NpyArray> parseNpy(StringRef bytes) {
   if (!bytes.consume_front(magic) || bytes.size() < 4)
     return createStringError("not a file of numpy.save");
-  int version = bytes[0];
+  int version = static_cast<unsigned char>(bytes[0]);
   if (version < 1 || version > 3)
     return createStringError("version %d of the format; supported: 1, 2, 3",
                              version);

@@ -79,7 +79,7 @@ public:
   }
   ~TemporaryFolder() {
     if (!path.empty())
-      sys::fs::remove_directories(path);
+      (void)sys::fs::remove_directories(path);
   }
   std::string file(StringRef name) const {
     SmallString<128> result(path);
