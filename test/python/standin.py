@@ -1,4 +1,4 @@
-"""Stands in for a library whose task can't be compiled yet.
+"""Stands in for a library where a test counts its calls.
 
 It has what pipelines use of `transom.Library`, and transformers' numbers: each
 sequence is run alone, as transformers' pipelines run it.

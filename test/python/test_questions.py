@@ -8,7 +8,6 @@ import pytest
 import torch
 import transformers
 from conftest import MODELS
-from standin import StandIn
 from test_pipelines import equal
 
 import transom
@@ -48,12 +47,14 @@ def test_question_answering_refuses_options(answers):
         answers(question=["who?", "what?"], context=["i"])
 
 
-def test_next_sentence_prediction():
-    library = StandIn(MODELS / "bert-shakespeare", "pretraining")
+def test_next_sentence_prediction(compiled):
+    folder = MODELS / "bert-shakespeare"
+    library = compiled(folder, "pretraining")
+    model = transformers.BertForPreTraining.from_pretrained(folder).eval()
     pair = ("my lord of york", "i will go to the king.")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(library.path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     with torch.no_grad():
-        logits = library.model(**tokenizer(*pair, return_tensors="pt"))
+        logits = model(**tokenizer(*pair, return_tensors="pt"))
     want = logits.seq_relationship_logits[0].softmax(-1).tolist()
     pipe = transom.pipeline("next-sentence-prediction", library)
     item = {"text": pair[0], "text_pair": pair[1]}
@@ -64,13 +65,16 @@ def test_next_sentence_prediction():
         pipe(pair[0])
 
 
-def test_multiple_choice(tmp_path):
+def test_multiple_choice(tmp_path, compiled):
     config = transformers.BertConfig.from_pretrained(MODELS / "bert-shakespeare")
     torch.manual_seed(0)
     model = transformers.BertForMultipleChoice(config).eval()
-    library = StandIn(MODELS / "bert-shakespeare", "multiple-choice", model)
+    model.save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((MODELS / "bert-speaker" / name).read_bytes())
+    library = compiled(tmp_path, "multiple-choice")
     item = {"text": "i will go", "choices": ["to the king", "home, my good lord", "o"]}
-    tokenizer = transformers.AutoTokenizer.from_pretrained(library.path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     pairs = tokenizer(
         [item["text"]] * 3, item["choices"], padding=True, return_tensors="pt"
     )
