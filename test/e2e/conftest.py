@@ -34,9 +34,21 @@ def rms_error(got, want):
     return np.abs(got - want).max() / np.sqrt((want**2).mean())
 
 
+def spread(model, seed):
+    """Draws the parameters anew, so that biases and norms are not 0 and 1, and
+    a library that forgets one shows it."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        if parameter.ndim == 1:
+            parameter += 0.2 * noise
+        else:
+            # 0.02 leaves attention all but uniform: nothing would depend on it.
+            parameter.copy_(noise * 1.5 / parameter.shape[-1] ** 0.5)
+
+
 def make_bert(folder, seed=0, pooler=True, dtype=None, shards=None, **config):
-    """Writes a random BertModel whose biases and norms are not 0 and 1, so that
-    a library that forgets one shows it; returns the model."""
+    """Writes a random BertModel and returns it."""
     settings = dict(
         vocab_size=97, hidden_size=64, num_hidden_layers=2,
         num_attention_heads=4, intermediate_size=128,
@@ -47,14 +59,7 @@ def make_bert(folder, seed=0, pooler=True, dtype=None, shards=None, **config):
     model = transformers.BertModel(
         transformers.BertConfig(**settings), add_pooling_layer=pooler
     ).eval()
-    generator = torch.Generator().manual_seed(seed + 1)
-    for parameter in model.parameters():
-        noise = torch.randn(parameter.shape, generator=generator)
-        if parameter.ndim == 1:
-            parameter += 0.2 * noise
-        else:
-            # 0.02 leaves attention all but uniform: nothing would depend on it.
-            parameter.copy_(noise * 1.5 / parameter.shape[-1] ** 0.5)
+    spread(model, seed + 1)
     if dtype is not None:
         model = model.to(dtype)
     options = {"max_shard_size": shards} if shards else {}

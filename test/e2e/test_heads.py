@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import ROOT, rms_error
+from conftest import ROOT, rms_error, spread
 
 import transom
 
@@ -70,18 +70,11 @@ ENCODERS = {
 
 
 def make(folder, name, seed=0, **config):
-    """Writes a random model of the class `name`, whose biases and norms are not
-    0 and 1; returns it."""
+    """Writes a random model of the class `name` and returns it."""
     cls = getattr(transformers, name)
     torch.manual_seed(seed)
     model = cls(cls.config_class(**config)).eval()
-    generator = torch.Generator().manual_seed(seed + 1)
-    for parameter in model.parameters():
-        noise = torch.randn(parameter.shape, generator=generator)
-        if parameter.ndim == 1:
-            parameter += 0.2 * noise
-        else:
-            parameter.copy_(noise * 1.5 / parameter.shape[-1] ** 0.5)
+    spread(model, seed + 1)
     model.save_pretrained(folder)
     return model
 
