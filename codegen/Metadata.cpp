@@ -2,6 +2,8 @@
 
 #include "codegen/Metadata.h"
 
+#include "ir/Transformer/ModelAttributes.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
 
@@ -76,7 +78,8 @@ transom::codegen::libraryMetadata(ModuleOp module, const Interface &interface,
                                   StringRef name, const Machine &machine,
                                   uint64_t weightsHash, int64_t weightsBytes) {
   json::Object object;
-  if (auto text = module->getAttrOfType<StringAttr>("transformer.metadata")) {
+  if (auto text =
+          module->getAttrOfType<StringAttr>(transformer::metadataAttr)) {
     llvm::Expected<json::Value> value = json::parse(text.getValue());
     if (!value)
       return module.emitError() << "'transformer.metadata' is not JSON: "

@@ -142,8 +142,8 @@ private:
 /// operand of their kernel.
 LogicalResult Planner::findRows() {
   for (BlockArgument argument : function.getArguments()) {
-    auto dims = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
-                                                     "transformer.dims");
+    auto dims = function.getArgAttrOfType<ArrayAttr>(
+        argument.getArgNumber(), transom::transformer::dimsAttr);
     auto name =
         dims && !dims.empty() ? dyn_cast<StringAttr>(dims[0]) : StringAttr();
     std::optional<Rows> found = name ? parseRows(name) : std::nullopt;

@@ -33,11 +33,6 @@ using namespace transom::transformer;
 
 namespace {
 
-constexpr llvm::StringLiteral nameAttr = "transformer.name";
-constexpr llvm::StringLiteral dimsAttr = "transformer.dims";
-constexpr llvm::StringLiteral roleAttr = "transformer.role";
-constexpr llvm::StringLiteral indexAttr = "transformer.token_index";
-
 /// What becomes of a value of the padded function.
 struct Packed {
   enum Kind {
@@ -163,8 +158,8 @@ Value Packer::addArgument(llvm::StringRef name, llvm::StringRef role,
       builder.getNamedAttr(nameAttr, builder.getStringAttr(name)),
       builder.getNamedAttr(roleAttr, builder.getStringAttr(role))};
   if (index)
-    attributes.push_back(
-        builder.getNamedAttr(indexAttr, builder.getI64IntegerAttr(*index)));
+    attributes.push_back(builder.getNamedAttr(
+        tokenIndexAttr, builder.getI64IntegerAttr(*index)));
   argumentAttrs.push_back(builder.getDictionaryAttr(attributes));
   return packed->addArgument(
       RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type()),

@@ -28,10 +28,6 @@ using namespace transom::transformer;
 
 namespace {
 
-constexpr llvm::StringLiteral markAttr = "transformer.select_positions";
-constexpr llvm::StringLiteral nameAttr = "transformer.name";
-constexpr llvm::StringLiteral dimsAttr = "transformer.dims";
-constexpr llvm::StringLiteral roleAttr = "transformer.role";
 /// Name and role of the argument, and name of its dimension.
 constexpr llvm::StringLiteral positions = "positions";
 
@@ -92,18 +88,20 @@ private:
 
 LogicalResult Selector::findResults() {
   for (unsigned number = 0; number < function.getNumResults(); ++number) {
-    if (!function.getResultAttr(number, markAttr))
+    if (!function.getResultAttr(number, selectPositionsAttr))
       continue;
     auto dims = function.getResultAttrOfType<ArrayAttr>(number, dimsAttr);
     auto tokens = StringAttr::get(function.getContext(), "tokens");
     if (!dims || dims.empty() || dims[0] != tokens)
       return function.emitOpError()
              << "result " << number << " expects '" << dimsAttr
-             << "' to begin with \"tokens\" for '" << markAttr << "'";
+             << "' to begin with \"tokens\" for '" << selectPositionsAttr
+             << "'";
     if (!isTable(terminator->getOperand(number)))
       return function.emitOpError()
-             << "result " << number << " expects rows of f32 for '" << markAttr
-             << "', got " << function.getResultTypes()[number];
+             << "result " << number << " expects rows of f32 for '"
+             << selectPositionsAttr << "', got "
+             << function.getResultTypes()[number];
     results.push_back(number);
   }
   if (results.empty())
@@ -113,7 +111,7 @@ LogicalResult Selector::findResults() {
       if (name.getValue() == positions)
         return function.emitOpError()
                << "argument " << number << " expects another name than \""
-               << positions << "\", which '" << markAttr << "' adds";
+               << positions << "\", which '" << selectPositionsAttr << "' adds";
   return success();
 }
 
@@ -174,7 +172,8 @@ void Selector::addArgument() {
     SmallVector<Attribute> names(dims.getValue());
     names[0] = builder.getStringAttr(positions);
     function.setResultAttr(result, dimsAttr, builder.getArrayAttr(names));
-    function.removeResultAttr(result, builder.getStringAttr(markAttr));
+    function.removeResultAttr(result,
+                              builder.getStringAttr(selectPositionsAttr));
   }
 }
 

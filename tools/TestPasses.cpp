@@ -92,9 +92,9 @@ SmallVector<Tensor> makeArguments(func::FuncOp function, int64_t round) {
     unsigned number = argument.getArgNumber();
     auto type = cast<RankedTensorType>(argument.getType());
     auto dims =
-        function.getArgAttrOfType<ArrayAttr>(number, "transformer.dims");
+        function.getArgAttrOfType<ArrayAttr>(number, transformer::dimsAttr);
     auto bound =
-        function.getArgAttrOfType<IntegerAttr>(number, "transformer.bound");
+        function.getArgAttrOfType<IntegerAttr>(number, transformer::boundAttr);
     SmallVector<int64_t> shape(type.getShape());
     for (auto [axis, extent] : llvm::enumerate(shape))
       if (ShapedType::isDynamic(extent))

@@ -2,6 +2,7 @@
 
 #include "codegen/host/Interface.h"
 #include "codegen/kernels/KernelSpec.h"
+#include "ir/Transformer/ModelAttributes.h"
 
 #include "llvm/ADT/StringSwitch.h"
 
@@ -30,8 +31,8 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
   DictionaryAttr attributes =
       function_interface_impl::getArgAttrDict(program, index);
   InterfaceInput input = {};
-  StringRef role = textOf(attributes, "transformer.role");
-  StringRef name = textOf(attributes, "transformer.name");
+  StringRef role = textOf(attributes, transformer::roleAttr);
+  StringRef name = textOf(attributes, transformer::nameAttr);
   input.name = (name.empty() ? role : name).str();
   if (input.name.empty())
     return program.emitOpError()
@@ -60,7 +61,7 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
               "\"token_rows\" or \"positions\", got \""
            << role << "\"";
   input.info.role = *roleValue;
-  StringRef fallback = textOf(attributes, "transformer.default");
+  StringRef fallback = textOf(attributes, transformer::defaultAttr);
   std::optional<int> fallbackValue =
       llvm::StringSwitch<std::optional<int>>(fallback)
           .Case("", TRANSOM_DEFAULT_NONE)
@@ -78,7 +79,7 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
   input.info.fallback = *fallbackValue;
   if (input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS) {
     std::optional<int64_t> padding =
-        numberOf(attributes, "transformer.padding_id");
+        numberOf(attributes, transformer::paddingIdAttr);
     if (!padding || *padding < 0 ||
         *padding > std::numeric_limits<int32_t>::max())
       return program.emitOpError()
@@ -87,9 +88,9 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
     input.info.padding = *padding;
   } else {
     input.info.token_index =
-        numberOf(attributes, "transformer.token_index").value_or(0);
+        numberOf(attributes, transformer::tokenIndexAttr).value_or(0);
   }
-  input.info.bound = numberOf(attributes, "transformer.bound").value_or(0);
+  input.info.bound = numberOf(attributes, transformer::boundAttr).value_or(0);
   return input;
 }
 
@@ -99,7 +100,7 @@ static FailureOr<InterfaceOutput> outputOf(kernel::ProgramOp program,
   DictionaryAttr attributes =
       function_interface_impl::getResultAttrDict(program, index);
   InterfaceOutput output = {};
-  output.name = textOf(attributes, "transformer.name").str();
+  output.name = textOf(attributes, transformer::nameAttr).str();
   if (output.name.empty())
     return program.emitOpError()
            << "expects 'transformer.name' on result " << index;

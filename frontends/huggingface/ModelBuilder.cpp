@@ -68,22 +68,21 @@ Location ModelBuilder::at(StringRef name) {
 
 Value ModelBuilder::addInput(const Input &input) {
   SmallVector<NamedAttribute> attributes = {
-      builder.getNamedAttr("transformer.name",
-                           builder.getStringAttr(input.name)),
-      builder.getNamedAttr("transformer.dims",
+      builder.getNamedAttr(nameAttr, builder.getStringAttr(input.name)),
+      builder.getNamedAttr(dimsAttr,
                            builder.getStrArrayAttr({"batch", "length"}))};
   if (!input.fallback.empty())
     attributes.push_back(builder.getNamedAttr(
-        "transformer.default", builder.getStringAttr(input.fallback)));
+        defaultAttr, builder.getStringAttr(input.fallback)));
   if (input.bound != 0)
     attributes.push_back(builder.getNamedAttr(
-        "transformer.bound", builder.getI64IntegerAttr(input.bound)));
+        boundAttr, builder.getI64IntegerAttr(input.bound)));
   if (input.padding >= 0)
     attributes.push_back(builder.getNamedAttr(
-        "transformer.padding_id", builder.getI64IntegerAttr(input.padding)));
+        paddingIdAttr, builder.getI64IntegerAttr(input.padding)));
   if (!input.role.empty())
-    attributes.push_back(builder.getNamedAttr(
-        "transformer.role", builder.getStringAttr(input.role)));
+    attributes.push_back(
+        builder.getNamedAttr(roleAttr, builder.getStringAttr(input.role)));
   argumentAttributes.push_back(builder.getDictionaryAttr(attributes));
   auto type = RankedTensorType::get(
       {ShapedType::kDynamic, ShapedType::kDynamic}, builder.getI32Type());
@@ -93,10 +92,10 @@ Value ModelBuilder::addInput(const Input &input) {
 void ModelBuilder::addOutput(StringRef name, Value value,
                              ArrayRef<StringRef> dims, bool selectPositions) {
   NamedAttrList attributes;
-  attributes.set("transformer.name", builder.getStringAttr(name));
-  attributes.set("transformer.dims", builder.getStrArrayAttr(dims));
+  attributes.set(nameAttr, builder.getStringAttr(name));
+  attributes.set(dimsAttr, builder.getStrArrayAttr(dims));
   if (selectPositions)
-    attributes.set("transformer.select_positions", builder.getUnitAttr());
+    attributes.set(selectPositionsAttr, builder.getUnitAttr());
   resultAttributes.push_back(attributes.getDictionary(builder.getContext()));
   results.push_back(value);
 }
@@ -107,7 +106,7 @@ OwningOpRef<ModuleOp> ModelBuilder::finish(StringRef metadata) {
       function.getBody().front().getArgumentTypes(), TypeRange(results)));
   function.setArgAttrsAttr(builder.getArrayAttr(argumentAttributes));
   function.setResAttrsAttr(builder.getArrayAttr(resultAttributes));
-  (*module)->setAttr("transformer.metadata", builder.getStringAttr(metadata));
+  (*module)->setAttr(metadataAttr, builder.getStringAttr(metadata));
   if (failed(verify(*module)))
     problems.error("forward", "the imported function does not verify");
   return std::move(module);

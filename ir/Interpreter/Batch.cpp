@@ -2,9 +2,12 @@
 
 #include "ir/Interpreter/Batch.h"
 
+#include "ir/Transformer/ModelAttributes.h"
+
 #include <random>
 
 using namespace mlir;
+using namespace transom;
 using namespace transom::interpreter;
 
 /// The text of an argument's attribute, or empty.
@@ -44,12 +47,12 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
   Batch batch;
   for (unsigned number = 0; number < function.getNumArguments(); ++number) {
     auto bound =
-        function.getArgAttrOfType<IntegerAttr>(number, "transformer.bound");
+        function.getArgAttrOfType<IntegerAttr>(number, transformer::boundAttr);
     if (bound &&
-        getText(function, number, "transformer.default") == "positions")
+        getText(function, number, transformer::defaultAttr) == "positions")
       length = std::min(length, bound.getInt());
-    if (getText(function, number, "transformer.role") == "attention_mask")
-      batch.maskName = getText(function, number, "transformer.name");
+    if (getText(function, number, transformer::roleAttr) == "attention_mask")
+      batch.maskName = getText(function, number, transformer::nameAttr);
   }
 
   Builder builder(function.getContext());
@@ -61,12 +64,12 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
   std::mt19937 engine(seed);
   for (auto [number, argumentType] :
        llvm::enumerate(function.getArgumentTypes())) {
-    if (getText(function, number, "transformer.role") == "attention_mask")
+    if (getText(function, number, transformer::roleAttr) == "attention_mask")
       continue;
     auto type = dyn_cast<RankedTensorType>(argumentType);
     if (!type || !type.getElementType().isInteger() || type.getRank() < 1 ||
         type.getRank() > 2 ||
-        getLeadingDim(function.getArgAttr(number, "transformer.dims")) !=
+        getLeadingDim(function.getArgAttr(number, transformer::dimsAttr)) !=
             "batch")
       return function.emitOpError()
              << "argument " << number
@@ -77,14 +80,14 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
         type.getElementType(),
         ArrayRef<int64_t>({sequences, length}).take_front(type.getRank()));
     auto bound =
-        function.getArgAttrOfType<IntegerAttr>(number, "transformer.bound");
+        function.getArgAttrOfType<IntegerAttr>(number, transformer::boundAttr);
     std::uniform_int_distribution<int64_t> values(
         0, bound ? std::max<int64_t>(bound.getInt() - 1, 0) : 1);
     bool isPosition =
-        getText(function, number, "transformer.default") == "positions";
+        getText(function, number, transformer::defaultAttr) == "positions";
     for (auto [at, value] : llvm::enumerate(tensor.integers()))
       value = isPosition ? at % length : values(engine);
-    batch.inputs[getText(function, number, "transformer.name")] = tensor;
+    batch.inputs[getText(function, number, transformer::nameAttr)] = tensor;
   }
   return batch;
 }
@@ -100,7 +103,7 @@ Batch::Rows Batch::getRows(FunctionOpInterface function) const {
         columns.push_back(column);
     for (unsigned number = 0; number < function.getNumArguments(); ++number) {
       auto index = function.getArgAttrOfType<IntegerAttr>(
-          number, "transformer.token_index");
+          number, transformer::tokenIndexAttr);
       if (index && index.getInt() < length &&
           !llvm::is_contained(columns, index.getInt()))
         columns.push_back(index.getInt());
@@ -132,7 +135,7 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
 
   SmallVector<Tensor> arguments;
   for (unsigned number = 0; number < function.getNumArguments(); ++number) {
-    StringRef role = getText(function, number, "transformer.role");
+    StringRef role = getText(function, number, transformer::roleAttr);
     if (role == "attention_mask") {
       arguments.push_back(mask);
       continue;
@@ -151,7 +154,7 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
       Tensor tensor(i32, {sequences + (role == "sequence_offsets")});
       MutableArrayRef<int64_t> values = tensor.integers();
       auto index = function.getArgAttrOfType<IntegerAttr>(
-          number, "transformer.token_index");
+          number, transformer::tokenIndexAttr);
       int64_t row = 0;
       for (auto [sequence, columns] : llvm::enumerate(rows)) {
         if (role == "sequence_offsets") {
@@ -172,13 +175,13 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
       continue;
     }
 
-    StringRef name = getText(function, number, "transformer.name");
+    StringRef name = getText(function, number, transformer::nameAttr);
     auto input = inputs.find(name);
     if (input == inputs.end())
       return function.emitOpError()
              << "argument " << number
              << " expects an input of the model, got \"" << name << "\"";
-    if (getLeadingDim(function.getArgAttr(number, "transformer.dims")) !=
+    if (getLeadingDim(function.getArgAttr(number, transformer::dimsAttr)) !=
         "tokens") {
       arguments.push_back(input->second);
       continue;
@@ -200,7 +203,7 @@ SmallVector<Tensor> Batch::unpack(FunctionOpInterface function,
   SmallVector<Tensor> unpacked;
   for (auto [number, result] : llvm::enumerate(results)) {
     auto dims = dyn_cast_or_null<ArrayAttr>(
-        function.getResultAttr(number, "transformer.dims"));
+        function.getResultAttr(number, transformer::dimsAttr));
     bool packed = getLeadingDim(dims) == "tokens";
     bool selected = getLeadingDim(dims) == "positions";
     bool padded = dims && dims.size() >= 2 && getLeadingDim(dims) == "batch" &&

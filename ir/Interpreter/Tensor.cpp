@@ -127,6 +127,22 @@ Tensor Tensor::reshape(ArrayRef<int64_t> newShape) const {
   return result;
 }
 
+/// `shape`, whose element at an index is the one that `strides` lead to.
+static Tensor readStrided(const Tensor &tensor, ArrayRef<int64_t> shape,
+                          ArrayRef<int64_t> strides) {
+  Tensor result(tensor.getElementType(), shape);
+  if (tensor.isFloat()) {
+    ArrayRef<double> from = tensor.floats();
+    MutableArrayRef<double> to = result.floats();
+    walk(shape, strides, [&](int64_t t, int64_t s) { to[t] = from[s]; });
+  } else {
+    ArrayRef<int64_t> from = tensor.integers();
+    MutableArrayRef<int64_t> to = result.integers();
+    walk(shape, strides, [&](int64_t t, int64_t s) { to[t] = from[s]; });
+  }
+  return result;
+}
+
 std::optional<Tensor> Tensor::broadcast(ArrayRef<int64_t> newShape) const {
   if (ArrayRef<int64_t>(shape) == newShape)
     return *this;
@@ -140,17 +156,7 @@ std::optional<Tensor> Tensor::broadcast(ArrayRef<int64_t> newShape) const {
     else if (extent != 1)
       return std::nullopt;
   }
-  Tensor result(elementType, newShape);
-  if (isFloat()) {
-    ArrayRef<double> from = floats();
-    MutableArrayRef<double> to = result.floats();
-    walk(newShape, strides, [&](int64_t t, int64_t s) { to[t] = from[s]; });
-  } else {
-    ArrayRef<int64_t> from = integers();
-    MutableArrayRef<int64_t> to = result.integers();
-    walk(newShape, strides, [&](int64_t t, int64_t s) { to[t] = from[s]; });
-  }
-  return result;
+  return readStrided(*this, newShape, strides);
 }
 
 Tensor Tensor::permute(ArrayRef<int64_t> permutation) const {
@@ -159,17 +165,7 @@ Tensor Tensor::permute(ArrayRef<int64_t> permutation) const {
     newShape.push_back(shape[axis]);
     strides.push_back(own[axis]);
   }
-  Tensor result(elementType, newShape);
-  if (isFloat()) {
-    ArrayRef<double> from = floats();
-    MutableArrayRef<double> to = result.floats();
-    walk(newShape, strides, [&](int64_t t, int64_t s) { to[t] = from[s]; });
-  } else {
-    ArrayRef<int64_t> from = integers();
-    MutableArrayRef<int64_t> to = result.integers();
-    walk(newShape, strides, [&](int64_t t, int64_t s) { to[t] = from[s]; });
-  }
-  return result;
+  return readStrided(*this, newShape, strides);
 }
 
 static void printElements(llvm::raw_ostream &os, const Tensor &tensor,

@@ -8,6 +8,7 @@
 #ifndef TRANSOM_IR_TRANSFORMER_TRANSFORMER_H
 #define TRANSOM_IR_TRANSFORMER_TRANSFORMER_H
 
+#include "ir/Transformer/ModelAttributes.h"
 #include "ir/Transformer/Shapes.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"

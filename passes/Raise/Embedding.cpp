@@ -46,13 +46,11 @@ static void limitIds(Value ids, int64_t bound, PatternRewriter &rewriter) {
     return;
   FunctionOpInterface function = getFunction(argument);
   unsigned number = argument.getArgNumber();
-  auto old =
-      function.getArgAttrOfType<IntegerAttr>(number, "transformer.bound");
+  auto old = function.getArgAttrOfType<IntegerAttr>(number, boundAttr);
   if (old && old.getInt() <= bound)
     return;
   rewriter.modifyOpInPlace(function, [&] {
-    function.setArgAttr(number, "transformer.bound",
-                        rewriter.getI64IntegerAttr(bound));
+    function.setArgAttr(number, boundAttr, rewriter.getI64IntegerAttr(bound));
   });
 }
 

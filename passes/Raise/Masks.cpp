@@ -149,9 +149,8 @@ bool isZeroOrOne(Value value) {
   if (!function)
     return false;
   unsigned number = argument.getArgNumber();
-  auto role = function.getArgAttrOfType<StringAttr>(number, "transformer.role");
-  auto bound =
-      function.getArgAttrOfType<IntegerAttr>(number, "transformer.bound");
+  auto role = function.getArgAttrOfType<StringAttr>(number, roleAttr);
+  auto bound = function.getArgAttrOfType<IntegerAttr>(number, boundAttr);
   return (role && role.getValue() == "attention_mask") ||
          (bound && bound.getInt() <= 2);
 }

@@ -90,7 +90,7 @@ static Attribute getDimensionName(BlockArgument argument, int64_t dimension) {
   auto function =
       dyn_cast<FunctionOpInterface>(argument.getOwner()->getParentOp());
   auto names = function ? function.getArgAttrOfType<ArrayAttr>(
-                              argument.getArgNumber(), "transformer.dims")
+                              argument.getArgNumber(), dimsAttr)
                         : ArrayAttr();
   return names && dimension < int64_t(names.size()) ? names[dimension]
                                                     : Attribute();

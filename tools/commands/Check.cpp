@@ -3,6 +3,7 @@
 #include "tools/commands/Commands.h"
 
 #include "frontends/huggingface/HuggingFace.h"
+#include "ir/Transformer/ModelAttributes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -28,8 +29,8 @@ static void printTensors(StringRef title, mlir::TypeRange types,
   outs() << "  " << title << ':';
   for (auto [type, attribute] : zip_equal(types, attributes)) {
     auto dictionary = cast<mlir::DictionaryAttr>(attribute);
-    auto name = dictionary.getAs<mlir::StringAttr>("transformer.name");
-    auto dims = dictionary.getAs<mlir::ArrayAttr>("transformer.dims");
+    auto name = dictionary.getAs<mlir::StringAttr>(transformer::nameAttr);
+    auto dims = dictionary.getAs<mlir::ArrayAttr>(transformer::dimsAttr);
     outs() << ' ' << name.getValue() << " [";
     interleaveComma(zip_equal(cast<mlir::RankedTensorType>(type).getShape(),
                               dims.getAsRange<mlir::StringAttr>()),
