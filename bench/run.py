@@ -4,8 +4,8 @@
 
 For each item and thread count, every engine has its turn in each round, in its
 own process, after a pause in which the others fall asleep; the machine's peak is
-measured in the same rounds. Reported are medians over all runs, GFLOP/s of
-useful work, the share of the peak and the ratio to each other engine.
+measured in the same rounds. Reported are medians over all runs, the share of the
+peak (decoding: of the read bandwidth) and the ratio to each other engine.
 """
 
 import argparse
@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from engines import ENGINES  # noqa: E402
-from items import ITEMS, MODELS, flops, make_model  # noqa: E402
+from items import ITEMS, bytes_per_step, flops, make_model  # noqa: E402
 
 
 def processor():
@@ -96,6 +96,9 @@ def report(item, threads, times, errors, failures, peaks):
             "ms": round(ms, 3), "runs": len(samples), "gflops": round(rate, 1),
             "share_of_peak": round(rate / limit, 3), "error": errors.get(engine),
         }  # fmt: skip
+        if ITEMS[item].new:
+            read = bytes_per_step(item) / ms / 1e6
+            row["engines"][engine]["share_of_read"] = round(read / row["read_gbs"], 3)
     ours = row["engines"].get("transom", {}).get("ms")
     print(f"{item:20} {threads} thread{'s' if threads > 1 else ' '}", end="")
     for engine, result in row["engines"].items():
@@ -103,9 +106,11 @@ def report(item, threads, times, errors, failures, peaks):
             print(f"  {engine}: {result['failure'][:60]}", end="")
             continue
         ratio = f" {result['ms'] / ours:4.2f}x" if ours and engine != "transom" else ""
+        share, of = result["share_of_peak"], "f32 peak"
+        if "share_of_read" in result:
+            share, of = result["share_of_read"], "read"
         print(
-            f"  {engine} {result['ms']:8.2f} ms {result['gflops']:6.1f} GFLOP/s "
-            f"{100 * result['share_of_peak']:3.0f} %{ratio}",
+            f"  {engine} {result['ms']:8.2f} ms, {100 * share:3.0f} % of {of}{ratio}",
             end="",
         )
     print(flush=True)
@@ -128,7 +133,7 @@ def main():
     options = parser.parse_args()
 
     items = [item for item in ITEMS if options.items in item]
-    models = sorted({ITEMS[item][0] for item in items})
+    models = sorted({ITEMS[item].model for item in items})
     for model in models:
         folder = options.root / "models" / model
         if not (folder / "model.safetensors").exists():

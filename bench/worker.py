@@ -18,45 +18,46 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np  # noqa: E402
-from engines import ENGINES, cache_folder, error  # noqa: E402
-from items import ITEMS, batch  # noqa: E402
+from engines import cache_folder, engine_of  # noqa: E402
+from items import ITEMS, is_causal  # noqa: E402
 
-engine = ENGINES[engine_name]
 loaded = {}
+seen = set()
 replies = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # What libraries print must not meet the replies.
 
 
 def prepare(model):
     start = time.perf_counter()
+    engine = engine_of(engine_name, is_causal(model))
+    if engine is None:
+        return {"failure": f"{engine_name} is not set up for {model}"}
     engine.prepare(root / "models" / model, cache_folder(root, engine_name, model))
     return {"seconds": time.perf_counter() - start}
 
 
 def run(item, seconds):
-    model = ITEMS[item][0]
-    first = item not in loaded
+    model = ITEMS[item].model
     if model not in loaded:
+        engine = engine_of(engine_name, is_causal(model))
+        if engine is None:
+            return {"failure": "not set up for this model"}
         loaded[model] = engine(
             root / "models" / model, cache_folder(root, engine_name, model), threads
         )
-    ids, mask = batch(item)
     reply = {}
-    if first:
-        got = loaded[model].run(ids, mask)
+    if item not in seen:
+        seen.add(item)
+        got, _ = loaded[model].measure(item)
         reference = root / "reference" / (item.replace(" ", "-") + ".npy")
         if reference.exists():
-            reply["error"] = error(got, np.load(reference), mask)
+            reply["error"] = loaded[model].error(item, got, np.load(reference))
         else:
             reference.parent.mkdir(exist_ok=True)
             np.save(reference, got)
-        loaded[item] = True
-    loaded[model].run(ids, mask)
     times, begin = [], time.perf_counter()
     while not times or time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
-        loaded[model].run(ids, mask)
-        times.append((time.perf_counter() - start) * 1e3)
+        times.append(loaded[model].measure(item)[1])
     return {**reply, "ms": times}
 
 

@@ -1,19 +1,33 @@
-"""One class an engine: prepare(model folder, cache folder), load, run a batch.
-
-Each is measured in a process of its own (worker.py), so that thread pools and
-allocators don't meet. `run(ids, mask)` returns the last hidden state.
-"""
+"""Engines on encoders: hidden states of a batch, padded by a mask."""
 
 import os
 import pathlib
 import sys
+import time
 
 import numpy as np
+from items import batch
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
 
 
-class Transom:
+class Encoder:
+    def measure(self, item):
+        ids, mask = batch(item)
+        start = time.perf_counter()
+        value = self.run(ids, mask)
+        return value, (time.perf_counter() - start) * 1e3
+
+    @staticmethod
+    def error(item, got, want):
+        """Largest difference over valid positions, relative to the rms."""
+        mask = batch(item)[1].astype(bool)
+        got, want = np.asarray(got)[mask], np.asarray(want)[mask]
+        rms = np.sqrt((want.astype(float) ** 2).mean())
+        return float(np.abs(got - want).max() / rms)
+
+
+class Transom(Encoder):
     @staticmethod
     def prepare(folder, cache):
         import transom
@@ -36,7 +50,7 @@ class Transom:
         )["last_hidden_state"]
 
 
-class Torch:
+class Torch(Encoder):
     """transformers in eager mode with scaled dot-product attention."""
 
     @staticmethod
@@ -62,7 +76,7 @@ class Torch:
             ).last_hidden_state.numpy()
 
 
-class OnnxRuntime:
+class OnnxRuntime(Encoder):
     """TorchScript export, then ONNX Runtime's own transformer optimizer: the
     route that fuses its Attention operator."""
 
@@ -133,16 +147,3 @@ class OnnxRuntime:
 
 
 ENGINES = {"transom": Transom, "torch": Torch, "onnxruntime": OnnxRuntime}
-
-
-def cache_folder(root, engine, model):
-    folder = pathlib.Path(root) / engine / model
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def error(got, want, mask):
-    """Largest difference over valid positions, relative to the rms."""
-    m = mask.astype(bool)
-    got, want = np.asarray(got)[m], np.asarray(want)[m]
-    return float(np.abs(got - want).max() / np.sqrt((want.astype(float) ** 2).mean()))
