@@ -17,6 +17,21 @@ func.func @moves_activation_and_residual(%x: tensor<?x4xf32>, %w: tensor<8x4xf32
   return %s : tensor<?x8xf32>
 }
 
+// Each tensor from outside keeps its own place.
+// CHECK-LABEL: @two_extras
+// CHECK-SAME: (%[[X:.+]]: tensor<?x4xf32>, %[[W:.+]]: tensor<8x4xf32>, %[[A:.+]]: tensor<?x8xf32>, %[[B:.+]]: tensor<?x8xf32>)
+// CHECK-NEXT: transformer.linear %[[X]], %[[W]] extras(%[[A]], %[[B]])
+// CHECK-NEXT: ^bb0(%[[ACC:.+]]: f32, %[[E:.+]]: f32, %[[F:.+]]: f32):
+// CHECK-NEXT:   %[[S:.+]] = transformer.add %[[ACC]], %[[E]] : f32, f32 -> f32
+// CHECK-NEXT:   %[[M:.+]] = transformer.mul %[[S]], %[[F]] : f32, f32 -> f32
+// CHECK-NEXT:   transformer.yield %[[M]] : f32
+func.func @two_extras(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %a: tensor<?x8xf32>, %b: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %y = transformer.linear %x, %w : tensor<?x4xf32>, tensor<8x4xf32> -> tensor<?x8xf32>
+  %s = transformer.add %y, %a : tensor<?x8xf32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  %m = transformer.mul %s, %b : tensor<?x8xf32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  return %m : tensor<?x8xf32>
+}
+
 // CHECK-LABEL: @constants_move_in
 // CHECK: transformer.linear %{{.+}}, %{{.+}} :
 // CHECK: ^bb0(%[[ACC:.+]]: f32):
