@@ -92,6 +92,11 @@ bool Config::flag(StringRef key, bool fallback) {
   return fallback;
 }
 
+bool Config::isGiven(StringRef key) {
+  const json::Value *value = find(key);
+  return value && !value->getAsNull();
+}
+
 int64_t Config::countLabels() {
   constexpr int64_t most = 1 << 20;
   int64_t number = size("num_labels", 2, most);

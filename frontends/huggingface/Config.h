@@ -54,6 +54,9 @@ public:
   /// True or false; null counts as missing.
   bool flag(llvm::StringRef key, bool fallback);
 
+  /// Whether the key is there and not null.
+  bool isGiven(llvm::StringRef key);
+
   /// The number of classes: of the names in "id2label", which must be numbered
   /// 0, 1, 2, ..., or else "num_labels", or else 2.
   int64_t countLabels();

@@ -12,8 +12,6 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
-#include <limits>
-
 using namespace mlir;
 using llvm::formatv;
 using llvm::StringLiteral;
@@ -49,21 +47,8 @@ private:
 
 } // namespace
 
-// Ids are 32-bit integers; the other limits are far beyond any real model and
-// keep products of two sizes inside 64 bits.
-static constexpr int64_t maxIds = std::numeric_limits<int32_t>::max();
-static constexpr int64_t maxWidth = 1 << 20;
-static constexpr int64_t maxLayers = 1 << 12;
-
 static constexpr StringLiteral wordTable = "embeddings.word_embeddings";
 static constexpr StringLiteral pooler = "pooler.dense";
-
-/// `otherwise` if the table has no such key.
-static int64_t readSize(Config &config, const SizeKey &size, int64_t most,
-                        int64_t otherwise = 0) {
-  return size.key.empty() ? otherwise
-                          : config.size(size.key, size.fallback, most);
-}
 
 Encoder::Encoder(const EncoderTable &table, Config &config)
     : table(table), vocabulary(readSize(config, table.vocabulary, maxIds)),
@@ -182,7 +167,7 @@ Value Encoder::buildLayer(StringRef layer, Value input, Value mask,
   Value key = builder.linear(in(table.key), input, width);
   Value value = builder.linear(in(table.value), input, width);
   Value x =
-      builder.attention(in(table.attention), query, key, value, mask, heads);
+      builder.attention(in(table.attention), query, key, value, mask, {heads});
   x = builder.linear(in(table.attentionOutput), x, width);
   x = builder.add(holding(table.attentionNorm), x, input);
   Value attended = builder.layerNorm(in(table.attentionNorm), x, epsilon);

@@ -11,14 +11,9 @@
 #define TRANSOM_FRONTENDS_HUGGINGFACE_ENCODER_H
 
 #include "frontends/huggingface/Families.h"
+#include "frontends/huggingface/Tables.h"
 
 namespace transom::huggingface {
-
-/// A key of config.json, and what transformers takes if it is missing.
-struct SizeKey {
-  llvm::StringLiteral key;
-  int64_t fallback;
-};
 
 struct FixedKey {
   llvm::StringLiteral key;

@@ -128,8 +128,8 @@ static constexpr StringLiteral bertOptional[] = {"embeddings.position_ids",
                                                  "classifier.",
                                                  "qa_outputs."};
 
-const Family bertFamily = {"bert",    "Bert",       "bert.",
-                           bertTasks, bertOptional, read<bertTable>};
+const Family bertFamily = {"bert",       "Bert", "bert.",        bertTasks,
+                           bertOptional, {},     read<bertTable>};
 
 //===----------------------------------------------------------------------===//
 // RoBERTa (Liu et al. 2019), and others that are RoBERTa in other languages
@@ -174,14 +174,23 @@ static constexpr StringLiteral robertaOptional[] = {"embeddings.position_ids",
                                                     "classifier.",
                                                     "qa_outputs."};
 
-const Family robertaFamily = {"roberta",   "Roberta",       "roberta.",
-                              commonTasks, robertaOptional, read<robertaTable>};
-const Family camembertFamily = {"camembert",     "Camembert",
-                                "roberta.",      commonTasks,
-                                robertaOptional, read<multilingualTable>};
-const Family xlmRobertaFamily = {"xlm-roberta",   "XLMRoberta",
-                                 "roberta.",      commonTasks,
-                                 robertaOptional, read<multilingualTable>};
+const Family robertaFamily = {"roberta",         "Roberta",       "roberta.",
+                              commonTasks,       robertaOptional, {},
+                              read<robertaTable>};
+const Family camembertFamily = {"camembert",
+                                "Camembert",
+                                "roberta.",
+                                commonTasks,
+                                robertaOptional,
+                                {},
+                                read<multilingualTable>};
+const Family xlmRobertaFamily = {"xlm-roberta",
+                                 "XLMRoberta",
+                                 "roberta.",
+                                 commonTasks,
+                                 robertaOptional,
+                                 {},
+                                 read<multilingualTable>};
 
 //===----------------------------------------------------------------------===//
 // DistilBERT (Sanh et al. 2019): no token types, no pooler
@@ -239,9 +248,9 @@ static constexpr StringLiteral distilbertOptional[] = {
     "embeddings.position_ids", "vocab_", "pre_classifier.", "classifier.",
     "qa_outputs."};
 
-const Family distilbertFamily = {"distilbert",       "DistilBert",
-                                 "distilbert.",      commonTasks,
-                                 distilbertOptional, read<distilbertTable>};
+const Family distilbertFamily = {
+    "distilbert",       "DistilBert", "distilbert.",        commonTasks,
+    distilbertOptional, {},           read<distilbertTable>};
 
 //===----------------------------------------------------------------------===//
 // ELECTRA (Clark et al. 2020): narrow embeddings, no pooler
@@ -310,8 +319,8 @@ static constexpr StringLiteral electraOptional[] = {
     "qa_outputs.",
     "sequence_summary."};
 
-const Family electraFamily = {"electra",       "Electra",
-                              "electra.",      electraTasks,
-                              electraOptional, read<electraTable>};
+const Family electraFamily = {"electra",         "Electra",       "electra.",
+                              electraTasks,      electraOptional, {},
+                              read<electraTable>};
 
 } // namespace transom::huggingface

@@ -7,9 +7,9 @@ using namespace llvm;
 namespace transom::huggingface {
 
 ArrayRef<const Family *> families() {
-  static const Family *const table[] = {&bertFamily,       &robertaFamily,
-                                        &distilbertFamily, &electraFamily,
-                                        &camembertFamily,  &xlmRobertaFamily};
+  static const Family *const table[] = {
+      &bertFamily,      &robertaFamily,    &distilbertFamily, &electraFamily,
+      &camembertFamily, &xlmRobertaFamily, &gpt2Family};
   return table;
 }
 

@@ -41,6 +41,8 @@ struct Family {
   /// Beginnings of names (without prefix) that a checkpoint may hold and a task
   /// may leave unused: heads of other tasks, and buffers.
   llvm::ArrayRef<llvm::StringLiteral> optionalTensors;
+  /// Endings of names of what is no parameter, whatever the task.
+  llvm::ArrayRef<llvm::StringLiteral> buffers = {};
   /// Reads all of the configuration that is this family's own.
   std::unique_ptr<Definition> (*read)(Config &config);
 };
@@ -52,6 +54,9 @@ extern const Family distilbertFamily;
 extern const Family electraFamily;
 extern const Family robertaFamily;
 extern const Family xlmRobertaFamily;
+
+// Decoders, described in DecoderFamilies.cpp.
+extern const Family gpt2Family;
 
 llvm::ArrayRef<const Family *> families();
 

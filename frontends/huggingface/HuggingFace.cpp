@@ -146,8 +146,11 @@ ImportedModel importModel(MLIRContext &context, StringRef folder,
   checkpoint->reportUnused(
       [&](StringRef name) {
         name.consume_front(prefix);
-        return any_of(family->optionalTensors,
-                      [&](StringRef start) { return name.starts_with(start); });
+        return any_of(
+                   family->optionalTensors,
+                   [&](StringRef start) { return name.starts_with(start); }) ||
+               any_of(family->buffers,
+                      [&](StringRef end) { return name.ends_with(end); });
       },
       problems);
   OwningOpRef<ModuleOp> module = builder.finish(metadataOf(task, *config));

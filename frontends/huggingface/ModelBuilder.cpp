@@ -131,16 +131,20 @@ bool ModelBuilder::hasTensor(const Twine &name) const {
   return checkpoint.contains(spell(name.str()));
 }
 
-Value ModelBuilder::getWeight(StringRef name, ArrayRef<int64_t> shape) {
+Value ModelBuilder::getWeight(StringRef name, ArrayRef<int64_t> shape,
+                              bool transposed) {
   auto type = RankedTensorType::get(shape, builder.getF32Type());
   if (!module->lookupSymbol(name)) {
     std::string tensor = spell(name);
-    checkpoint.require(tensor, shape, problems);
+    SmallVector<int64_t> stored(shape);
+    if (transposed)
+      std::reverse(stored.begin(), stored.end());
+    checkpoint.require(tensor, stored, problems);
     numParameters += type.getNumElements();
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(function);
-    Attribute source = SourceAttr::get(builder.getContext(), tensor,
-                                       /*transposed=*/false);
+    Attribute source =
+        SourceAttr::get(builder.getContext(), tensor, transposed);
     WeightOp::create(builder, at(name), name, /*sym_visibility=*/StringAttr(),
                      builder.getArrayAttr(source), /*value=*/ElementsAttr(),
                      type);
@@ -168,6 +172,20 @@ Value ModelBuilder::linear(StringRef name, Value input, int64_t width,
   return LinearOp::create(builder, at(name), input, matrix, offset);
 }
 
+Value ModelBuilder::projection(StringRef name, Value input, int64_t width,
+                               StringRef weight) {
+  std::string tensor = weight.empty() ? (name + ".weight").str() : weight.str();
+  Value matrix = getWeight(tensor, {width, widthOf(input)});
+  return LinearOp::create(builder, at(name), input, matrix);
+}
+
+Value ModelBuilder::conv1d(StringRef name, Value input, int64_t width) {
+  Value matrix = getWeight((name + ".weight").str(), {width, widthOf(input)},
+                           /*transposed=*/true);
+  Value offset = getWeight((name + ".bias").str(), {width});
+  return LinearOp::create(builder, at(name), input, matrix, offset);
+}
+
 Value ModelBuilder::layerNorm(StringRef name, Value input, double epsilon) {
   Value gamma = getWeight((name + ".weight").str(), {widthOf(input)});
   Value beta = getWeight((name + ".bias").str(), {widthOf(input)});
@@ -185,16 +203,20 @@ Value ModelBuilder::activation(StringRef name, const Activation &activation,
 }
 
 Value ModelBuilder::attention(StringRef name, Value query, Value key,
-                              Value value, Value mask, int64_t heads) {
+                              Value value, Value mask,
+                              const AttentionOptions &options) {
   Location loc = at(name);
-  int64_t headDim = widthOf(query) / heads;
-  float scaling = 1.0 / std::sqrt(double(headDim));
-  query = SplitHeadsOp::create(builder, loc, query, heads);
-  key = SplitHeadsOp::create(builder, loc, key, heads);
-  value = SplitHeadsOp::create(builder, loc, value, heads);
+  int64_t headDim = widthOf(query) / options.heads;
+  double scaling = options.scale.value_or(1.0 / std::sqrt(double(headDim)));
+  query = SplitHeadsOp::create(builder, loc, query, options.heads);
+  key = SplitHeadsOp::create(builder, loc, key, options.heads);
+  value = SplitHeadsOp::create(builder, loc, value, options.heads);
   Value scores =
       MatmulOp::create(builder, loc, query, key, /*transpose_rhs=*/true);
-  scores = ScaleOp::create(builder, loc, scores, llvm::APFloat(scaling));
+  scores = ScaleOp::create(builder, loc, scores,
+                           llvm::APFloat(static_cast<float>(scaling)));
+  if (options.causal)
+    scores = CausalMaskOp::create(builder, loc, scores);
   scores = AddOp::create(builder, loc, scores, mask);
   Value probabilities = SoftmaxOp::create(builder, loc, scores);
   Value mixed = MatmulOp::create(builder, loc, probabilities, value);
@@ -213,12 +235,18 @@ Value ModelBuilder::tanh(StringRef name, Value input) {
   return TanhOp::create(builder, at(name), input);
 }
 
+Value ModelBuilder::columns(StringRef name, Value input, int64_t begin,
+                            int64_t end) {
+  int64_t axis = cast<RankedTensorType>(input.getType()).getRank() - 1;
+  return SliceOp::create(builder, at(name), input, axis, begin, end,
+                         /*step=*/1);
+}
+
 Value ModelBuilder::column(StringRef name, Value input, int64_t index) {
   auto type = cast<RankedTensorType>(input.getType());
   int64_t rank = type.getRank();
   if (type.getShape().back() != 1)
-    input = SliceOp::create(builder, at(name), input, /*axis=*/rank - 1,
-                            /*begin=*/index, /*end=*/index + 1, /*step=*/1);
+    input = columns(name, input, index, index + 1);
   return ReshapeOp::create(builder, at(name), input,
                            SmallVector<int64_t>(rank - 1, 0));
 }

@@ -21,6 +21,8 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 
+#include <optional>
+
 namespace transom::huggingface {
 
 /// An argument [batch, length] of 32-bit integers.
@@ -46,6 +48,13 @@ struct Activation {
 llvm::ArrayRef<Activation> activations();
 /// The one of this name, which must be one of them.
 const Activation &findActivation(llvm::StringRef name);
+
+struct AttentionOptions {
+  int64_t heads;
+  /// Of the scores; null: 1 / sqrt(head size).
+  std::optional<double> scale;
+  bool causal = false; ///< a token sees none that comes later
+};
 
 class ModelBuilder {
 public:
@@ -87,6 +96,11 @@ public:
   /// are the names of its tensors if they are not those of the module.
   mlir::Value linear(llvm::StringRef module, mlir::Value input, int64_t width,
                      llvm::StringRef weight = "", llvm::StringRef bias = "");
+  /// torch.nn.Linear without a bias.
+  mlir::Value projection(llvm::StringRef module, mlir::Value input,
+                         int64_t width, llvm::StringRef weight = "");
+  /// transformers' Conv1D: a linear whose weight is stored [K, width].
+  mlir::Value conv1d(llvm::StringRef module, mlir::Value input, int64_t width);
   /// torch.nn.LayerNorm over the last dimension.
   mlir::Value layerNorm(llvm::StringRef module, mlir::Value input,
                         double epsilon);
@@ -100,11 +114,14 @@ public:
   /// `mask`, which is added to the scores; [B, T, C].
   mlir::Value attention(llvm::StringRef module, mlir::Value query,
                         mlir::Value key, mlir::Value value, mlir::Value mask,
-                        int64_t heads);
+                        const AttentionOptions &options);
   mlir::Value paddingMask(llvm::StringRef module, mlir::Value mask);
   mlir::Value selectToken(llvm::StringRef module, mlir::Value input,
                           int64_t index);
   mlir::Value tanh(llvm::StringRef module, mlir::Value input);
+  /// [.., C] -> [.., end - begin], neighbouring columns.
+  mlir::Value columns(llvm::StringRef module, mlir::Value input, int64_t begin,
+                      int64_t end);
   /// [.., C] -> [..], what stands in one column.
   mlir::Value column(llvm::StringRef module, mlir::Value input, int64_t index);
 
@@ -112,7 +129,10 @@ private:
   mlir::Location at(llvm::StringRef module);
   /// The value of the tensor `name` (without prefix), which is declared when it
   /// is first used. It is F32, however it is stored.
-  mlir::Value getWeight(llvm::StringRef name, llvm::ArrayRef<int64_t> shape);
+  /// If `transposed`, the checkpoint has the two dimensions of `shape` the
+  /// other way round.
+  mlir::Value getWeight(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
+                        bool transposed = false);
   /// `name` as the checkpoint spells it.
   std::string spell(llvm::StringRef name) const;
 

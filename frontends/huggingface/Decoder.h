@@ -1,0 +1,74 @@
+//===- Decoder.h - GPT and its relatives, as tables -------------*- C++ -*-===//
+//
+// GPT and GPT-2 are one definition under many names: a token sees what comes
+// before it. A `DecoderTable` says how a relative spells its configuration and
+// its modules, and which heads it has; Decoder.cpp reads it,
+// DecoderFamilies.cpp holds one a relative.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TRANSOM_FRONTENDS_HUGGINGFACE_DECODER_H
+#define TRANSOM_FRONTENDS_HUGGINGFACE_DECODER_H
+
+#include "frontends/huggingface/Families.h"
+#include "frontends/huggingface/Tables.h"
+
+namespace transom::huggingface {
+
+/// A linear on the hidden state of every token.
+struct DecoderHead {
+  enum class Width { Two, Labels, Vocabulary };
+
+  llvm::StringLiteral task;
+  llvm::StringLiteral projection;
+  /// That to the vocabulary is the table of words again, unless the checkpoint
+  /// holds another.
+  Width width;
+  bool hasBias = false;
+  /// One name: the logits. As many as the projection is wide: each of its
+  /// columns is an output, which then has no last dimension.
+  llvm::ArrayRef<llvm::StringLiteral> outputs;
+  bool splitsColumns = false;
+};
+
+struct DecoderTable {
+  // Keys of config.json.
+  SizeKey vocabulary, width, layers, heads, positions;
+  /// null: four times the width.
+  llvm::StringLiteral feedForwardKey = "";
+  llvm::StringLiteral epsilonKey;
+  double epsilon; ///< if the key is missing
+  llvm::StringLiteral activationKey;
+  llvm::StringLiteral activation; ///< if the key is missing
+  // Of the scores.
+  llvm::StringLiteral scalesKey = "";       ///< by 1 / sqrt(head size)?
+  llvm::StringLiteral scalesLayersKey = ""; ///< by 1 / number of the layer?
+  /// No influence on a forward pass, beside `readCommonKeys`.
+  llvm::ArrayRef<llvm::StringLiteral> ignoredKeys;
+
+  // Modules.
+  llvm::StringLiteral words;
+  llvm::StringLiteral places;
+  llvm::StringLiteral lastNorm = ""; ///< "": none
+  // Modules within a layer.
+  llvm::StringLiteral layer = "h";
+  llvm::StringLiteral projections = "attn.c_attn"; ///< query, key and value
+  llvm::StringLiteral attention = "attn";          ///< has no tensors
+  llvm::StringLiteral attentionOutput = "attn.c_proj";
+  llvm::StringLiteral attentionNorm = "ln_1";
+  llvm::StringLiteral intermediate = "mlp.c_fc";
+  llvm::StringLiteral activationModule = "mlp.act";
+  llvm::StringLiteral output = "mlp.c_proj";
+  llvm::StringLiteral outputNorm = "ln_2";
+
+  llvm::ArrayRef<DecoderHead> taskHeads;
+};
+
+/// Reads the configuration of a model that `table` describes; the table must
+/// outlive the result.
+std::unique_ptr<Definition> readDecoder(const DecoderTable &table,
+                                        Config &config);
+
+} // namespace transom::huggingface
+
+#endif // TRANSOM_FRONTENDS_HUGGINGFACE_DECODER_H

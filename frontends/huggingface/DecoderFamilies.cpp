@@ -1,0 +1,98 @@
+//===- DecoderFamilies.cpp - GPT and its relatives, one table each --------===//
+
+#include "frontends/huggingface/Decoder.h"
+
+using llvm::StringLiteral;
+
+namespace transom::huggingface {
+
+using Width = DecoderHead::Width;
+
+static constexpr StringLiteral logits[] = {"logits"};
+static constexpr StringLiteral spanLogits[] = {"start_logits", "end_logits"};
+
+template <const DecoderTable &table>
+static std::unique_ptr<Definition> read(Config &config) {
+  return readDecoder(table, config);
+}
+
+//===----------------------------------------------------------------------===//
+// GPT-2 (Radford et al. 2019)
+//===----------------------------------------------------------------------===//
+
+static constexpr DecoderHead gpt2Heads[] = {
+    {.task = "text-generation",
+     .projection = "lm_head",
+     .width = Width::Vocabulary,
+     .outputs = logits},
+    {.task = "token-classification",
+     .projection = "classifier",
+     .width = Width::Labels,
+     .hasBias = true,
+     .outputs = logits},
+    {.task = "question-answering",
+     .projection = "qa_outputs",
+     .width = Width::Two,
+     .hasBias = true,
+     .outputs = spanLogits,
+     .splitsColumns = true},
+};
+
+// Dropout is the identity at inference. The order in which scores are scaled
+// and the type that they have are the same in F32. "n_ctx" is a second name of
+// "n_positions" that nothing reads.
+static constexpr StringLiteral gpt2Ignored[] = {"attn_pdrop",
+                                                "classifier_dropout",
+                                                "embd_pdrop",
+                                                "hidden_dropout",
+                                                "is_decoder",
+                                                "n_ctx",
+                                                "reorder_and_upcast_attn",
+                                                "resid_pdrop",
+                                                "summary_activation",
+                                                "summary_first_dropout",
+                                                "summary_last_dropout",
+                                                "summary_proj_to_labels",
+                                                "summary_type",
+                                                "summary_use_proj"};
+
+static constexpr DecoderTable gpt2Table = {
+    .vocabulary = {"vocab_size", 50257},
+    .width = {"n_embd", 768},
+    .layers = {"n_layer", 12},
+    .heads = {"n_head", 12},
+    .positions = {"n_positions", 1024},
+    .feedForwardKey = "n_inner",
+    .epsilonKey = "layer_norm_epsilon",
+    .epsilon = 1e-5,
+    .activationKey = "activation_function",
+    .activation = "gelu_new",
+    .scalesKey = "scale_attn_weights",
+    .scalesLayersKey = "scale_attn_by_inverse_layer_idx",
+    .ignoredKeys = gpt2Ignored,
+    .words = "wte",
+    .places = "wpe",
+    .lastNorm = "ln_f",
+    .taskHeads = gpt2Heads};
+
+static constexpr StringLiteral gpt2Tasks[] = {
+    "feature-extraction",
+    "text-generation",
+    "token-classification",
+    "question-answering",
+};
+static constexpr StringLiteral gpt2Optional[] = {"lm_head.", "classifier.",
+                                                 "qa_outputs."};
+// The causal mask, which older versions saved.
+static constexpr StringLiteral gpt2Buffers[] = {".attn.bias",
+                                                ".attn.masked_bias"};
+
+const Family gpt2Family = {.modelType = "gpt2",
+                           .className = "GPT2",
+                           .prefix = "transformer.",
+                           .tasks = gpt2Tasks,
+                           .optionalTensors = gpt2Optional,
+                           .buffers = gpt2Buffers,
+                           .read = read<gpt2Table>};
+
+} // namespace transom::huggingface
