@@ -30,6 +30,12 @@ extern "C" {
 /// reason, and so that every slot starts on a cache line.
 #define TRANSOM_ROWS_ALIGNMENT 16
 
+/// Tokens of a block of the cache of keys and values. A block of a cache of C
+/// columns is 16 * C floats, 64-byte aligned; column c of it begins at float
+/// 16 * c. There, keys of a head are [P][16] and values [16][P], row-major, with
+/// P columns of a head (its size rounded up to 16).
+#define TRANSOM_CACHE_BLOCK 16
+
 /// Element types of tensors at the library's surface and of kernel buffers.
 enum transom_dtype_values {
   TRANSOM_F32 = 0,
@@ -78,7 +84,7 @@ enum transom_argument_kind {
 ///                     + (columnIndex / column_divisor) * column_bytes
 /// where rowIndex is the task's first row (rows = TRANSOM_TASK_ROWS: counted
 /// over the whole batch), the first key row of its sequence
-/// (TRANSOM_TASK_KEYS), or 0 (TRANSOM_CONSTANT).
+/// (TRANSOM_TASK_KEYS: what key_offsets counts), or 0 (TRANSOM_CONSTANT).
 typedef struct transom_kernel_argument {
   uint8_t kind;  ///< transom_argument_kind
   uint8_t dtype; ///< transom_dtype_values
@@ -125,6 +131,7 @@ typedef struct transom_kernel {
   const transom_kernel_variant *variants; ///< ascending max_rows
   /// TRANSOM_GRID_RAGGED only, indices into the launch's operands, i32 data:
   /// query_offsets, key_offsets [sequences + 1], key_lengths [sequences].
+  /// key_offsets are in rows of keys, or of a table of blocks of keys.
   int32_t query_offsets, key_offsets, key_lengths;
   int32_t reserved;
   /// Scratch that one task allocates with halide_malloc, at most:

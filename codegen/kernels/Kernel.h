@@ -87,6 +87,8 @@ public:
   virtual const char *name() const = 0;
   virtual bool accepts(const KernelSpec &spec,
                        const Machine &machine) const = 0;
+  /// True if buffers may have more than 2^31 elements, at some cost.
+  virtual bool addressesLargeBuffers() const { return false; }
   /// All of a compiled kernel that needs no compiling: packing, grid, scratch,
   /// and the variants, each with the suffix of its symbol. No arguments yet.
   virtual CompiledKernel plan(const KernelSpec &spec,
@@ -98,6 +100,9 @@ public:
 
 const Family &linearFamily();
 const Family &attentionFamily();
+const Family &appendCacheFamily();
+const Family &cachedAttentionFamily();
+const Family &rotaryFamily();
 const Family &normFamily();
 const Family &embeddingFamily();
 const Family &rowProgramFamily();

@@ -17,8 +17,9 @@ namespace {
 
 const Family *familyOf(const KernelSpec &spec, const Machine &machine) {
   for (const Family *family :
-       {&linearFamily(), &attentionFamily(), &normFamily(), &embeddingFamily(),
-        &rowProgramFamily()})
+       {&linearFamily(), &attentionFamily(), &appendCacheFamily(),
+        &cachedAttentionFamily(), &rotaryFamily(), &normFamily(),
+        &embeddingFamily(), &rowProgramFamily()})
     if (family->accepts(spec, machine))
       return family;
   return nullptr;
@@ -66,6 +67,8 @@ void compile(const Family &family, const KernelSpec &spec,
              const Machine &machine, const std::string &symbol,
              const KernelOptions &options, CompiledKernel &kernel) {
   Halide::Target target(machine.halideTarget);
+  if (family.addressesLargeBuffers())
+    target.set_feature(Halide::Target::LargeBuffers);
   kernel = family.plan(spec, machine);
   kernel.family = family.name();
   std::vector<Halide::Module> modules;

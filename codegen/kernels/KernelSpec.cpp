@@ -25,9 +25,9 @@ private:
   void write(int64_t value) { text << value; }
   void write(bool value) { text << value; }
   void write(float value) { text << value; }
-  void write(const std::vector<int64_t> &values) {
+  template <typename T> void write(const std::vector<T> &values) {
     text << '[';
-    for (int64_t value : values)
+    for (T value : values)
       text << value << ' ';
     text << ']';
   }
@@ -83,6 +83,45 @@ std::string describeSpec(const AttentionSpec &spec) {
       .field("outStride", spec.outStride)
       .field("scale", spec.scale)
       .field("causal", spec.causal)
+      .str();
+}
+
+std::string describeSpec(const AppendCacheSpec &spec) {
+  return Writer("append_cache")
+      .field("keyHeads", spec.keyHeads)
+      .field("headDim", spec.headDim)
+      .field("keyStride", spec.keyStride)
+      .field("keyOffset", spec.keyOffset)
+      .field("valueStride", spec.valueStride)
+      .field("valueOffset", spec.valueOffset)
+      .field("cacheWidth", spec.cacheWidth)
+      .field("cacheOffset", spec.cacheOffset)
+      .str();
+}
+
+std::string describeSpec(const CachedAttentionSpec &spec) {
+  return Writer("cached_attention")
+      .field("heads", spec.heads)
+      .field("keyHeads", spec.keyHeads)
+      .field("headDim", spec.headDim)
+      .field("queryStride", spec.queryStride)
+      .field("queryOffset", spec.queryOffset)
+      .field("cacheWidth", spec.cacheWidth)
+      .field("cacheOffset", spec.cacheOffset)
+      .field("outStride", spec.outStride)
+      .field("scale", spec.scale)
+      .field("causal", spec.causal)
+      .str();
+}
+
+std::string describeSpec(const RotarySpec &spec) {
+  return Writer("rotary")
+      .field("heads", spec.heads)
+      .field("headDim", spec.headDim)
+      .field("xStride", spec.xStride)
+      .field("xOffset", spec.xOffset)
+      .field("outStride", spec.outStride)
+      .field("frequencies", spec.frequencies)
       .str();
 }
 

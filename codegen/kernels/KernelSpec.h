@@ -117,6 +117,41 @@ struct AttentionSpec {
   bool causal = false;
 };
 
+/// Keys and values of new tokens into their slots of the cache, which is
+/// written in place: slots[i] / 16 is a block, slots[i] % 16 a place in it, and
+/// -1 is not stored. The cache of `cacheWidth` columns and this layer's first
+/// column `cacheOffset` are laid out as transformer.append_cache says; blocks
+/// as TRANSOM_CACHE_BLOCK does. Operands: key, value, slots, cache.
+struct AppendCacheSpec {
+  int64_t keyHeads = 0, headDim = 0;
+  int64_t keyStride = 0, keyOffset = 0;
+  int64_t valueStride = 0, valueOffset = 0;
+  int64_t cacheWidth = 0, cacheOffset = 0;
+};
+
+/// As AttentionSpec, but key j of sequence s is in the cache, at place j % 16
+/// of block block_table[block_offsets[s] + j / 16]; key_lengths count past and
+/// new tokens. A row's result is bitwise the same however its keys came to be
+/// there. Operands: q, cache, query_offsets, key_lengths, block_table,
+/// block_offsets, out.
+struct CachedAttentionSpec {
+  int64_t heads = 0, keyHeads = 0, headDim = 0;
+  int64_t queryStride = 0, queryOffset = 0;
+  int64_t cacheWidth = 0, cacheOffset = 0;
+  int64_t outStride = 0;
+  float scale = 1.0f;
+  bool causal = false;
+};
+
+/// Rotates the halves of every head: with angle a = position * frequencies[i],
+/// y[i] = x[i] cos a - x[i + D/2] sin a, y[i + D/2] = x[i + D/2] cos a +
+/// x[i] sin a. Operands: x, positions (i32), y.
+struct RotarySpec {
+  int64_t heads = 0, headDim = 0;
+  int64_t xStride = 0, xOffset = 0, outStride = 0;
+  std::vector<float> frequencies; ///< headDim / 2
+};
+
 /// s = x + residual (if hasResidual); y = (s - mean) * rstd * gamma + beta, or
 /// without mean and beta (rms). Operands: x, residual?, gamma, beta?, y, s if
 /// storesSum.
@@ -145,7 +180,8 @@ struct RowProgramSpec {
   std::vector<int64_t> resultStrides;
 };
 
-using KernelSpec = std::variant<LinearSpec, AttentionSpec, NormSpec,
+using KernelSpec = std::variant<LinearSpec, AttentionSpec, AppendCacheSpec,
+                                CachedAttentionSpec, RotarySpec, NormSpec,
                                 EmbeddingSpec, RowProgramSpec>;
 
 /// The spec as text, field by field: the object cache hashes it.

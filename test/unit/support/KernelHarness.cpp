@@ -236,10 +236,11 @@ void LoadedKernel::runRagged(const std::vector<void *> &operands,
   const int32_t *queries = ints(kernel.queryOffsets);
   const int32_t *keys = ints(kernel.keyOffsets);
   const int32_t *lengths = ints(kernel.keyLengths);
-  int variant = cut.variant >= 0 ? cut.variant : variantOf(queries[sequences]);
-  int64_t step = cut.rows ? cut.rows : kernel.variants[variant].shape.task_rows;
   for (int64_t s = 0; s < sequences; ++s) {
     int64_t rows = queries[s + 1] - queries[s];
+    int variant = cut.variant >= 0 ? cut.variant : variantOf(rows);
+    int64_t step =
+        cut.rows ? cut.rows : kernel.variants[variant].shape.task_rows;
     for (int64_t column = 0; column < kernel.columns; ++column)
       for (int64_t row = 0; row < rows; row += step)
         runTask(operands,

@@ -1,0 +1,109 @@
+//===- Rotary.cpp - rotary position embedding -----------------------------===//
+// Shapes, innermost first: x, y [D/2, halves, heads, rows]; positions [rows]
+// i32; f32. The frequencies are part of the code: D/2 numbers.
+//   y[i, 0] = x[i, 0] cos(p f[i]) - x[i, 1] sin(p f[i])
+//   y[i, 1] = x[i, 1] cos(p f[i]) + x[i, 0] sin(p f[i])
+// Sines and cosines are computed once a row, for all of its heads.
+//===----------------------------------------------------------------------===//
+#include "codegen/kernels/Elementwise.h"
+#include "codegen/kernels/Verbs.h"
+
+#include <algorithm>
+
+using namespace transom::codegen;
+using Halide::Expr;
+using Halide::Func;
+using Halide::ImageParam;
+using Halide::TailStrategy;
+using Halide::Var;
+
+namespace {
+
+class Rotary : public Kernel {
+public:
+  explicit Rotary(const RotarySpec &spec);
+  void schedule(const Machine &machine) override;
+
+private:
+  Var i{"i"}, half{"half"}, head{"head"}, m{"m"};
+  Func frequency{"frequency"}, cosine{"cosine"}, sine{"sine"}, y{"y"};
+};
+
+Rotary::Rotary(const RotarySpec &spec) {
+  const auto size = static_cast<int>(spec.headDim / 2);
+  const auto heads = static_cast<int>(spec.heads);
+  auto activation = [&](int32_t operand, int64_t stride, int64_t offset) {
+    return View{.operand = operand,
+                .dims = {fixed(size), fixed(2, size), fixed(heads, 2 * size),
+                         taskRows(stride)},
+                .rows = TRANSOM_TASK_ROWS,
+                .rowStride = stride,
+                .offset = offset};
+  };
+  ImageParam x = view("x", activation(0, spec.xStride, spec.xOffset));
+  ImageParam positions = view("positions",
+                              {.operand = 1,
+                               .dims = {taskRows(1)},
+                               .rows = TRANSOM_TASK_ROWS,
+                               .rowStride = 1},
+                              Halide::Int(32));
+  Halide::Buffer<float> frequencies(size, "frequencies");
+  std::copy(spec.frequencies.begin(), spec.frequencies.end(),
+            frequencies.begin());
+  // f32, as models are trained with.
+  Expr angle = Halide::cast<float>(positions(m)) * frequencies(i);
+  cosine(i, m) = evaluate(Expression::Kind::Cos, {angle});
+  sine(i, m) = evaluate(Expression::Kind::Sin, {angle});
+  Expr low = x(i, 0, head, m), high = x(i, 1, head, m);
+  y(i, half, head, m) =
+      select(half == 0, low * cosine(i, m) - high * sine(i, m),
+             high * cosine(i, m) + low * sine(i, m));
+  result(y, activation(2, spec.outStride, 0));
+}
+
+void Rotary::schedule(const Machine &machine) {
+  y.reorder(half, i, head, m)
+      .vectorize(i, machine.floatLanes, TailStrategy::GuardWithIf)
+      .unroll(half);
+  for (Func func : {cosine, sine})
+    func.compute_at(y, m).vectorize(i, machine.floatLanes,
+                                    TailStrategy::GuardWithIf);
+}
+
+class RotaryFamily : public Family {
+public:
+  const char *name() const override { return "rotary"; }
+
+  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
+    const auto *rotary = std::get_if<RotarySpec>(&spec);
+    return rotary && rotary->heads > 0 && rotary->headDim > 0 &&
+           rotary->headDim % 2 == 0 &&
+           static_cast<int64_t>(rotary->frequencies.size()) ==
+               rotary->headDim / 2;
+  }
+
+  CompiledKernel plan(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &rotary = std::get<RotarySpec>(spec);
+    CompiledKernel kernel;
+    kernel.packing.resize(3);
+    kernel.scratchBytes = 2 * scratchOf(rotary.headDim);
+    kernel.flopsPerRow =
+        3.0 * static_cast<double>(rotary.heads * rotary.headDim);
+    kernel.variants = {
+        {"", {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = 16}}};
+    return kernel;
+  }
+
+  std::unique_ptr<Kernel> build(const KernelSpec &spec, const Machine &machine,
+                                size_t variant) const override {
+    return std::make_unique<Rotary>(std::get<RotarySpec>(spec));
+  }
+};
+
+} // namespace
+
+const Family &transom::codegen::rotaryFamily() {
+  static const RotaryFamily family;
+  return family;
+}
