@@ -32,8 +32,8 @@ extern "C" {
 
 /// Tokens of a block of the cache of keys and values. A block of a cache of C
 /// columns is 16 * C floats, 64-byte aligned; column c of it begins at float
-/// 16 * c. There, keys of a head are [P][16] and values [16][P], row-major, with
-/// P columns of a head (its size rounded up to 16).
+/// 16 * c. There, keys of a head are [P][16] and values [16][P], row-major,
+/// with P columns of a head (its size rounded up to 16).
 #define TRANSOM_CACHE_BLOCK 16
 
 /// Element types of tensors at the library's surface and of kernel buffers.
