@@ -75,6 +75,49 @@ transom_status transom_session_run(transom_session *session,
                                    size_t num_inputs, transom_tensor *outputs,
                                    size_t num_outputs);
 
+/// Sequences whose keys and values the session keeps, for libraries that
+/// generate text. All of them: TRANSOM_INVALID_ARGUMENT for null pointers, for
+/// a library that has no cache, and where `sequence` is not one of the
+/// session's.
+///
+/// A sequence without tokens. TRANSOM_EXHAUSTED: no memory.
+transom_status transom_sequence_add(transom_session *session,
+                                    int64_t *sequence);
+
+/// A new sequence that has the first `length` tokens of `sequence`, -1: all of
+/// them. What both have is there once, and copied when one of them is written
+/// to. TRANSOM_OUT_OF_RANGE: `sequence` is shorter. TRANSOM_EXHAUSTED: no
+/// memory.
+transom_status transom_sequence_fork(transom_session *session, int64_t sequence,
+                                     int64_t length, int64_t *fork);
+
+/// Forgets all but the first `length` tokens. TRANSOM_OUT_OF_RANGE: it is
+/// shorter.
+transom_status transom_sequence_truncate(transom_session *session,
+                                         int64_t sequence, int64_t length);
+
+/// Its memory goes to other sequences of the session. A number is not used
+/// again.
+transom_status transom_sequence_free(transom_session *session,
+                                     int64_t sequence);
+
+/// Tokens that the sequence has; -1: the session has no such sequence.
+int64_t transom_sequence_length(const transom_session *session,
+                                int64_t sequence);
+
+/// Appends tokens to sequences, and computes outputs for them. As run in its
+/// ragged form, and one more input, `sequences` [sequences]: the session's
+/// sequence that each of the batch belongs to, each at most once. Of outputs at
+/// positions, only those that the input `positions` lists are computed. Bits do
+/// not depend on how a sequence is divided into steps, nor on who is in a step.
+/// Allocates nothing if the options reserve `max_tokens` and `cache_tokens`, or
+/// else after a step as large. On failure the sequences are as long as before:
+///   TRANSOM_OUT_OF_RANGE  also: a sequence gets longer than the model can do
+///   TRANSOM_EXHAUSTED     also: more tokens than `cache_tokens`
+transom_status transom_step(transom_session *session,
+                            const transom_tensor *inputs, size_t num_inputs,
+                            transom_tensor *outputs, size_t num_outputs);
+
 /// `threads` counts the thread that calls run: a pool of 4 has 3 workers. 0:
 /// the default of transom_session_options.
 transom_status transom_pool_create(int32_t threads, transom_pool **pool);

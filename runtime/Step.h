@@ -1,0 +1,62 @@
+//===- Step.h - what generation needs of a session ------------------------===//
+//
+// The functions behind transom_sequence_... and transom_step, without tensors
+// and without taking the session: for callers inside the runtime that hold it
+// for longer than one call.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRANSOM_RUNTIME_STEP_H
+#define TRANSOM_RUNTIME_STEP_H
+
+#include "runtime/transom.h"
+
+#include <cstdint>
+
+namespace transom {
+
+/// Has the session's library a program `step`? If not, the functions below fail
+/// (TRANSOM_INVALID_ARGUMENT).
+bool hasSteps(const transom_session &session);
+
+transom_status addSequence(transom_session &session, int64_t &sequence);
+transom_status forkSequence(transom_session &session, int64_t sequence,
+                            int64_t length, int64_t &fork);
+transom_status truncateSequence(transom_session &session, int64_t sequence,
+                                int64_t length);
+transom_status freeSequence(transom_session &session, int64_t sequence);
+int64_t sequenceLength(const transom_session &session, int64_t sequence);
+
+/// Tokens that a sequence can have: the bound of the model's
+/// positions, whatever the memory; INT32_MAX - 1 if it has none.
+int64_t positionLimit(const transom_session &session);
+
+/// New tokens of one sequence, in a step.
+struct StepPart {
+  int64_t sequence;
+  const int32_t *tokens; ///< [count], what the first required input takes
+  int64_t count;
+};
+
+/// Rows of an output in the arena; they stay until the session's next step or
+/// run. Floats behind `width` are anything.
+struct StepRows {
+  const float *data;
+  int64_t stride; ///< floats from row to row
+  int64_t width;
+};
+
+/// Appends the parts' tokens; inputs other than the ids are left out. Of
+/// `output` (its number among the step's outputs, see stepOutput) the rows
+/// `positions` [numPositions] are computed: indices into the tokens of all
+/// parts, one after the other. With none, no output is: tokens are stored only.
+/// Allocates as transom_step does, and fails as it does.
+transom_status step(transom_session &session, const StepPart *parts,
+                    int64_t numParts, const int32_t *positions,
+                    int64_t numPositions, int32_t output, StepRows &rows);
+
+/// The number of the step's output of this name; -1: it has none.
+int32_t stepOutput(const transom_session &session, const char *name);
+
+} // namespace transom
+
+#endif // TRANSOM_RUNTIME_STEP_H
