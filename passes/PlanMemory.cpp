@@ -31,7 +31,7 @@ using transom::transformer::GetWeightOp;
 
 namespace {
 
-constexpr unsigned numExtents = 4;
+constexpr unsigned numExtents = kernel::numArenaExtents;
 /// `transom_frame::requested` in runtime/abi.h has a bit for each output.
 constexpr unsigned mostOutputs = 64;
 /// TRANSOM_ROW_ALIGNMENT of runtime/abi.h, in elements.

@@ -218,6 +218,7 @@ void transom::interpreter::registerInterpreterModels(
         attachPrimitiveModels(context);
         attachDefinitionModels(context);
         attachFusedModels(context);
+        attachCacheModels(context);
       });
   registry.addExtension(+[](MLIRContext *context, kernel::KernelDialect *) {
     attachKernelModels(context);

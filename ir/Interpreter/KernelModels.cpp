@@ -33,7 +33,6 @@ namespace {
 // TRANSOM_ROW_ALIGNMENT and TRANSOM_ROWS_ALIGNMENT of runtime/abi.h.
 constexpr int64_t rowAlignment = 64;
 constexpr int64_t rowsAlignment = 16;
-constexpr size_t numExtents = 4;
 
 /// One run of a program.
 class Machine {
@@ -58,7 +57,8 @@ private:
   Context &context;
   llvm::DenseMap<Value, Tensor> inputs;
   /// Unknown until an input has it.
-  std::array<std::optional<int64_t>, numExtents> extents;
+  std::array<std::optional<int64_t>, kernel::getMaxEnumValForExtent() + 1>
+      extents;
   std::vector<char> arena;
 };
 

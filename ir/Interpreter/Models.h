@@ -63,6 +63,7 @@ inline llvm::LogicalResult require(mlir::Operation *op, bool condition,
 void attachPrimitiveModels(mlir::MLIRContext *context);
 void attachDefinitionModels(mlir::MLIRContext *context);
 void attachFusedModels(mlir::MLIRContext *context);
+void attachCacheModels(mlir::MLIRContext *context);
 void attachKernelModels(mlir::MLIRContext *context);
 
 } // namespace transom::interpreter

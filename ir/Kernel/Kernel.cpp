@@ -73,7 +73,8 @@ Type BufferType::parse(AsmParser &parser) {
     extent = symbolizeExtent(keyword);
     if (!extent) {
       parser.emitError(extentLoc)
-          << "expects tokens, sequences, source_tokens or positions, got '"
+          << "expects tokens, sequences, source_tokens, positions, blocks or "
+             "slots, got '"
           << keyword << "'";
       return {};
     }

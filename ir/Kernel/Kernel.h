@@ -26,6 +26,12 @@
 
 #include "ir/Kernel/KernelEnums.h.inc"
 
+namespace transom::kernel {
+/// The first extents are those of slots in the arena, TRANSOM_EXTENTS of
+/// runtime/abi.h; inputs may have the others too.
+inline constexpr unsigned numArenaExtents = 4;
+} // namespace transom::kernel
+
 #define GET_ATTRDEF_CLASSES
 #include "ir/Kernel/KernelAttributes.h.inc"
 

@@ -7,13 +7,16 @@ include "ir/Kernel/KernelDialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 
-/// Values equal `transom_extent` in runtime/abi.h; None is a weight's.
+/// Values equal `transom_extent` in runtime/abi.h; None is a weight's. Blocks and
+/// slots, which are the cache's, are extents of inputs only: the arena has none.
 def Kernel_Extent
     : I32EnumAttr<"Extent", "the run-time size of an activation's leading dimension",
                   [I32EnumAttrCase<"Tokens", 0, "tokens">,
                    I32EnumAttrCase<"Sequences", 1, "sequences">,
                    I32EnumAttrCase<"SourceTokens", 2, "source_tokens">,
-                   I32EnumAttrCase<"Positions", 3, "positions">]> {
+                   I32EnumAttrCase<"Positions", 3, "positions">,
+                   I32EnumAttrCase<"Blocks", 4, "blocks">,
+                   I32EnumAttrCase<"Slots", 5, "slots">]> {
   let cppNamespace = "::transom::kernel";
   let genSpecializedAttr = 0;
 }
@@ -26,12 +29,14 @@ def Kernel_BufferType : TypeDef<Kernel_Dialect, "Buffer"> {
   let summary = "memory that holds a tensor";
   let description = [{
     An activation with `extent` rows (plus `slack` rows: sequence offsets have one
-    row more than there are sequences), or a weight if it has no extent.
+    row more than there are sequences), or a weight if it has no extent. The
+    cache has a row for each of its slots.
 
     ```mlir
     !kernel.buffer<tensor<?x768xf32>, tokens>
     !kernel.buffer<tensor<?xi32>, sequences, 1>
     !kernel.buffer<tensor<768x768xf32>>
+    !kernel.buffer<tensor<?x18432xf32>, slots>
     ```
   }];
   let parameters = (ins "::mlir::RankedTensorType":$tensor,

@@ -206,7 +206,7 @@ void ProgramOp::print(OpAsmPrinter &printer) {
 /// One number a run-time extent.
 static LogicalResult verifyPerExtent(Operation *op, StringRef name,
                                      ArrayRef<int64_t> bytes) {
-  int64_t extents = getMaxEnumValForExtent() + 1;
+  int64_t extents = numArenaExtents;
   bool fits =
       int64_t(bytes.size()) == extents &&
       llvm::all_of(bytes, [](int64_t b) { return b >= 0 && b % 4 == 0; });
@@ -233,8 +233,9 @@ LogicalResult ProgramOp::verifyRegions() {
 }
 
 LogicalResult SlotOp::verify() {
-  if (!getType().getExtent())
-    return emitOpError() << "expects a buffer with an extent, got "
+  std::optional<Extent> extent = getType().getExtent();
+  if (!extent || static_cast<unsigned>(*extent) >= numArenaExtents)
+    return emitOpError() << "expects a buffer with an extent of the arena, got "
                          << getType();
   return verifyPerExtent(*this, "an offset", getOffset());
 }

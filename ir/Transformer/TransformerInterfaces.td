@@ -46,4 +46,21 @@ def Transformer_RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
   ];
 }
 
+def Transformer_UpdateOpInterface : OpInterface<"UpdateOpInterface"> {
+  let cppNamespace = "::transom::transformer";
+  let description = [{
+    An op whose only result is one of its operands with some elements replaced.
+    In memory that operand is changed in place: `transom-plan-memory` sees to it
+    that nobody reads what it was before.
+  }];
+  let methods = [
+    InterfaceMethod<
+      "The operand that the result is a newer state of.",
+      "::mlir::OpOperand &", "getUpdatedOperand">,
+    InterfaceMethod<
+      "The operand whose leading extent counts what is written.",
+      "::mlir::OpOperand &", "getRowsOperand">
+  ];
+}
+
 #endif // TRANSOM_IR_TRANSFORMER_INTERFACES_TD

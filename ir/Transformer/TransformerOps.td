@@ -62,5 +62,6 @@ def Transformer_AnyLike
 include "ir/Transformer/PrimitiveOps.td"
 include "ir/Transformer/DefinitionOps.td"
 include "ir/Transformer/FusedOps.td"
+include "ir/Transformer/CacheOps.td"
 
 #endif // TRANSOM_IR_TRANSFORMER_OPS_TD

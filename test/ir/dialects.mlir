@@ -9,7 +9,7 @@ transformer.weight @up from [#transformer.source<"up">] : tensor<3072x768xf32>
 transformer.weight @bias from [#transformer.source<"bias">] : tensor<3072xf32>
 transformer.weight @tiny value dense<1.0> : tensor<4x4xf32>
 func.func @f(%x: tensor<?x768xf32>, %w: tensor<3072x768xf32>, %w2: tensor<768x768xf32>, %b: tensor<3072xf32>, %b2: tensor<768xf32>, %r: tensor<?x768xf32>,
-  %q: tensor<?x12x?x64xf32>, %m: tensor<?x1x1x?xf32>, %o: tensor<?xi32>, %c: tensor<?x?xi1>, %s: tensor<?x?xf32>, %z: tensor<f32>) {
+  %q: tensor<?x12x?x64xf32>, %m: tensor<?x1x1x?xf32>, %o: tensor<?xi32>, %c: tensor<?x?xi1>, %s: tensor<?x?xf32>, %z: tensor<f32>, %kv: tensor<?x3072xf32>) {
   %gw = transformer.get_weight @tiny : tensor<4x4xf32>
   %y = transformer.linear %x, %w bias %b
       : tensor<?x768xf32>, tensor<3072x768xf32>, tensor<3072xf32> -> tensor<?x3072xf32>
@@ -42,6 +42,10 @@ func.func @f(%x: tensor<?x768xf32>, %w: tensor<3072x768xf32>, %w2: tensor<768x76
   %sel = transformer.select %c, %s, %z : tensor<?x?xi1>, tensor<?x?xf32>, tensor<f32> -> tensor<?x?xf32>
   %red = transformer.reduce mean %x axes [-1] keep_dims : tensor<?x768xf32> -> tensor<?x1xf32>
   %sl = transformer.slice %x axis 1 from 0 to 256 step 2 : tensor<?x768xf32> -> tensor<?x128xf32>
+  %ac = transformer.append_cache %kv, %x, %x, %o key_heads 12 at 1536
+        : tensor<?x3072xf32>, tensor<?x768xf32>, tensor<?x768xf32>, tensor<?xi32>
+  %ca = transformer.cached_attention %x, %ac, %o, %o, %o, %o heads 12 key_heads 12 at 1536 causal scale 0.125
+        : tensor<?x768xf32>, tensor<?x3072xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x768xf32>
   %cm = transformer.causal_mask %q : tensor<?x12x?x64xf32>
   return
 }

@@ -13,7 +13,7 @@ func.func private @f(!kernel.buffer<tensor<4x4xf32>, tokens>)
 // -----
 
 // Extents have names.
-// expected-error@+1 {{expects tokens, sequences, source_tokens or positions, got 'words'}}
+// expected-error@+1 {{expects tokens, sequences, source_tokens, positions, blocks or slots, got 'words'}}
 func.func private @f(!kernel.buffer<tensor<?x4xf32>, words>)
 
 // -----
@@ -210,4 +210,13 @@ kernel.program @p(%a: !kernel.buffer<tensor<?x4xf32>, tokens>) -> (!kernel.buffe
   kernel.launch @k rows tokens reads(%a) writes(%s) outputs [0] : !kernel.buffer<tensor<?x4xf32>, tokens> -> !kernel.buffer<tensor<?x4xf32>, tokens>
   // expected-error@+1 {{'kernel.return' op expects the results of @p, ('!kernel.buffer<tensor<?x4xf32>, tokens>'), got ('!kernel.buffer<tensor<?x4xf32>, tokens>', '!kernel.buffer<tensor<?x4xf32>, tokens>')}}
   kernel.return %a, %s : !kernel.buffer<tensor<?x4xf32>, tokens>, !kernel.buffer<tensor<?x4xf32>, tokens>
+}
+
+// -----
+
+// slot: the arena has no blocks.
+func.func @f() {
+  // expected-error@+1 {{'kernel.slot' op expects a buffer with an extent of the arena, got '!kernel.buffer<tensor<?xi32>, blocks>'}}
+  %0 = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?xi32>, blocks>
+  return
 }

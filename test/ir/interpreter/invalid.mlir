@@ -73,3 +73,38 @@ kernel.program @outside_the_arena(%ids: !kernel.buffer<tensor<?xi32>, tokens>)
   kernel.launch @gather rows tokens reads(%ids, %x) writes(%x) outputs [0] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<?x2xf32>, tokens> -> !kernel.buffer<tensor<?x2xf32>, tokens>
   kernel.return %x : !kernel.buffer<tensor<?x2xf32>, tokens>
 }
+
+// -----
+
+func.func @slot_outside_the_cache() -> tensor<4x32xf32> {
+  %c = arith.constant dense<0.0> : tensor<4x32xf32>
+  %k = arith.constant dense<0.0> : tensor<1x1xf32>
+  %s = arith.constant dense<4> : tensor<1xi32>
+  // expected-error @+1 {{'transformer.append_cache' op expects slots of the cache, or -1}}
+  %0 = transformer.append_cache %c, %k, %k, %s key_heads 1 at 0 : tensor<4x32xf32>, tensor<1x1xf32>, tensor<1x1xf32>, tensor<1xi32>
+  return %0 : tensor<4x32xf32>
+}
+
+// -----
+
+func.func @slot_twice() -> tensor<4x32xf32> {
+  %c = arith.constant dense<0.0> : tensor<4x32xf32>
+  %k = arith.constant dense<0.0> : tensor<2x1xf32>
+  %s = arith.constant dense<3> : tensor<2xi32>
+  // expected-error @+1 {{'transformer.append_cache' op expects distinct slots}}
+  %0 = transformer.append_cache %c, %k, %k, %s key_heads 1 at 0 : tensor<4x32xf32>, tensor<2x1xf32>, tensor<2x1xf32>, tensor<2xi32>
+  return %0 : tensor<4x32xf32>
+}
+
+// -----
+
+func.func @keys_without_a_block() -> tensor<1x1xf32> {
+  %c = arith.constant dense<0.0> : tensor<32x32xf32>
+  %q = arith.constant dense<0.0> : tensor<1x1xf32>
+  %o = arith.constant dense<[0, 1]> : tensor<2xi32>
+  %n = arith.constant dense<17> : tensor<1xi32>
+  %t = arith.constant dense<1> : tensor<1xi32>
+  // expected-error @+1 {{'transformer.cached_attention' op expects sequences whose keys the block table has}}
+  %0 = transformer.cached_attention %q, %c, %o, %n, %t, %o heads 1 key_heads 1 at 0 scale 1.0 : tensor<1x1xf32>, tensor<32x32xf32>, tensor<2xi32>, tensor<1xi32>, tensor<1xi32>, tensor<2xi32> -> tensor<1x1xf32>
+  return %0 : tensor<1x1xf32>
+}
