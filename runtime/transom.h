@@ -66,6 +66,144 @@ typedef struct transom_session_options {
   transom_pool *pool;
 } transom_session_options;
 
+/// Lists of tokens, one behind the other: list i is tokens[offsets[i]] up to
+/// before tokens[offsets[i + 1]]. All zero: no lists.
+typedef struct transom_token_lists {
+  const int32_t *tokens;  ///< [offsets[count]]
+  const int64_t *offsets; ///< [count + 1], from 0, ascending
+  int64_t count;
+} transom_token_lists;
+
+/// When a beam search has enough, see transom_generation_options.
+typedef enum transom_early_stopping {
+  /// When the best live beam, at its present length, is worse than all finished
+  /// ones.
+  TRANSOM_EARLY_STOPPING_FALSE = 0,
+  /// As soon as `num_beams` sequences are finished.
+  TRANSOM_EARLY_STOPPING_TRUE = 1,
+  /// When no beam can become better, up to the greatest length.
+  TRANSOM_EARLY_STOPPING_NEVER = 2
+} transom_early_stopping;
+
+/// Why a sequence ended.
+typedef enum transom_finish {
+  TRANSOM_FINISH_NOT = 0,       ///< it goes on
+  TRANSOM_FINISH_EOS = 1,       ///< its last token is an end of sequence
+  TRANSOM_FINISH_LENGTH = 2,    ///< as long as the options or the model allow
+  TRANSOM_FINISH_STOP = 3,      ///< its last tokens are a stop sequence
+  TRANSOM_FINISH_CANCELLED = 4, ///< by its callback, or engine_cancel
+  TRANSOM_FINISH_FAILED = 5     ///< NAME_error() says why
+} transom_finish;
+
+/// How tokens are chosen and when to stop. Names, meaning and order are those
+/// of Hugging Face's GenerationConfig. All zero but `struct_bytes`: greedy, at
+/// most 20 new tokens. Fields that say no other have 0 for "not used". A value
+/// out of range is an error that names it.
+typedef struct transom_generation_options {
+  uint32_t struct_bytes; ///< sizeof(transom_generation_options)
+
+  /// 0: `max_length` counts; if that is 0, too, 20, or fewer if the model takes
+  /// no more. A prompt and what is asked for beyond the model's greatest length
+  /// is an error (TRANSOM_OUT_OF_RANGE); a last token needs no position.
+  int32_t max_new_tokens;
+  int32_t max_length;     ///< of prompt and new tokens
+  int32_t min_new_tokens; ///< no end of sequence before; beats min_length
+  int32_t min_length;     ///< of prompt and new tokens
+
+  /// Draw tokens at random, instead of taking the best.
+  int32_t do_sample;
+  /// The same seed, stream and options give the same tokens, whoever else is in
+  /// the batch, however many threads there are.
+  uint64_t seed;
+  /// A seed has 2^64 independent streams. Prompt i of `generate` has stream
+  /// `stream` + i; num_return_sequences share one, but no numbers.
+  uint64_t stream;
+  float temperature; ///< > 0; 0: 1
+  int32_t top_k;     ///< >= 0; Hugging Face's own default is 50, here all
+  float top_p;       ///< in (0, 1]
+  float min_p;       ///< in [0, 1]
+  float typical_p;   ///< in (0, 1]
+
+  float repetition_penalty; ///< > 0; 0: 1
+  int32_t no_repeat_ngram_size;
+  /// Make log-probabilities of the scores when all else is done to them.
+  int32_t renormalize_logits;
+
+  int32_t num_beams;            ///< 0: 1, no beam search
+  int32_t num_return_sequences; ///< 0: 1; at most num_beams if that is over 1
+  int32_t early_stopping;       ///< transom_early_stopping
+  /// A finished beam's score is the sum of its log-probabilities divided by its
+  /// new tokens to this power. 0: 1; TRANSOM_NO_LENGTH_PENALTY: the sum itself.
+  float length_penalty;
+
+  /// Guess that up to so many tokens follow as they did after an earlier
+  /// occurrence of the last tokens, and check all in one step. The result is
+  /// the same, to the bit, and comes faster where text repeats. Not for beams.
+  int32_t prompt_lookup_num_tokens;
+  int32_t max_matching_ngram_size; ///< of those last tokens; 0: 2
+
+  /// End-of-sequence tokens. 0: the model's own; -1: none.
+  int32_t num_eos_ids;
+  const int32_t *eos_ids;
+  /// Lists of tokens that are not to be generated.
+  transom_token_lists bad_words;
+  /// Lists of tokens that end a sequence as soon as its new tokens end in one.
+  transom_token_lists stop_sequences;
+} transom_generation_options;
+
+#define TRANSOM_NO_LENGTH_PENALTY 1e-30f
+
+/// What a callback is told: tokens of one sequence, as soon as they are sure;
+/// those of a beam search when it is over, the best sequence first.
+typedef struct transom_generation_event {
+  uint32_t struct_bytes;
+  int32_t finish;  ///< transom_finish
+  int64_t request; ///< of engine_submit; of generate: the prompt's index
+  int32_t sequence; ///< which of num_return_sequences
+  /// Of a finished beam, its score; else 0.
+  float score;
+  int64_t num_tokens;    ///< may be 0, with `finish`
+  const int32_t *tokens; ///< new since the last call; valid during the call
+} transom_generation_event;
+
+/// Returns 0 to go on; else the event's request, all of its sequences, ends
+/// (TRANSOM_FINISH_CANCELLED) and gets no further calls. It may submit and
+/// cancel requests of its engine, but neither step nor destroy it, nor use its
+/// session.
+typedef int32_t (*transom_generation_callback)(
+    void *user, const transom_generation_event *event);
+
+/// Results of `generate`, in memory of the caller, sequence r of prompt p at
+/// row p * num_return_sequences + r. Each may be null if it is not wanted.
+typedef struct transom_generated {
+  uint32_t struct_bytes; ///< sizeof(transom_generated)
+  uint32_t reserved;     ///< 0
+  /// [prompts * num_return_sequences][row_tokens]: new tokens only; what
+  /// follows them in a row is left alone.
+  int32_t *tokens;
+  int64_t row_tokens; ///< at least the most new tokens that the options allow
+  int64_t *lengths;   ///< [rows]: new tokens
+  int32_t *finish;    ///< [rows]: transom_finish
+  float *scores;      ///< [rows]: of beams, see transom_generation_event
+} transom_generated;
+
+typedef struct transom_engine transom_engine;
+
+/// All zero but `struct_bytes` means the defaults.
+typedef struct transom_engine_options {
+  uint32_t struct_bytes; ///< sizeof(transom_engine_options)
+  /// Sequences that are stepped together, beams counted; more requests wait
+  /// their turn. 0: 64.
+  int32_t max_sequences;
+  /// Tokens of one step. A prompt that is longer, or comes while others are at
+  /// their new tokens, is read in parts. At least max_sequences; at most the
+  /// session's `max_tokens`. 0: 512, or what those demand.
+  int32_t step_tokens;
+  /// Finished sequences whose keys and values are kept for prompts that begin
+  /// as they do, as long as there is memory. 0: none.
+  int32_t kept_sequences;
+} transom_engine_options;
+
 /// The functions behind the NAME_... exports; `transom_entry` of a shared
 /// library is one of these, for loaders that don't know NAME.
 typedef struct transom_entry_points {
