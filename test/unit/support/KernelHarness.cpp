@@ -46,8 +46,9 @@ int arenaLive = 0;
 
 } // namespace
 
-/// Scratch is filled with NaNs and has guards on both sides.
-extern "C" __attribute__((visibility("default"))) void *
+/// Scratch is filled with NaNs and has guards on both sides. Weak, for programs
+/// that link the runtime, which defines the same.
+extern "C" __attribute__((weak, visibility("default"))) void *
 halide_malloc(void *context, size_t bytes) {
   if (!scratchChecks) {
     uint8_t *block = arena + arenaUsed;
@@ -65,7 +66,7 @@ halide_malloc(void *context, size_t bytes) {
   return block + guardBytes;
 }
 
-extern "C" __attribute__((visibility("default"))) void
+extern "C" __attribute__((weak, visibility("default"))) void
 halide_free(void *context, void *pointer) {
   if (!pointer)
     return;

@@ -49,6 +49,8 @@ public:
   void runTask(const std::vector<void *> &operands, const Task &task,
                int variant) const;
   int variantOf(int64_t rows) const;
+  /// Variant v as the runtime calls it.
+  int32_t (*function(size_t v) const)(void **) { return functions[v]; }
 
   const codegen::CompiledKernel kernel;
 
