@@ -189,6 +189,79 @@ static std::optional<SelectedKernel> selectAttention(const Define &define) {
   return kernel;
 }
 
+static std::optional<SelectedKernel> selectAppendCache(const Define &define) {
+  if (define.ops.size() != 1 || define.yield.getNumOperands() != 1)
+    return std::nullopt;
+  auto append = dyn_cast<transformer::AppendCacheOp>(define.ops[0]);
+  if (!append)
+    return std::nullopt;
+  std::optional<ColumnView> key = define.activation(append.getKey());
+  std::optional<ColumnView> value = define.activation(append.getValue());
+  std::optional<ColumnView> slots = define.integers(append.getSlots());
+  // The result is the cache's own buffer.
+  if (!key || !value || !slots || !isa<BlockArgument>(append.getCache()))
+    return std::nullopt;
+
+  SelectedKernel kernel;
+  AppendCacheSpec spec;
+  spec.keyHeads = append.getKeyHeads();
+  spec.headDim = widthOf(append.getKey()) / spec.keyHeads;
+  spec.keyStride = key->stride;
+  spec.keyOffset = key->offset;
+  spec.valueStride = value->stride;
+  spec.valueOffset = value->offset;
+  spec.cacheWidth = widthOf(append.getCache());
+  spec.cacheOffset = append.getAt();
+  kernel.operands = {{key->argument},
+                     {value->argument},
+                     {slots->argument},
+                     {0, /*isResult=*/true}};
+  kernel.spec = spec;
+  return kernel;
+}
+
+static std::optional<SelectedKernel>
+selectCachedAttention(const Define &define) {
+  if (define.ops.size() != 1 || define.yield.getNumOperands() != 1)
+    return std::nullopt;
+  auto attention = dyn_cast<transformer::CachedAttentionOp>(define.ops[0]);
+  if (!attention)
+    return std::nullopt;
+  std::optional<ColumnView> query = define.activation(attention.getQuery());
+  auto cache = dyn_cast<BlockArgument>(attention.getCache());
+  std::optional<ColumnView> queryOffsets =
+      define.integers(attention.getQueryOffsets());
+  std::optional<ColumnView> keyLengths =
+      define.integers(attention.getKeyLengths());
+  std::optional<ColumnView> blockTable =
+      define.integers(attention.getBlockTable());
+  std::optional<ColumnView> blockOffsets =
+      define.integers(attention.getBlockOffsets());
+  if (!query || !cache || !queryOffsets || !keyLengths || !blockTable ||
+      !blockOffsets)
+    return std::nullopt;
+
+  SelectedKernel kernel;
+  CachedAttentionSpec spec;
+  spec.heads = attention.getHeads();
+  spec.keyHeads = attention.getKeyHeads();
+  spec.headDim = widthOf(attention.getQuery()) / spec.heads;
+  spec.queryStride = query->stride;
+  spec.queryOffset = query->offset;
+  spec.cacheWidth = widthOf(cache);
+  spec.cacheOffset = attention.getAt();
+  spec.outStride = rowStride(widthOf(attention.getResult()));
+  spec.scale = attention.getScale().convertToFloat();
+  spec.causal = attention.getCausal();
+  for (unsigned argument :
+       {query->argument, cache.getArgNumber(), queryOffsets->argument,
+        keyLengths->argument, blockTable->argument, blockOffsets->argument})
+    kernel.operands.push_back({argument});
+  kernel.operands.push_back({0, /*isResult=*/true});
+  kernel.spec = spec;
+  return kernel;
+}
+
 static std::optional<SelectedKernel> selectNorm(const Define &define) {
   if (define.ops.size() != 1)
     return std::nullopt;
@@ -371,7 +444,8 @@ FailureOr<SelectedKernel> transom::codegen::selectKernel(kernel::DefineOp op) {
   Define define(op);
   std::optional<SelectedKernel> kernel;
   for (auto *select :
-       {selectLinear, selectAttention, selectNorm, selectEmbedding})
+       {selectLinear, selectAttention, selectAppendCache, selectCachedAttention,
+        selectNorm, selectEmbedding})
     if ((kernel = select(define)))
       break;
   if (!kernel) {

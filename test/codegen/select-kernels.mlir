@@ -27,6 +27,23 @@ kernel.define @attention(%x: tensor<?x240xf32>, %o: tensor<?xi32>, %n: tensor<?x
   kernel.yield %0 : tensor<?x80xf32>
 }
 
+// The cache is written in place: it is the result. A layer's columns are those
+// from `at` of all the cache's.
+// CHECK: 'append' is append_cache(keyHeads=2,headDim=40,keyStride=256,keyOffset=80,valueStride=256,valueOffset=160,cacheWidth=576,cacheOffset=192); operands: arg1 arg1 arg2 res0
+kernel.define @append(%c: tensor<?x576xf32>, %x: tensor<?x240xf32>, %slots: tensor<?xi32>) -> tensor<?x576xf32> rows 0 weights [] {
+  %k = transformer.slice %x axis 1 from 80 to 160 : tensor<?x240xf32> -> tensor<?x80xf32>
+  %v = transformer.slice %x axis 1 from 160 to 240 : tensor<?x240xf32> -> tensor<?x80xf32>
+  %0 = transformer.append_cache %c, %k, %v, %slots key_heads 2 at 192 : tensor<?x576xf32>, tensor<?x80xf32>, tensor<?x80xf32>, tensor<?xi32>
+  kernel.yield %0 : tensor<?x576xf32>
+}
+
+// CHECK: 'cached' is cached_attention(heads=4,keyHeads=2,headDim=40,queryStride=320,queryOffset=0,cacheWidth=576,cacheOffset=192,outStride=192,scale=0x1p-1,causal=1); operands: arg1 arg0 arg2 arg3 arg4 arg5 res0
+kernel.define @cached(%c: tensor<?x576xf32>, %x: tensor<?x320xf32>, %o: tensor<?xi32>, %n: tensor<?xi32>, %t: tensor<?xi32>, %b: tensor<?xi32>) -> tensor<?x160xf32> rows 0 weights [] {
+  %q = transformer.slice %x axis 1 from 0 to 160 : tensor<?x320xf32> -> tensor<?x160xf32>
+  %0 = transformer.cached_attention %q, %c, %o, %n, %t, %b heads 4 key_heads 2 at 192 causal scale 0.5 : tensor<?x160xf32>, tensor<?x576xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x160xf32>
+  kernel.yield %0 : tensor<?x160xf32>
+}
+
 // Results in an order of their own.
 // CHECK: 'both' is norm(width=8,xStride=64,residualStride=64,outStride=64,sumStride=64,epsilon=0x1p-10,rms=0,hasResidual=1,hasBeta=1,storesSum=1); operands: arg1 arg0 arg2 arg3 res1 res0
 kernel.define @both(%r: tensor<?x8xf32>, %x: tensor<?x8xf32>, %g: tensor<8xf32>, %b: tensor<8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) rows 0 weights [2, 3] {
