@@ -1,14 +1,21 @@
-"""Scores a compiled BERT on held-out text: pre-training and fine-tuning tasks.
+"""Scores a compiled model on held-out text: pre-training and fine-tuning tasks.
 
     python examples/evaluate.py pretraining   LIB speeches-heldout.jsonl
     python examples/evaluate.py classify      LIB speaker-heldout.tsv
     python examples/evaluate.py capitals      LIB speeches-heldout.jsonl
     python examples/evaluate.py who-speaks    LIB speeches-heldout.jsonl
+    python examples/evaluate.py perplexity    LIB speeches-heldout.jsonl
 
 pretraining draws sentence pairs and masks as BERT does (Devlin et al. 2018,
 appendix A): B follows A in half of the pairs; 15 % of the tokens are chosen, of
 which 80 % become [MASK], 10 % a random token, 10 % stay. It prints the masked
 tokens' accuracy and loss, and the accuracy of "B follows A".
+
+perplexity is that of a model that generates text, over windows as long as the
+model can see, the first token of each for context alone. `--overlap=N`: windows
+overlap by N tokens, which are scored once, so that others have at least N before
+them. `--names`: above each speech stands its speaker. `--last=N`: of the text the
+last N tokens are scored. A file that does not end in .jsonl is plain text.
 
 A line of speeches-heldout.jsonl is {"speaker": ..., "text": ...}, one of
 speaker-heldout.tsv a label, a tab, a text. Prints one line of JSON.
@@ -39,7 +46,7 @@ def read_speeches(path):
 def tokenizer_of(library):
     tokenizer = Tokenizer.from_file(str(library.assets / "tokenizer.json"))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(library.config["max_position_embeddings"])
+    tokenizer.enable_truncation(library.max_positions)
     return tokenizer
 
 
@@ -106,6 +113,49 @@ def pretraining(library, path, rng):
     }
 
 
+def windows_of(count, length, overlap, first):
+    """Of `count` tokens, (begin, scored from, end) of windows of at most `length`
+    tokens, which score each token from `first` on once. Only a window's first
+    token has no context."""
+    begin, scored = max(0, first - max(overlap, 1)), max(first, 1)
+    while scored < count:
+        end = min(begin + length, count)
+        yield begin, scored, end
+        # Without overlap the next window's first token is context alone.
+        begin, scored = end - overlap, end + (overlap == 0)
+
+
+def perplexity(library, path, rng, overlap=0, names=False, last=None):
+    if pathlib.Path(path).suffix == ".jsonl":
+        speeches = read_speeches(path)
+        heads = [f"{s['speaker']}:\n" if names else "" for s in speeches]
+        text = "\n\n".join(h + s["text"] for h, s in zip(heads, speeches)) + "\n"
+    else:
+        text = pathlib.Path(path).read_text("utf-8")
+    tokenizer = Tokenizer.from_file(str(library.assets / "tokenizer.json"))
+    encoding = tokenizer.encode(text, add_special_tokens=False)
+    ids = np.array(encoding.ids)
+    length = library.max_positions
+    if not 0 <= overlap < length:
+        raise SystemExit(f"--overlap: expects less than {length}, got {overlap}")
+    first = 0 if last is None else max(0, len(ids) - last)
+    nats, scored = 0.0, 0
+    for part in batches(list(windows_of(len(ids), length, overlap, first))):
+        rows = [ids[begin:end] for begin, _, end in part]
+        # The logits at a token say what comes next.
+        at = [list(range(f - b - 1, e - b - 1)) for b, f, e in part]
+        logits = library(input_ids=rows, positions=at)["logits"]
+        for (_, start, end), scores in zip(part, logits):
+            scores = log_softmax(np.asarray(scores).astype(np.float64))
+            nats -= scores[np.arange(end - start), ids[start:end]].sum()
+            scored += end - start
+    return {
+        "nats_per_token": nats / scored,
+        "perplexity": math.exp(nats / scored),
+        "tokens": scored,
+    }
+
+
 def classify(library, path, rng):
     with open(path, encoding="utf-8") as lines:
         rows = [line.rstrip("\n").split("\t", 1) for line in lines]
@@ -144,7 +194,7 @@ def lines_within(text, tokenizer, most):
 
 def capitals(library, path, rng):
     tokenizer = tokenizer_of(library)
-    most = library.config["max_position_embeddings"] - 1
+    most = library.max_positions - 1
     chunks = [
         chunk
         for speech in read_speeches(path)
@@ -191,7 +241,7 @@ def who_speaks(library, path, rng):
     # Contexts longer than the model takes would be asked part by part.
     tokenizer = tokenizer_of(library)
     tokenizer.no_truncation()
-    most = library.config["max_position_embeddings"]
+    most = library.max_positions
     questions = [
         q
         for q in questions
@@ -212,6 +262,7 @@ TASKS = {
     "classify": classify,
     "capitals": capitals,
     "who-speaks": who_speaks,
+    "perplexity": perplexity,
 }
 
 
@@ -223,10 +274,18 @@ def main():
     parser.add_argument("library")
     parser.add_argument("data")
     parser.add_argument("--seed", type=int, default=0)
+    own = parser.add_argument_group("perplexity")
+    own.add_argument("--overlap", type=int, metavar="N")
+    own.add_argument("--names", action="store_true", default=None)
+    own.add_argument("--last", type=int, metavar="N")
     options = parser.parse_args()
     library = transom.load(options.library)
     rng = np.random.default_rng(options.seed)
-    scores = TASKS[options.task](library, options.data, rng)
+    given = {name: getattr(options, name) for name in ("overlap", "names", "last")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and options.task != "perplexity":
+        parser.error(f"{options.task}: no --{next(iter(given))}")
+    scores = TASKS[options.task](library, options.data, rng, **given)
     assert all(math.isfinite(score) for score in scores.values())
     print(json.dumps(scores))
 

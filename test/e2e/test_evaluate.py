@@ -5,6 +5,7 @@ cut by our own rule; labels of single texts are the same to the last.
 """
 
 import json
+import math
 import subprocess
 import sys
 
@@ -16,11 +17,12 @@ import transom
 MODELS, DATA = ROOT / "examples" / "models", ROOT / "examples" / "data"
 
 
-def evaluate(task, model, data, tmp_path):
+def evaluate(task, model, data, tmp_path, *options):
     library = tmp_path / "libmodel.so"
     transom.compile(MODELS / model, library)
+    program = [sys.executable, ROOT / "examples" / "evaluate.py"]
     result = subprocess.run(
-        [sys.executable, ROOT / "examples" / "evaluate.py", task, library, DATA / data],
+        [*program, task, library, DATA / data, *options],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     recorded = json.loads((MODELS / model / "scores.json").read_text())
@@ -63,3 +65,28 @@ def test_answers(tmp_path):
     assert got["exact_span"] == pytest.approx(
         recorded["heldout_exact_span"], abs=0.02
     )
+
+
+def test_perplexity(tmp_path):
+    got, recorded = evaluate(
+        "perplexity", "gpt2-shakespeare", "speeches-heldout.jsonl", tmp_path,
+        "--names", "--overlap=128", "--last=49408",
+    )  # fmt: skip
+    # The file lacks the speeches without words that were scored then.
+    assert got["tokens"] == recorded["held_out_tokens_scored"]
+    assert got["perplexity"] == pytest.approx(
+        math.exp(recorded["heldout_nats_per_token"]), rel=0.005
+    )
+
+
+def test_windows_score_each_token_once(tmp_path, monkeypatch):
+    """But the first of a window, if windows do not overlap."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    from evaluate import windows_of
+
+    assert list(windows_of(10, 4, 0, 0)) == [(0, 1, 4), (4, 5, 8), (8, 9, 10)]
+    assert list(windows_of(9, 4, 0, 0)) == [(0, 1, 4), (4, 5, 8)]
+    overlapping = [(0, 1, 4), (2, 4, 6), (4, 6, 8), (6, 8, 10)]
+    assert list(windows_of(10, 4, 2, 0)) == overlapping
+    assert list(windows_of(10, 4, 2, 5)) == [(3, 5, 7), (5, 7, 9), (7, 9, 10)]
+    assert list(windows_of(1, 4, 2, 0)) == []

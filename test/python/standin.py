@@ -34,6 +34,7 @@ class StandIn:
         self.name = folder.name
         self.task = task
         self.config = json.loads((folder / "config.json").read_text())
+        self.max_positions = self.config["max_position_embeddings"]
         labels = self.config.get("id2label", {})
         self.labels = {int(i): label for i, label in labels.items()}
         inputs = ["input_ids", "token_type_ids", "position_ids"]
