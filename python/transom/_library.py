@@ -418,6 +418,7 @@ class Library:
             "dims", the names and sizes of its dimensions.
         config: the model's config.json.
         labels: the names of the classes by number, if the model has classes.
+        max_positions: how many positions the model knows; None: any number.
         threads: how many threads a call uses, the caller's included.
         metadata: all that the library says of itself.
         assets: the folder with the tokenizer's files; None if there is none.
@@ -452,6 +453,8 @@ class Library:
         self.inputs: dict[str, dict[str, Any]] = {
             info["name"]: info for info in self.metadata["inputs"]
         }
+        positions = self.inputs.get("position_ids", {})
+        self.max_positions: int | None = positions.get("bound") or None
         self.outputs: dict[str, dict[str, Any]] = {
             info["name"]: info for info in self.metadata["outputs"]
         }

@@ -50,6 +50,36 @@ class Tokenizer:
         self._truncating: dict[tuple[int, int, str], tokenizers.Tokenizer] = {}
         self._lock = threading.Lock()
 
+    def frame(self, start: str, delimiter: str | None, extract: str) -> None:
+        """From now on texts are `start` text `extract`, and pairs `start` text
+        `delimiter` text `extract`, whatever the tokenizer's own template is.
+        Without a delimiter pairs are as texts that are one.
+        """
+
+        def special(token: str) -> dict[str, Any]:
+            return {"SpecialToken": {"id": token, "type_id": 0}}
+
+        def text(name: str) -> dict[str, Any]:
+            return {"Sequence": {"id": name, "type_id": 0}}
+
+        between = [] if delimiter is None else [special(delimiter)]
+        tokens = {}
+        for token in filter(None, (start, delimiter, extract)):
+            number = self.backend.token_to_id(token)
+            if number is None:
+                raise ValueError(f"{token!r} is no token of this model")
+            tokens[token] = {"id": token, "ids": [number], "tokens": [token]}
+        description = json.loads(self.backend.to_str())
+        description["post_processor"] = {
+            "type": "TemplateProcessing",
+            "single": [special(start), text("A"), special(extract)],
+            "pair": [
+                special(start), text("A"), *between, text("B"), special(extract)
+            ],
+            "special_tokens": tokens,
+        }  # fmt: skip
+        self.backend = tokenizers.Tokenizer.from_str(json.dumps(description))
+
     def token_id(self, kind: str) -> int | None:
         """The id of "mask_token", "pad_token", ...; None if there is none."""
         token = self._special.get(kind)

@@ -7,6 +7,7 @@ from typing import Any
 
 from transom._library import Library
 from transom.pipelines._base import Pipeline
+from transom.pipelines.entailment import Entailment
 from transom.pipelines.feature_extraction import FeatureExtraction
 from transom.pipelines.fill_mask import FillMask
 from transom.pipelines.multiple_choice import MultipleChoice
@@ -14,10 +15,12 @@ from transom.pipelines.next_sentence_prediction import NextSentencePrediction
 from transom.pipelines.question_answering import QuestionAnswering
 from transom.pipelines.sentence_similarity import SentenceSimilarity
 from transom.pipelines.text_classification import TextClassification
+from transom.pipelines.text_similarity import TextSimilarity
 from transom.pipelines.token_classification import TokenClassification
 
 #: The pipelines by task, with transformers' other names for some of them.
 TASKS: dict[str, type[Pipeline]] = {
+    "entailment": Entailment,
     "feature-extraction": FeatureExtraction,
     "fill-mask": FillMask,
     "multiple-choice": MultipleChoice,
@@ -27,6 +30,7 @@ TASKS: dict[str, type[Pipeline]] = {
     "sentence-similarity": SentenceSimilarity,
     "sentiment-analysis": TextClassification,
     "text-classification": TextClassification,
+    "text-similarity": TextSimilarity,
     "token-classification": TokenClassification,
 }
 
@@ -37,9 +41,9 @@ def pipeline(
     """Makes a pipeline: text in, answers out.
 
     Args:
-        task: "feature-extraction", "fill-mask", "multiple-choice",
-            "next-sentence-prediction", "question-answering",
-            "sentence-similarity", "text-classification" or
+        task: "entailment", "feature-extraction", "fill-mask",
+            "multiple-choice", "next-sentence-prediction", "question-answering",
+            "sentence-similarity", "text-classification", "text-similarity" or
             "token-classification".
         library: a library that was compiled for it, or its path.
         options: those of `Pipeline`, and the pipeline's own arguments, which

@@ -193,11 +193,53 @@ class Pipeline:
 
     def max_length(self) -> int | None:
         """The longest sequence of tokens that model and tokenizer allow."""
-        limits = [
-            self.tokenizer.model_max_length,
-            self.library.config.get("max_position_embeddings"),
-        ]
+        limits = [self.tokenizer.model_max_length, self.library.max_positions]
         return min((limit for limit in limits if limit), default=None)
+
+
+class Framed(Pipeline):
+    """A pipeline for texts and pairs that stand between tokens of their own.
+
+    GPT-1 is fine-tuned on Start text Extract and Start text Delimiter text
+    Extract (Radford et al. 2018, section 3.3), and its answer is read at the
+    last token, Extract. A tokenizer that adds such tokens by itself needs
+    nothing here.
+
+    Args:
+        start_token, extract_token: before and behind each text or pair, in place
+            of what the tokenizer adds.
+        delimiter_token: between the texts of a pair.
+        arguments, options: those of `Pipeline`.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        start_token: str | None = None,
+        delimiter_token: str | None = None,
+        extract_token: str | None = None,
+        **options: Any,
+    ):
+        super().__init__(*arguments, **options)
+        self.framed = start_token is not None
+        self.delimiter_token = delimiter_token
+        if (start_token is None) != (extract_token is None) or (
+            delimiter_token is not None and start_token is None
+        ):
+            raise ValueError("start_token, extract_token: expects both, or none")
+        if start_token is not None and extract_token is not None:
+            self.tokenizer.frame(start_token, delimiter_token, extract_token)
+
+    def texts(self, item: Any, parameters: Any) -> list[Text]:
+        texts = self.framed_texts(item)
+        if self.framed and self.delimiter_token is None:
+            if not all(isinstance(text, str) for text in texts):
+                raise ValueError("delimiter_token: a pair needs one between its texts")
+        return texts
+
+    def framed_texts(self, item: Any) -> list[Text]:
+        """The texts and pairs of an item. Raises ValueError if it is none."""
+        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,6 +285,16 @@ def text_of(item: Any) -> str | tuple[str, str]:
         'expects a text, or {"text": ..., "text_pair": ...} for a pair, '
         f"got {item!r:.80}"
     )
+
+
+def pair_of(item: Any) -> tuple[str, str]:
+    """A pair of texts given as {"text": ..., "text_pair": ...}."""
+    pair = text_of(item)
+    if isinstance(pair, str):
+        raise ValueError(
+            f'expects a pair, {{"text": ..., "text_pair": ...}}, got {item!r:.80}'
+        )
+    return pair
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -12,16 +12,16 @@ from transom._tokenizer import Text
 from transom.pipelines import _base
 
 
-class MultipleChoice(_base.Pipeline):
+class MultipleChoice(_base.Framed):
     """pipeline("multiple-choice", library)
 
     An item is {"text": ..., "choices": [...]}. Each choice is put to the model
     as a pair (text, choice); the answer is a dict with "index", "choice" and
     "score", a softmax over the choices, or with `top_k` a list of them, best
-    first.
+    first. A classifier of one label gives a logit for each choice, too.
     """
 
-    tasks = ("multiple-choice",)
+    tasks = ("multiple-choice", "text-classification")
 
     @dataclasses.dataclass(frozen=True)
     class Parameters(_base.TokenizerParameters):
@@ -32,7 +32,16 @@ class MultipleChoice(_base.Pipeline):
 
         top_k: int | None | str = ""
 
-    def texts(self, item: Any, parameters: Parameters) -> list[Text]:
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        width = self.library.outputs["logits"]["dims"][1:]
+        if width not in ([], [1]):
+            raise ValueError(
+                f"{self.library.path}: expects one logit for each choice, and the "
+                f"model has {width[0]}"
+            )
+
+    def framed_texts(self, item: Any) -> list[Text]:
         if isinstance(item, dict) and set(item) == {"text", "choices"}:
             choices = item["choices"]
             if isinstance(choices, list) and choices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transom._tokenizer import Text
+from transom.pipelines import _base
 from transom.pipelines.text_classification import TextClassification
 
 
@@ -18,13 +19,8 @@ class NextSentencePrediction(TextClassification):
     tasks = ("next-sentence-prediction", "pretraining")
     outputs = ("seq_relationship_logits", "logits")
 
-    def texts(self, item: Any, parameters: Any) -> list[Text]:
-        texts = super().texts(item, parameters)
-        if isinstance(texts[0], str):
-            raise ValueError(
-                f'expects a pair, {{"text": ..., "text_pair": ...}}, got {item!r:.80}'
-            )
-        return texts
+    def framed_texts(self, item: Any) -> list[Text]:
+        return [_base.pair_of(item)]
 
     def label(self, number: int) -> str:
         return ("IsNext", "NotNext")[number]

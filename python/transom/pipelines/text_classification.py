@@ -18,7 +18,7 @@ _FUNCTIONS = {
 }
 
 
-class TextClassification(_base.Pipeline):
+class TextClassification(_base.Framed):
     """pipeline("text-classification", library)
 
     An item is a text or {"text": ..., "text_pair": ...}. Its answer is a dict
@@ -57,7 +57,7 @@ class TextClassification(_base.Pipeline):
         single = isinstance(inputs, str) and "top_k" not in options
         return [answer] if single else answer
 
-    def texts(self, item: Any, parameters: Parameters) -> list[Text]:
+    def framed_texts(self, item: Any) -> list[Text]:
         return [_base.text_of(item)]
 
     def tokenization(self, parameters: Parameters) -> dict[str, Any]:
