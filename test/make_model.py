@@ -1,9 +1,11 @@
-"""Writes small BERT models for tests, whole or damaged, without torch.
+"""Writes small models for tests, BERT's or others', whole or damaged, without
+torch.
 
     make_model.py FOLDER [option...]
 
     --like KIND          a relative of BERT: roberta, distilbert, electra (half
-                         as wide in its embeddings)
+                         as wide in its embeddings); or a decoder: openai-gpt,
+                         gpt2
     --set KEY=JSON       a key of config.json (JSON: null, 3, "gelu", ...)
     --unset KEY          leaves the key out
     --prefix bert.       before every tensor's name
@@ -15,8 +17,9 @@
     --add TENSOR=DTYPE:SHAPE   one more: position_ids=I64:1x4
     --shape TENSOR=SHAPE       stores it in another shape: 3x4
 
-The model, unless --set says otherwise: 2 layers, 8 wide, 2 heads, 16 in the
-feed-forward layers, 32 words, 16 positions. Values are the same in every run.
+The model, unless --set says otherwise: 2 layers, 8 wide, 2 heads, 16 (GPT: 32)
+in the feed-forward layers, 32 words, 16 positions. Values are the same in every
+run.
 """
 
 import argparse
@@ -30,7 +33,6 @@ SIZES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "U8": 1}
 
 CONFIG = {
     "architectures": ["BertModel"],
-    "model_type": "bert",
     "hidden_act": "gelu",
     "hidden_size": 8,
     "intermediate_size": 16,
@@ -64,7 +66,7 @@ DISTILBERT_KEYS = {
 
 def as_relative(kind, config, tensors):
     """A BERT's configuration and shapes as those of a relative."""
-    config = {**config, "model_type": kind}
+    config = dict(config)
     if kind == "roberta":
         config.update(architectures=["RobertaModel"], pad_token_id=1)
         return config, tensors
@@ -123,6 +125,42 @@ def shapes(config, pooler=True):
     return result
 
 
+GPT_CONFIG = {
+    "n_embd": 8, "n_head": 2, "n_layer": 2, "n_positions": 16, "vocab_size": 32,
+}  # fmt: skip
+# The configuration of each, beside the architecture.
+DECODERS = {"openai-gpt": GPT_CONFIG, "gpt2": GPT_CONFIG}
+
+
+def gpt_shapes(kind, config):
+    """The tensors of an OpenAIGPTModel or a GPT2Model and their shapes."""
+    width = config["n_embd"]
+    inner = config.get("n_inner") or 4 * width
+    words, places = ("wte", "wpe") if kind == "gpt2" else ("tokens_embed", "positions_embed")
+    result = {
+        f"{words}.weight": (config["vocab_size"], width),
+        f"{places}.weight": (config["n_positions"], width),
+    }
+
+    def conv(name, columns, rows):
+        result[f"{name}.weight"] = (columns, rows)
+        result[f"{name}.bias"] = (rows,)
+
+    def norm(name):
+        result[f"{name}.weight"] = result[f"{name}.bias"] = (width,)
+
+    for i in range(config["n_layer"]):
+        norm(f"h.{i}.ln_1")
+        conv(f"h.{i}.attn.c_attn", width, 3 * width)
+        conv(f"h.{i}.attn.c_proj", width, width)
+        norm(f"h.{i}.ln_2")
+        conv(f"h.{i}.mlp.c_fc", width, inner)
+        conv(f"h.{i}.mlp.c_proj", inner, width)
+    if kind == "gpt2":
+        norm("ln_f")
+    return result
+
+
 def values(name, shape, random):
     if name.endswith("LayerNorm.weight"):
         return 1 + 0.1 * random.standard_normal(shape)
@@ -177,11 +215,16 @@ def main():
 
     settings = dict(item.split("=", 1) for item in options.set)
     settings = {key: json.loads(value) for key, value in settings.items()}
-    config = {**CONFIG, **settings}
+    base = {**DECODERS.get(options.like, CONFIG), "model_type": options.like or "bert"}
+    config = {**base, **settings}
     sizes = {key: config[key] if isinstance(config.get(key), int) else default
-             for key, default in CONFIG.items()}
-    tensor_shapes = shapes(sizes, not options.no_pooler)
-    if options.like:
+             for key, default in base.items()}
+    if options.like in DECODERS:
+        sizes["n_inner"] = config.get("n_inner")
+        tensor_shapes = gpt_shapes(options.like, sizes)
+    else:
+        tensor_shapes = shapes(sizes, not options.no_pooler)
+    if options.like and options.like not in DECODERS:
         config, tensor_shapes = as_relative(options.like, config, tensor_shapes)
         # Sizes were given under BERT's names; other keys are the relative's own.
         config.update({k: v for k, v in settings.items() if k not in DISTILBERT_KEYS})

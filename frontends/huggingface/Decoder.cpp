@@ -1,9 +1,10 @@
 //===- Decoder.cpp - GPT and its relatives --------------------------------===//
 //
-// x = word[id] + position[p]; then in every layer x = x + attention(norm(x)),
-// x = x + feedForward(norm(x)); and norm(x) at the end (Radford et al. 2019).
-// Attention hides what comes later. On top stands the head of a task, or
-// nothing.
+// x = word[id] + position[p]; then in every layer x = norm(x + attention(x)),
+// x = norm(x + feedForward(x)) (Radford et al. 2018), or x = x +
+// attention(norm(x)), x = x + feedForward(norm(x)), and norm(x) at the end
+// (Radford et al. 2019). Attention hides what comes later. On top stands the
+// head of a task, or nothing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -55,6 +56,15 @@ static bool readFlag(Config &config, StringRef key, bool fallback) {
   return key.empty() ? fallback : config.flag(key, fallback);
 }
 
+static const Activation &readActivation(Config &config,
+                                        const DecoderTable &table) {
+  if (table.activationNames.empty())
+    return config.oneOf(table.activationKey, table.activation, activations());
+  return findActivation(
+      config.oneOf(table.activationKey, table.activation, table.activationNames)
+          .meaning);
+}
+
 Decoder::Decoder(const DecoderTable &table, Config &config)
     : table(table), vocabulary(readSize(config, table.vocabulary, maxIds)),
       width(readSize(config, table.width, maxWidth)),
@@ -63,8 +73,7 @@ Decoder::Decoder(const DecoderTable &table, Config &config)
       positions(readSize(config, table.positions, maxIds)),
       feedForward(4 * width), labels(config.countLabels()),
       epsilon(config.number(table.epsilonKey, table.epsilon, 0, 1)),
-      activation(
-          config.oneOf(table.activationKey, table.activation, activations())),
+      activation(readActivation(config, table)),
       scales(readFlag(config, table.scalesKey, true)),
       scalesLayers(readFlag(config, table.scalesLayersKey, false)),
       tiesWords(config.flag("tie_word_embeddings", true)) {
@@ -106,7 +115,7 @@ void Decoder::build(StringRef task, ModelBuilder &builder) const {
   Value bias = builder.paddingMask("decoder", mask);
   for (int64_t i = 0; i < layers; ++i)
     x = buildLayer(i, x, bias, builder);
-  if (!table.lastNorm.empty())
+  if (table.normsFirst)
     x = builder.layerNorm(table.lastNorm, x, epsilon);
 
   const auto *head =
@@ -116,6 +125,8 @@ void Decoder::build(StringRef task, ModelBuilder &builder) const {
     builder.addOutput("last_hidden_state", x, {"batch", "length", "width"});
     return;
   }
+  if (head->generates)
+    builder.setGenerates();
   builder.leaveBaseModel();
   buildHead(*head, x, builder);
 }
@@ -123,13 +134,20 @@ void Decoder::build(StringRef task, ModelBuilder &builder) const {
 Value Decoder::buildLayer(int64_t number, Value input, Value mask,
                           ModelBuilder &builder) const {
   std::string layer = nameLayer(number);
-  auto in = [&](StringRef module) { return (layer + "." + module).str(); };
-  Value x = builder.layerNorm(in(table.attentionNorm), input, epsilon);
-  x = buildAttention(number, x, mask, builder);
-  Value attended = builder.add(layer, x, input);
-  x = builder.layerNorm(in(table.outputNorm), attended, epsilon);
-  x = buildFeedForward(layer, x, builder);
-  return builder.add(layer, x, attended);
+  auto withResidual = [&](StringRef normModule, Value input, auto build) {
+    auto norm = [&](Value x) {
+      return builder.layerNorm((layer + "." + normModule).str(), x, epsilon);
+    };
+    if (table.normsFirst)
+      return builder.add(layer, build(norm(input)), input);
+    return norm(builder.add(layer, build(input), input));
+  };
+  Value x = withResidual(table.attentionNorm, input, [&](Value x) {
+    return buildAttention(number, x, mask, builder);
+  });
+  return withResidual(table.outputNorm, x, [&](Value x) {
+    return buildFeedForward(layer, x, builder);
+  });
 }
 
 Value Decoder::buildAttention(int64_t number, Value input, Value mask,

@@ -29,6 +29,13 @@ struct DecoderHead {
   /// columns is an output, which then has no last dimension.
   llvm::ArrayRef<llvm::StringLiteral> outputs;
   bool splitsColumns = false;
+  bool generates = false; ///< the logits are those of the token that follows
+};
+
+/// What a relative means by the name of an activation.
+struct ActivationName {
+  llvm::StringLiteral name;
+  llvm::StringLiteral meaning; ///< a name of `activations()`
 };
 
 struct DecoderTable {
@@ -40,16 +47,21 @@ struct DecoderTable {
   double epsilon; ///< if the key is missing
   llvm::StringLiteral activationKey;
   llvm::StringLiteral activation; ///< if the key is missing
+  /// The only names that there are; none: those of `activations()`.
+  llvm::ArrayRef<ActivationName> activationNames;
   // Of the scores.
   llvm::StringLiteral scalesKey = "";       ///< by 1 / sqrt(head size)?
   llvm::StringLiteral scalesLayersKey = ""; ///< by 1 / number of the layer?
   /// No influence on a forward pass, beside `readCommonKeys`.
   llvm::ArrayRef<llvm::StringLiteral> ignoredKeys;
 
+  /// x + f(norm(x)) with a norm at the end, or else norm(x + f(x)).
+  bool normsFirst = true;
+
   // Modules.
   llvm::StringLiteral words;
   llvm::StringLiteral places;
-  llvm::StringLiteral lastNorm = ""; ///< "": none
+  llvm::StringLiteral lastNorm = ""; ///< if `normsFirst`
   // Modules within a layer.
   llvm::StringLiteral layer = "h";
   llvm::StringLiteral projections = "attn.c_attn"; ///< query, key and value

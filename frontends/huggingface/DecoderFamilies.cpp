@@ -17,14 +17,79 @@ static std::unique_ptr<Definition> read(Config &config) {
 }
 
 //===----------------------------------------------------------------------===//
+// Heads that all have
+//===----------------------------------------------------------------------===//
+
+/// The next word.
+static constexpr DecoderHead nextWord = {.task = "text-generation",
+                                         .projection = "lm_head",
+                                         .width = Width::Vocabulary,
+                                         .outputs = logits,
+                                         .generates = true};
+
+//===----------------------------------------------------------------------===//
+// GPT (Radford et al. 2018)
+//===----------------------------------------------------------------------===//
+
+static constexpr DecoderHead gptHeads[] = {nextWord};
+
+static constexpr ActivationName gptActivations[] = {{"gelu", "gelu_new"},
+                                                    {"relu", "relu"},
+                                                    {"silu", "silu"},
+                                                    {"swish", "swish"}};
+
+// Dropout is the identity at inference. "n_ctx" is a second name of
+// "n_positions" that nothing reads.
+static constexpr StringLiteral gptIgnored[] = {"attn_pdrop",
+                                               "embd_pdrop",
+                                               "n_ctx",
+                                               "n_special",
+                                               "predict_special_tokens",
+                                               "resid_pdrop",
+                                               "summary_activation",
+                                               "summary_first_dropout",
+                                               "summary_last_dropout",
+                                               "summary_proj_to_labels",
+                                               "summary_type",
+                                               "summary_use_proj"};
+
+static constexpr DecoderTable gptTable = {.vocabulary = {"vocab_size", 40478},
+                                          .width = {"n_embd", 768},
+                                          .layers = {"n_layer", 12},
+                                          .heads = {"n_head", 12},
+                                          .positions = {"n_positions", 512},
+                                          .epsilonKey = "layer_norm_epsilon",
+                                          .epsilon = 1e-5,
+                                          .activationKey = "afn",
+                                          .activation = "gelu",
+                                          .activationNames = gptActivations,
+                                          .ignoredKeys = gptIgnored,
+                                          .normsFirst = false,
+                                          .words = "tokens_embed",
+                                          .places = "positions_embed",
+                                          .taskHeads = gptHeads};
+
+static constexpr StringLiteral gptTasks[] = {"feature-extraction",
+                                             "text-generation"};
+static constexpr StringLiteral gptOptional[] = {"lm_head.", "position_ids"};
+// The causal mask, which older versions saved.
+static constexpr StringLiteral maskBuffers[] = {".attn.bias",
+                                                ".attn.masked_bias"};
+
+const Family gptFamily = {.modelType = "openai-gpt",
+                          .className = "OpenAIGPT",
+                          .prefix = "transformer.",
+                          .tasks = gptTasks,
+                          .optionalTensors = gptOptional,
+                          .buffers = maskBuffers,
+                          .read = read<gptTable>};
+
+//===----------------------------------------------------------------------===//
 // GPT-2 (Radford et al. 2019)
 //===----------------------------------------------------------------------===//
 
 static constexpr DecoderHead gpt2Heads[] = {
-    {.task = "text-generation",
-     .projection = "lm_head",
-     .width = Width::Vocabulary,
-     .outputs = logits},
+    nextWord,
     {.task = "token-classification",
      .projection = "classifier",
      .width = Width::Labels,
@@ -83,16 +148,12 @@ static constexpr StringLiteral gpt2Tasks[] = {
 };
 static constexpr StringLiteral gpt2Optional[] = {"lm_head.", "classifier.",
                                                  "qa_outputs."};
-// The causal mask, which older versions saved.
-static constexpr StringLiteral gpt2Buffers[] = {".attn.bias",
-                                                ".attn.masked_bias"};
-
 const Family gpt2Family = {.modelType = "gpt2",
                            .className = "GPT2",
                            .prefix = "transformer.",
                            .tasks = gpt2Tasks,
                            .optionalTensors = gpt2Optional,
-                           .buffers = gpt2Buffers,
+                           .buffers = maskBuffers,
                            .read = read<gpt2Table>};
 
 } // namespace transom::huggingface

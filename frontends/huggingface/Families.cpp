@@ -9,7 +9,7 @@ namespace transom::huggingface {
 ArrayRef<const Family *> families() {
   static const Family *const table[] = {
       &bertFamily,      &robertaFamily,    &distilbertFamily, &electraFamily,
-      &camembertFamily, &xlmRobertaFamily, &gpt2Family};
+      &camembertFamily, &xlmRobertaFamily, &gptFamily,        &gpt2Family};
   return table;
 }
 
@@ -38,6 +38,55 @@ StringRef taskOf(const Family &family, StringRef architecture) {
   return "";
 }
 
+static constexpr StringLiteral specialTokens[] = {"bos_token_id",
+                                                  "cls_token_id",
+                                                  "decoder_start_token_id",
+                                                  "eos_token_id",
+                                                  "mask_token_id",
+                                                  "pad_token_id",
+                                                  "prefix",
+                                                  "sep_token_id",
+                                                  "unk_token_id",
+                                                  "forced_bos_token_id",
+                                                  "forced_eos_token_id"};
+
+/// Defaults of generate(), which older versions wrote to config.json.
+static constexpr StringLiteral generationOptions[] = {
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "diversity_penalty",
+    "do_sample",
+    "early_stopping",
+    "encoder_no_repeat_ngram_size",
+    "exponential_decay_length_penalty",
+    "length_penalty",
+    "max_length",
+    "max_new_tokens",
+    "min_length",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_return_sequences",
+    "output_scores",
+    "remove_invalid_values",
+    "repetition_penalty",
+    "suppress_tokens",
+    "temperature",
+    "tf_legacy_loss",
+    "top_k",
+    "top_p",
+    "typical_p"};
+
+json::Object generationDefaults(const Config &config) {
+  json::Object result;
+  for (ArrayRef<StringLiteral> keys :
+       {ArrayRef(specialTokens), ArrayRef(generationOptions)})
+    for (StringRef key : keys)
+      if (const json::Value *value = config.getObject().get(key))
+        result[key] = *value;
+  return result;
+}
+
 void readCommonKeys(Config &config) {
   // What the file is, and where it comes from.
   config.ignore({"_name_or_path", "_commit_hash", "_num_labels",
@@ -56,39 +105,12 @@ void readCommonKeys(Config &config) {
   // Only more memory, or more results, for the same numbers.
   config.ignore(
       {"chunk_size_feed_forward", "output_attentions", "output_hidden_states"});
-  // Special tokens: a matter of the tokenizer.
-  config.ignore({"bos_token_id", "cls_token_id", "decoder_start_token_id",
-                 "eos_token_id", "mask_token_id", "pad_token_id", "prefix",
-                 "sep_token_id", "unk_token_id", "forced_bos_token_id",
-                 "forced_eos_token_id"});
+  // A matter of the tokenizer, and of generate().
+  config.ignore(specialTokens);
+  config.ignore(generationOptions);
   // Heads: how their results are read.
   config.ignore({"id2label", "label2id", "num_labels", "problem_type",
                  "tie_word_embeddings"});
-  // Defaults of generate(), which older versions wrote here.
-  config.ignore({"bad_words_ids",
-                 "begin_suppress_tokens",
-                 "diversity_penalty",
-                 "do_sample",
-                 "early_stopping",
-                 "encoder_no_repeat_ngram_size",
-                 "exponential_decay_length_penalty",
-                 "length_penalty",
-                 "max_length",
-                 "max_new_tokens",
-                 "min_length",
-                 "no_repeat_ngram_size",
-                 "num_beam_groups",
-                 "num_beams",
-                 "num_return_sequences",
-                 "output_scores",
-                 "remove_invalid_values",
-                 "repetition_penalty",
-                 "suppress_tokens",
-                 "temperature",
-                 "tf_legacy_loss",
-                 "top_k",
-                 "top_p",
-                 "typical_p"});
 
   config.require("quantization_config", nullptr,
                  "the weights must be F32, F16 or BF16");

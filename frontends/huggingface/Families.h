@@ -56,6 +56,7 @@ extern const Family robertaFamily;
 extern const Family xlmRobertaFamily;
 
 // Decoders, described in DecoderFamilies.cpp.
+extern const Family gptFamily;
 extern const Family gpt2Family;
 
 llvm::ArrayRef<const Family *> families();
@@ -64,6 +65,10 @@ llvm::ArrayRef<const Family *> families();
 /// "BertForMaskedLM" it is "fill-mask". Empty if the class is none of the
 /// family's, or its task has no name.
 llvm::StringRef taskOf(const Family &family, llvm::StringRef architecture);
+
+/// What generate() of transformers takes from config.json if the model has no
+/// generation_config.json.
+llvm::json::Object generationDefaults(const Config &config);
 
 /// Marks the keys that every configuration may have and that have no influence
 /// on a forward pass, and refuses those that every configuration may have and

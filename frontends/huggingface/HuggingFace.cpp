@@ -89,7 +89,29 @@ static StringRef chooseTask(const Family &family, StringRef architecture,
   return "";
 }
 
-static std::string metadataOf(StringRef task, const Config &config) {
+/// What generate() of transformers would take as its defaults.
+static json::Object readGenerationConfig(StringRef folder, const Config &config,
+                                         Problems &problems) {
+  constexpr StringLiteral file = "generation_config.json";
+  SmallString<128> path(folder);
+  sys::path::append(path, file);
+  if (!sys::fs::exists(path))
+    return generationDefaults(config);
+  auto text = mapFile(path);
+  Expected<json::Object> object =
+      text ? parseObject((*text)->getBuffer()) : text.takeError();
+  if (!object) {
+    problems.error(file, toString(object.takeError()));
+    return {};
+  }
+  // Says where the rest comes from.
+  object->erase("_from_model_config");
+  object->erase("transformers_version");
+  return std::move(*object);
+}
+
+static std::string metadataOf(StringRef task, const Config &config,
+                              json::Object generation) {
   json::Object copy = config.getObject();
   // Where the model lay on somebody's machine is nobody's business.
   copy.erase("_name_or_path");
@@ -97,6 +119,8 @@ static std::string metadataOf(StringRef task, const Config &config) {
                         {"model_type", *copy.getString("model_type")}};
   if (const json::Value *labels = copy.get("id2label"))
     metadata["id2label"] = *labels;
+  if (!generation.empty())
+    metadata["generation_config"] = std::move(generation);
   metadata["config"] = std::move(copy);
   std::string text;
   raw_string_ostream(text) << json::Value(std::move(metadata));
@@ -153,7 +177,11 @@ ImportedModel importModel(MLIRContext &context, StringRef folder,
                       [&](StringRef end) { return name.ends_with(end); });
       },
       problems);
-  OwningOpRef<ModuleOp> module = builder.finish(metadataOf(task, *config));
+  json::Object generation;
+  if (builder.generates())
+    generation = readGenerationConfig(folder, *config, problems);
+  OwningOpRef<ModuleOp> module =
+      builder.finish(metadataOf(task, *config, std::move(generation)));
   if (problems.numErrors() != before)
     return result;
 

@@ -29,7 +29,8 @@ struct ImportOptions {
 
 struct ImportedModel {
   /// @forward and its weights, verified; attribute transformer.metadata holds
-  /// {"task", "model_type", "config"} and, if there is one, "id2label".
+  /// {"task", "model_type", "config"} and, if there is one, "id2label"; of a
+  /// model that generates text, "generation_config".
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// Where the named weights are read from. Outlives the module's uses of them.
   std::unique_ptr<WeightSource> weights;

@@ -100,6 +100,14 @@ void ModelBuilder::addOutput(StringRef name, Value value,
   results.push_back(value);
 }
 
+void ModelBuilder::setGenerates() {
+  function->setAttr(generatesAttr, builder.getUnitAttr());
+}
+
+bool ModelBuilder::generates() const {
+  return function->hasAttr(generatesAttr);
+}
+
 OwningOpRef<ModuleOp> ModelBuilder::finish(StringRef metadata) {
   func::ReturnOp::create(builder, builder.getUnknownLoc(), results);
   function.setType(builder.getFunctionType(

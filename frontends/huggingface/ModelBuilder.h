@@ -70,6 +70,10 @@ public:
                  llvm::ArrayRef<llvm::StringRef> dims,
                  bool selectPositions = false);
 
+  /// Says that the model's output tells the token that comes next.
+  void setGenerates();
+  bool generates() const;
+
   /// Ends the function and returns the module, verified. Call once.
   mlir::OwningOpRef<mlir::ModuleOp> finish(llvm::StringRef metadata);
 

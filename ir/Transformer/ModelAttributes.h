@@ -22,6 +22,7 @@ inline constexpr llvm::StringLiteral roleAttr = "transformer.role";
 inline constexpr llvm::StringLiteral tokenIndexAttr = "transformer.token_index";
 inline constexpr llvm::StringLiteral selectPositionsAttr =
     "transformer.select_positions";
+inline constexpr llvm::StringLiteral generatesAttr = "transformer.generates";
 inline constexpr llvm::StringLiteral metadataAttr = "transformer.metadata";
 
 } // namespace transom::transformer

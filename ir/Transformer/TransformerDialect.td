@@ -35,6 +35,7 @@ def Transformer_Dialect : Dialect {
     | `transformer.role` | argument | `"attention_mask"` (padded form); made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"`; by `transom-select-positions`: `"positions"` |
     | `transformer.token_index` | argument | with role `"token_rows"`: which token of each sequence |
     | `transformer.select_positions` | result | a unit: callers may ask for it at some tokens only |
+    | `transformer.generates` | function | a unit: its logits are those of the token that follows |
     | `transformer.metadata` | module | a string of JSON that is handed on to the library |
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
