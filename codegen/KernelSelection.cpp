@@ -443,9 +443,8 @@ static std::string linkerSymbol(StringRef name) {
 FailureOr<SelectedKernel> transom::codegen::selectKernel(kernel::DefineOp op) {
   Define define(op);
   std::optional<SelectedKernel> kernel;
-  for (auto *select :
-       {selectLinear, selectAttention, selectAppendCache, selectCachedAttention,
-        selectNorm, selectEmbedding})
+  for (auto *select : {selectLinear, selectAttention, selectAppendCache,
+                       selectCachedAttention, selectNorm, selectEmbedding})
     if ((kernel = select(define)))
       break;
   if (!kernel) {
