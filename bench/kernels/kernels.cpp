@@ -14,12 +14,13 @@
 #include "test/unit/support/KernelHarness.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <immintrin.h>
+#include <sys/mman.h>
 #include <vector>
 
 using namespace transom::codegen;
@@ -27,12 +28,16 @@ using namespace transom::test;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
+/// Of this thread's own time: others on the machine do not count.
 double seconds(const std::function<void()> &run) {
-  Clock::time_point start = Clock::now();
+  auto now = [] {
+    timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+  };
+  double start = now();
   run();
-  return std::chrono::duration<double>(Clock::now() - start).count();
+  return now() - start;
 }
 
 constexpr int accumulators = 12;
@@ -67,10 +72,13 @@ double peak(const Machine &machine) {
   return best / 1e9;
 }
 
+/// In huge pages, as the runtime's arena and cache are.
 struct Floats {
-  explicit Floats(size_t count)
-      : data(static_cast<float *>(
-            std::aligned_alloc(64, (count * sizeof(float) + 63) / 64 * 64))) {
+  explicit Floats(size_t count) {
+    constexpr size_t page = size_t(2) << 20;
+    size_t bytes = (count * sizeof(float) + page - 1) / page * page;
+    data = static_cast<float *>(std::aligned_alloc(page, bytes));
+    madvise(data, bytes, MADV_HUGEPAGE);
     for (size_t i = 0; i < count; ++i)
       data[i] = static_cast<float>(i * 2654435761u % 1024) / 1024 - 0.5f;
   }
@@ -82,6 +90,8 @@ struct Floats {
 /// Only this number of rows (or length of a sequence); 0: all.
 int64_t onlyRows = 0;
 bool skips(int64_t rows) { return onlyRows != 0 && rows != onlyRows; }
+
+int64_t roundUp16(int64_t x) { return (x + 15) / 16 * 16; }
 
 struct Rate {
   double best, share;
@@ -157,7 +167,7 @@ void benchLinear(const Machine &machine, const char *name, int64_t in,
 }
 
 void benchAttention(const Machine &machine, const char *name, int64_t heads,
-                    int64_t headDim) {
+                    int64_t headDim, bool causal = false) {
   int64_t width = heads * headDim;
   AttentionSpec spec{.heads = heads,
                      .keyHeads = heads,
@@ -168,7 +178,8 @@ void benchAttention(const Machine &machine, const char *name, int64_t heads,
                      .valueStride = rowStride(3 * width),
                      .valueOffset = 2 * width,
                      .outStride = rowStride(width),
-                     .scale = 0.125f};
+                     .scale = 0.125f,
+                     .causal = causal};
   auto kernel = load(spec, machine);
   for (int64_t length : {8, 16, 24, 32, 64, 128, 256, 512, 1024, 2048}) {
     if (skips(length))
@@ -180,7 +191,9 @@ void benchAttention(const Machine &machine, const char *name, int64_t heads,
       offsets[s] = static_cast<int32_t>(s * length);
     std::fill(lengths.begin(), lengths.end(), static_cast<int32_t>(length));
     Floats qkv((rows + 15) * spec.queryStride), y((rows + 15) * spec.outStride);
-    double flops = kernel->kernel.flopsPerPair * double(rows * length);
+    double pairs =
+        double(rows) * double(causal ? length + 1 : length) / (causal ? 2 : 1);
+    double flops = kernel->kernel.flopsPerPair * pairs;
     Rate warm = measure(machine, flops, [&] {
       kernel->runRagged({qkv.data, qkv.data, qkv.data, offsets.data(),
                          offsets.data(), lengths.data(), y.data},
@@ -188,6 +201,55 @@ void benchAttention(const Machine &machine, const char *name, int64_t heads,
     });
     std::printf("%-22s %5lld  %6.1f %5.1f %%\n", name,
                 static_cast<long long>(length), warm.best, warm.share);
+    std::fflush(stdout);
+  }
+}
+
+/// All rows of one sequence at once, or one after `length` - 1 past ones:
+/// causal, and counted as such.
+void benchCachedAttention(const Machine &machine, const char *name,
+                          int64_t heads, int64_t headDim, bool decode) {
+  constexpr int64_t block = TRANSOM_CACHE_BLOCK;
+  int64_t width = heads * headDim;
+  // Twelve layers, in turn: the keys of one step are cold.
+  CachedAttentionSpec spec{.heads = heads,
+                           .keyHeads = heads,
+                           .headDim = headDim,
+                           .queryStride = rowStride(3 * width),
+                           .cacheWidth = 2 * heads * roundUp16(headDim),
+                           .outStride = rowStride(width),
+                           .scale = 0.125f,
+                           .causal = true};
+  auto kernel = load(spec, machine);
+  for (int64_t length : {16, 64, 128, 256, 512, 1024, 2048}) {
+    if (skips(length))
+      continue;
+    int64_t rows = decode ? 1 : length, blocks = (length + block - 1) / block;
+    constexpr int64_t layers = 12;
+    Floats qkv((rows + 15) * spec.queryStride), y((rows + 15) * spec.outStride),
+        cache(layers * blocks * block * spec.cacheWidth);
+    std::vector<int32_t> table(blocks), offsets = {0, int32_t(rows)},
+                                        lengths = {int32_t(length)},
+                                        tableOffsets = {0, int32_t(blocks)};
+    for (int64_t b = 0; b < blocks; ++b)
+      table[b] = static_cast<int32_t>(b * 7919 % blocks);
+    double pairs =
+        decode ? double(length) : double(length) * double(length + 1) / 2;
+    int64_t layer = 0;
+    Rate rate = measure(machine, kernel->kernel.flopsPerPair * pairs, [&] {
+      layer = (layer + 1) % layers;
+      kernel->runRagged({qkv.data,
+                         cache.data + layer * blocks * block * spec.cacheWidth,
+                         offsets.data(), lengths.data(), table.data(),
+                         tableOffsets.data(), y.data},
+                        1);
+    });
+    std::printf("%-22s %5lld  %6.1f %5.1f %%", name,
+                static_cast<long long>(length), rate.best, rate.share);
+    if (decode)
+      std::printf("  %6.1f GB/s", rate.best * double(spec.cacheWidth) * 4 /
+                                      kernel->kernel.flopsPerPair);
+    std::printf("\n");
     std::fflush(stdout);
   }
 }
@@ -250,6 +312,12 @@ int main(int argc, char **argv) {
     benchAttention(*machine, "attention 12x64", 12, 64);
   if (wanted("attention 12x32"))
     benchAttention(*machine, "attention 12x32", 12, 32);
+  if (wanted("causal 12x64"))
+    benchAttention(*machine, "causal 12x64", 12, 64, true);
+  if (wanted("cached 12x64"))
+    benchCachedAttention(*machine, "cached 12x64", 12, 64, false);
+  if (wanted("decode 12x64"))
+    benchCachedAttention(*machine, "decode 12x64", 12, 64, true);
   if (wanted("norm 768"))
     benchNorm(*machine, "norm 768", 768);
   if (wanted("norm 384"))

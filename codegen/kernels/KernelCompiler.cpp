@@ -11,7 +11,7 @@
 
 using namespace transom::codegen;
 
-const char *const transom::codegen::kernelVersion = "3";
+const char *const transom::codegen::kernelVersion = "4";
 
 namespace {
 
