@@ -15,7 +15,7 @@ llvm::StringRef transom::getConsumingPass(Operation *op) {
       .Case<ReshapeOp, TransposeOp, GatherOp, ExpandOp, DimOp, RangeOp,
             ConcatOp, CastOp>([](auto) { return "transom-raise"; })
       // Products that are no linear, and the masks added to them.
-      .Case<MatmulOp, CausalMaskOp, RelativeBiasOp>(
+      .Case<MatmulOp, CausalMaskOp, RelativeBiasOp, RepeatHeadsOp>(
           [](auto) { return "transom-fuse-attention"; })
       // Whatever knows that sequences are padded.
       .Case<AttentionOp, SplitHeadsOp, MergeHeadsOp, PaddingMaskOp,

@@ -4,6 +4,7 @@
 // The fused op keeps neither: a kernel computes it a tile of queries at a time.
 // What may stand between the two products is read off in any order: scales (of
 // the query, of the key, of the scores), biases and causal masks.
+// Key and value heads that are repeated for groups of query heads are not.
 //
 //===----------------------------------------------------------------------===//
 
@@ -63,6 +64,19 @@ Value stripScales(Value operand, double &scale) {
     operand = op.getInput();
   }
   return operand;
+}
+
+/// The heads that groups of query heads share, if key and value repeat them
+/// alike: attention knows groups.
+void stripRepeats(Value &key, Value &value, double &scale) {
+  auto repeatedKey = key.getDefiningOp<RepeatHeadsOp>();
+  auto repeatedValue = value.getDefiningOp<RepeatHeadsOp>();
+  if (!repeatedKey || !repeatedValue ||
+      repeatedKey.getInput().getType().getDimSize(1) !=
+          repeatedValue.getInput().getType().getDimSize(1))
+    return;
+  key = stripScales(repeatedKey.getInput(), scale);
+  value = repeatedValue.getInput();
 }
 
 LogicalResult Attention::matchScores(Value scores, double factor) {
@@ -143,6 +157,7 @@ LogicalResult Attention::match(MatmulOp mix) {
   value = mix.getRhs();
   if (failed(matchScores(softmax.getInput(), 1.0)))
     return failure();
+  stripRepeats(key, value, scale);
   if (!softmax->hasOneUse())
     return refuse("attention probabilities are also used elsewhere");
   return matchShapes(mix, softmax.getInput().getType());

@@ -72,6 +72,10 @@ std::string nameKernel(Operation *op) {
         if (op.getCausal())
           name << "_causal";
       })
+      .Case<RotaryOp>([&](RotaryOp op) {
+        name << '_' << *op.getHeads() << 'x'
+             << columns(op.getInput()) / *op.getHeads();
+      })
       .Case<ElementwiseOp>([&](ElementwiseOp op) {
         name << '_' << columns(op.getResult(0));
         appendChain(name, op.getBody());

@@ -46,7 +46,8 @@ def FuseAttention : Pass<"transom-fuse-attention", "::mlir::ModuleOp"> {
   let summary = "fuse softmax(scale(q k^T) + bias) v into attention";
   let description = [{
     Turns the chain that every frontend emits into one `transformer.attention`.
-    Scales of the query, of the key and of the scores become one; biases add up.
+    Scales of the query, of the key and of the scores become one; biases add up;
+    heads that `repeat_heads` repeats for key and value alike are shared.
     Leaves alone probabilities and scores with a second user: a caller wants the
     attention map. That refusal, and shapes that are not attention's, are missed
     remarks in category `fusion`.

@@ -119,6 +119,7 @@ private:
   LogicalResult packReduce(ReduceOp op);
   LogicalResult packColumn(ReshapeOp op);
   LogicalResult packAttention(AttentionOp op);
+  LogicalResult packRotary(RotaryOp op);
   LogicalResult packSelectToken(SelectTokenOp op);
   LogicalResult refuse(Operation *op, const llvm::Twine &why);
   FailureOr<Value> broadcastable(Operation *op, OpOperand &operand,
@@ -390,6 +391,24 @@ LogicalResult Packer::packAttention(AttentionOp op) {
   return success();
 }
 
+LogicalResult Packer::packRotary(RotaryOp op) {
+  Packed input = lookup(op.getInput()), positions = lookup(op.getPositions());
+  if (input.kind != Packed::Heads)
+    return refuse(op, "expects heads that 'transformer.split_heads' split, "
+                      "got " +
+                          describe(input.kind));
+  if (positions.kind != Packed::Tokens)
+    return refuse(op, "expects positions per token, got " +
+                          describe(positions.kind));
+  int64_t heads = op.getInput().getType().getDimSize(1);
+  auto rotary = RotaryOp::create(
+      builder, op.getLoc(), input.value.getType(), input.value, positions.value,
+      op.getThetaAttr(), builder.getI64IntegerAttr(heads));
+  set(op.getResult(), Packed::Heads, rotary.getResult());
+  ++numPacked;
+  return success();
+}
+
 LogicalResult Packer::packSelectToken(SelectTokenOp op) {
   Packed input = lookup(op.getInput());
   if (input.kind != Packed::Tokens)
@@ -434,6 +453,8 @@ LogicalResult Packer::pack(Operation *op) {
   }
   if (auto attention = dyn_cast<AttentionOp>(op))
     return packAttention(attention);
+  if (auto rotary = dyn_cast<RotaryOp>(op))
+    return packRotary(rotary);
   if (auto select = dyn_cast<SelectTokenOp>(op))
     return packSelectToken(select);
   if (auto result = dyn_cast<func::ReturnOp>(op))

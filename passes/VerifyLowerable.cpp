@@ -135,6 +135,9 @@ bool isLowerable(Operation *op) {
                isRows(op.getKeyOffsets(), isI32) &&
                isRows(op.getKeyLengths(), isI32);
       })
+      .Case<RotaryOp>([](RotaryOp op) {
+        return isActivation(op.getInput()) && isRows(op.getPositions(), isI32);
+      })
       .Case<LayerNormOp, RmsNormOp>([](auto op) {
         return isActivation(op.getInput()) &&
                llvm::all_of(op->getOperands().drop_front(1), isWeight);

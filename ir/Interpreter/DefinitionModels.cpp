@@ -195,6 +195,22 @@ static LogicalResult interpret(MergeHeadsOp op, Operands operands, Context &,
   return success();
 }
 
+static LogicalResult interpret(RepeatHeadsOp op, Operands operands, Context &,
+                               Results results) {
+  const Tensor &input = operands[0];
+  ArrayRef<int64_t> shape = input.getShape();
+  int64_t heads = op.getHeads(), keyHeads = shape[1];
+  int64_t size = shape[2] * shape[3];
+  Tensor result(input.getElementType(), {shape[0], heads, shape[2], shape[3]});
+  for (int64_t row = 0; row < shape[0] * heads; ++row) {
+    int64_t group = row / heads * keyHeads + row % heads * keyHeads / heads;
+    llvm::copy(input.floats().slice(group * size, size),
+               result.floats().begin() + row * size);
+  }
+  results.push_back(result);
+  return success();
+}
+
 static LogicalResult interpret(PaddingMaskOp op, Operands operands, Context &,
                                Results results) {
   ArrayRef<int64_t> shape = operands[0].getShape();
@@ -262,25 +278,34 @@ static LogicalResult interpret(RotaryOp op, Operands operands, Context &,
                                Results results) {
   const Tensor &input = operands[0], &positions = operands[1];
   ArrayRef<int64_t> shape = input.getShape();
-  int64_t heads = shape[1], tokens = shape[2], size = shape[3];
-  if (failed(require(
-          op, positions.getShape() == ArrayRef<int64_t>({shape[0], tokens}),
-          "a position for each token")))
+  bool packed = op.getHeads().has_value();
+  int64_t heads = packed ? *op.getHeads() : shape[1];
+  int64_t batches = packed ? 1 : shape[0], tokens = shape[packed ? 0 : 2];
+  int64_t size = packed ? shape[1] / heads : shape[3];
+  if (failed(
+          require(op,
+                  positions.getNumElements() == batches * tokens &&
+                      input.getNumElements() == batches * heads * tokens * size,
+                  "a position for each token")))
     return failure();
   double theta = op.getTheta().convertToDouble();
   Tensor result = input;
   MutableArrayRef<double> values = result.floats();
-  for (int64_t row = 0, end = shape[0] * heads * tokens; row < end; ++row) {
-    int64_t batch = row / (heads * tokens), token = row % tokens;
-    double position = positions.integers()[batch * tokens + token];
-    double *x = values.data() + row * size;
+  auto rotate = [&](double *x, double position) {
     for (int64_t i = 0; i < size / 2; ++i) {
       double angle = position * std::pow(theta, -2.0 * i / size);
       double low = x[i], high = x[i + size / 2];
       x[i] = low * std::cos(angle) - high * std::sin(angle);
       x[i + size / 2] = high * std::cos(angle) + low * std::sin(angle);
     }
-  }
+  };
+  for (int64_t b = 0; b < batches; ++b)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t t = 0; t < tokens; ++t) {
+        int64_t head = packed ? t * heads + h : (b * heads + h) * tokens + t;
+        rotate(values.data() + head * size,
+               positions.integers()[b * tokens + t]);
+      }
   results.push_back(result);
   return success();
 }
@@ -308,6 +333,6 @@ TRANSOM_DEFINE_ATTACH
 
 void transom::interpreter::attachDefinitionModels(MLIRContext *context) {
   attach<GetWeightOp, EmbeddingOp, MatmulOp, SoftmaxOp, LayerNormOp, RmsNormOp,
-         SplitHeadsOp, MergeHeadsOp, PaddingMaskOp, CausalMaskOp,
+         SplitHeadsOp, MergeHeadsOp, RepeatHeadsOp, PaddingMaskOp, CausalMaskOp,
          RelativeBiasOp, RotaryOp, SelectTokenOp>(context);
 }

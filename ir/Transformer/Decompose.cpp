@@ -327,6 +327,22 @@ FailureOr<Values> MergeHeadsOp::decompose(OpBuilder &builder) {
       tokens, {0, 0, ShapedType::isDynamic(width) ? -1 : width})});
 }
 
+FailureOr<Values> RepeatHeadsOp::decompose(OpBuilder &builder) {
+  Emitter emitter(builder, *this);
+  int64_t keyHeads = extentOf(getInput(), 1), heads = getHeads();
+  int64_t size = extentOf(getInput(), 3);
+  if (ShapedType::isDynamic(size))
+    return failure();
+  // Beside each head room for its copies, which a product with ones fills.
+  Value column = emitter.reshape(getInput(), {0, keyHeads, 1, -1, size});
+  auto elementType = tensorType(getInput()).getElementType();
+  Value copies = emitter.emit<arith::ConstantOp>(DenseElementsAttr::get(
+      RankedTensorType::get({heads / keyHeads, 1, 1}, elementType),
+      builder.getFloatAttr(elementType, 1.0)));
+  return emitter.finish(
+      {emitter.reshape(emitter.mul(column, copies), {0, heads, -1, size})});
+}
+
 FailureOr<Values> PaddingMaskOp::decompose(OpBuilder &builder) {
   Emitter emitter(builder, *this);
   int64_t tokens = extentOf(getMask(), 1);

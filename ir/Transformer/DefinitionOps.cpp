@@ -255,6 +255,27 @@ LogicalResult MergeHeadsOp::verify() {
   return verifyRank(*this, "input", getInput(), 4);
 }
 
+void RepeatHeadsOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  int64_t heads = adaptor.getHeads();
+  types.push_back(
+      tensorType(adaptor.getInput())
+          .clone({extentOf(adaptor.getInput(), 0), heads > 0 ? heads : kDynamic,
+                  extentOf(adaptor.getInput(), 2),
+                  extentOf(adaptor.getInput(), 3)}));
+}
+
+LogicalResult RepeatHeadsOp::verify() {
+  if (failed(verifyRank(*this, "input", getInput(), 4)))
+    return failure();
+  int64_t keyHeads = extentOf(getInput(), 1), heads = getHeads();
+  if (ShapedType::isDynamic(keyHeads) || keyHeads == 0 || heads <= 0 ||
+      heads % keyHeads != 0)
+    return emitOpError() << "expects heads that are a multiple of the input's, "
+                            "got "
+                         << heads << " and " << getInput().getType();
+  return success();
+}
+
 void PaddingMaskOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(RankedTensorType::get(
       {extentOf(adaptor.getMask(), 0), 1, 1, extentOf(adaptor.getMask(), 1)},
@@ -305,19 +326,41 @@ void RotaryOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getInput().getType());
 }
 
+void RotaryOp::build(OpBuilder &builder, OperationState &state, Value input,
+                     Value positions, APFloat theta) {
+  build(builder, state, input.getType(), input, positions, theta,
+        /*heads=*/IntegerAttr());
+}
+
 LogicalResult RotaryOp::verify() {
-  if (failed(verifyRank(*this, "input", getInput(), 4)) ||
-      failed(verifyRank(*this, "positions", getPositions(), 2)) ||
-      failed(verifyExtents(*this, "positions for each sequence",
-                           extentOf(getPositions(), 0),
-                           extentOf(getInput(), 0))) ||
-      failed(verifyExtents(*this, "a position for each token",
-                           extentOf(getPositions(), 1),
-                           extentOf(getInput(), 2))))
-    return failure();
-  int64_t width = extentOf(getInput(), 3);
-  if (!ShapedType::isDynamic(width) && width % 2 != 0)
-    return emitOpError() << "expects heads of even width, got " << width;
+  int64_t size = kDynamic;
+  if (std::optional<int64_t> heads = getHeads()) {
+    if (failed(verifyRank(*this, "input", getInput(), 2)) ||
+        failed(verifyRank(*this, "positions", getPositions(), 1)) ||
+        failed(verifyExtents(*this, "a position for each token",
+                             extentOf(getPositions(), 0),
+                             extentOf(getInput(), 0))))
+      return failure();
+    int64_t width = extentOf(getInput(), 1);
+    if (*heads <= 0 || (!ShapedType::isDynamic(width) && width % *heads != 0))
+      return emitOpError()
+             << "expects heads that divide the input's width, got " << *heads
+             << " and " << getInput().getType();
+    size = ShapedType::isDynamic(width) ? width : width / *heads;
+  } else {
+    if (failed(verifyRank(*this, "input", getInput(), 4)) ||
+        failed(verifyRank(*this, "positions", getPositions(), 2)) ||
+        failed(verifyExtents(*this, "positions for each sequence",
+                             extentOf(getPositions(), 0),
+                             extentOf(getInput(), 0))) ||
+        failed(verifyExtents(*this, "a position for each token",
+                             extentOf(getPositions(), 1),
+                             extentOf(getInput(), 2))))
+      return failure();
+    size = extentOf(getInput(), 3);
+  }
+  if (!ShapedType::isDynamic(size) && size % 2 != 0)
+    return emitOpError() << "expects heads of even width, got " << size;
   if (!getTheta().isFinite() || getTheta().isNegative() || getTheta().isZero())
     return emitOpError() << "expects a finite theta above 0, got "
                          << getTheta().convertToDouble();

@@ -298,6 +298,24 @@ def MergeHeadsOp : Transformer_ValueOp<"merge_heads", [
   let hasVerifier = 1;
 }
 
+def RepeatHeadsOp : Transformer_ValueOp<"repeat_heads", [
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+  let summary = "key heads for groups of query heads";
+  let description = [{
+    `result[b, h, t, d] = x[b, h * Hkv / H, t, d]`, H the number of `heads`:
+    grouped-query attention (Ainslie et al. 2023) shares each of Hkv key and
+    value heads among H / Hkv query heads. x [B, Hkv, T, D].
+
+    ```mlir
+    %y = transformer.repeat_heads %k heads 8 : tensor<?x2x?x64xf32> -> tensor<?x8x?x64xf32>
+    ```
+  }];
+  let arguments = (ins Transformer_FloatTensor:$input, I64Attr:$heads);
+  let results = (outs Transformer_FloatTensor:$result);
+  let assemblyFormat = "$input `heads` $heads attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def PaddingMaskOp : Transformer_ValueOp<"padding_mask", [
     DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "the additive bias of an attention mask";
@@ -366,20 +384,28 @@ def RotaryOp : Transformer_ValueOp<"rotary"> {
     (Su et al. 2021, in the layout of LLaMA): with f = theta^(-2i/D), i < D/2,
     `result[i] = x[i] cos(p f) - x[i + D/2] sin(p f)` and
     `result[i + D/2] = x[i + D/2] cos(p f) + x[i] sin(p f)`.
-    x [B, H, T, D], positions [B, T].
+    x [B, H, T, D], positions [B, T]; or of packed tokens, whose `heads` stand
+    side by side, x [N, H*D], positions [N].
 
     ```mlir
     %y = transformer.rotary %x, %p theta 10000.0
         : tensor<?x8x?x64xf32>, tensor<?x?xi32> -> tensor<?x8x?x64xf32>
+    %z = transformer.rotary %r, %i heads 8 theta 10000.0
+        : tensor<?x512xf32>, tensor<?xi32> -> tensor<?x512xf32>
     ```
   }];
   let arguments = (ins Transformer_FloatTensor:$input, Transformer_IntegerTensor:$positions,
-                       F32Attr:$theta);
+                       F32Attr:$theta, OptionalAttr<I64Attr>:$heads);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = [{
-    $input `,` $positions `theta` $theta attr-dict `:` type($input) `,` type($positions)
-    `->` type($result)
+    $input `,` $positions (`heads` $heads^)? `theta` $theta attr-dict `:` type($input) `,`
+    type($positions) `->` type($result)
   }];
+  let builders = [
+    // Of [B, H, T, D].
+    OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$positions,
+                   "::llvm::APFloat":$theta)>
+  ];
   let hasVerifier = 1;
 }
 

@@ -138,9 +138,9 @@ std::optional<Extents::Dimension> Extents::step(Value value, int64_t i) {
   return llvm::TypeSwitch<Operation *, Result>(value.getDefiningOp())
       .Case<ElementwiseOpInterface, ExpandOp>(
           [&](auto) { return stepBroadcast(value, i); })
-      .Case<LayerNormOp, RmsNormOp, SoftmaxOp, CausalMaskOp, LinearOp,
-            RotaryOp>([&](Operation *op) -> Result {
-        return {{op->getOperand(0), i}}; // A linear's last extent is static.
+      .Case<LayerNormOp, RmsNormOp, SoftmaxOp, CausalMaskOp, LinearOp, RotaryOp,
+            RepeatHeadsOp>([&](Operation *op) -> Result {
+        return {{op->getOperand(0), i}}; // Widths, heads are static.
       })
       .Case([&](EmbeddingOp op) -> Result { return {{op.getIds(), i}}; })
       .Case([&](GatherOp op) -> Result {

@@ -62,6 +62,10 @@ func.func @heads(%x: tensor<?x?x6xf32> {transformer.dims = ["b", "t", "c"]}, %y:
   %1 = transformer.merge_heads %y : tensor<?x3x?x2xf32> -> tensor<?x?x6xf32>
   return %0, %1 : tensor<?x3x?x2xf32>, tensor<?x?x6xf32>
 }
+func.func @repeat_heads(%x: tensor<?x3x?x2xf32> {transformer.dims = ["b", "h", "t", "d"]}) -> tensor<?x6x?x2xf32> {
+  %0 = transformer.repeat_heads %x heads 6 : tensor<?x3x?x2xf32> -> tensor<?x6x?x2xf32>
+  return %0 : tensor<?x6x?x2xf32>
+}
 func.func @padding_mask(%m: tensor<?x?xi32> {transformer.dims = ["b", "t"]}) -> tensor<?x1x1x?xf32> {
   %0 = transformer.padding_mask %m : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
   return %0 : tensor<?x1x1x?xf32>

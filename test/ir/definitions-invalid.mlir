@@ -297,3 +297,30 @@ func.func @f(%x: f32) {
   transformer.yield %x : f32
   return
 }
+
+// -----
+
+// rotary: two heads of three columns.
+func.func @f(%x: tensor<?x6xf32>, %p: tensor<?xi32>) {
+  // expected-error@+1 {{'transformer.rotary' op expects heads of even width, got 3}}
+  %0 = transformer.rotary %x, %p heads 2 theta 10000.0 : tensor<?x6xf32>, tensor<?xi32> -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// rotary: heads side by side.
+func.func @f(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
+  // expected-error@+1 {{'transformer.rotary' op expects heads that divide the input's width, got 3 and 'tensor<?x8xf32>'}}
+  %0 = transformer.rotary %x, %p heads 3 theta 10000.0 : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// repeat_heads: 2 key heads for 5.
+func.func @f(%x: tensor<?x2x?x4xf32>) {
+  // expected-error@+1 {{'transformer.repeat_heads' op expects heads that are a multiple of the input's, got 5 and 'tensor<?x2x?x4xf32>'}}
+  %0 = transformer.repeat_heads %x heads 5 : tensor<?x2x?x4xf32> -> tensor<?x5x?x4xf32>
+  return
+}

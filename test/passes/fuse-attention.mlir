@@ -39,6 +39,61 @@ func.func @fuses_causal_without_bias(%q: tensor<?x2x?x4xf32>, %k: tensor<?x2x?x4
   return %y : tensor<?x2x?x4xf32>
 }
 
+// Decoders hide padding and what comes later, in either order: GPT-2 adds a
+// padding mask to masked scores, other models mask the sum.
+// CHECK-LABEL: @fuses_padding_after_causal
+// CHECK-SAME: %[[M:[a-z0-9]+]]: tensor<?x1x1x?xf32>)
+// CHECK: transformer.attention %{{.+}}, %{{.+}}, %{{.+}} bias %[[M]] causal scale 2.500000e-01
+func.func @fuses_padding_after_causal(%q: tensor<?x2x?x4xf32>, %k: tensor<?x2x?x4xf32>, %v: tensor<?x2x?x4xf32>, %m: tensor<?x1x1x?xf32>) -> tensor<?x2x?x4xf32> {
+  %s = transformer.matmul %q, %k transpose_rhs : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32> -> tensor<?x2x?x?xf32>
+  %c = transformer.scale %s by 0.25 : tensor<?x2x?x?xf32>
+  %a = transformer.causal_mask %c : tensor<?x2x?x?xf32>
+  %b = transformer.add %a, %m : tensor<?x2x?x?xf32>, tensor<?x1x1x?xf32> -> tensor<?x2x?x?xf32>
+  %p = transformer.softmax %b : tensor<?x2x?x?xf32>
+  %y = transformer.matmul %p, %v : tensor<?x2x?x?xf32>, tensor<?x2x?x4xf32> -> tensor<?x2x?x4xf32>
+  return %y : tensor<?x2x?x4xf32>
+}
+// CHECK-LABEL: @fuses_causal_after_padding
+// CHECK-SAME: %[[M:[a-z0-9]+]]: tensor<?x1x1x?xf32>)
+// CHECK: transformer.attention %{{.+}}, %{{.+}}, %{{.+}} bias %[[M]] causal scale 2.500000e-01
+func.func @fuses_causal_after_padding(%q: tensor<?x2x?x4xf32>, %k: tensor<?x2x?x4xf32>, %v: tensor<?x2x?x4xf32>, %m: tensor<?x1x1x?xf32>) -> tensor<?x2x?x4xf32> {
+  %s = transformer.matmul %q, %k transpose_rhs : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32> -> tensor<?x2x?x?xf32>
+  %c = transformer.scale %s by 0.25 : tensor<?x2x?x?xf32>
+  %b = transformer.add %m, %c : tensor<?x1x1x?xf32>, tensor<?x2x?x?xf32> -> tensor<?x2x?x?xf32>
+  %a = transformer.causal_mask %b : tensor<?x2x?x?xf32>
+  %p = transformer.softmax %a : tensor<?x2x?x?xf32>
+  %y = transformer.matmul %p, %v : tensor<?x2x?x?xf32>, tensor<?x2x?x4xf32> -> tensor<?x2x?x4xf32>
+  return %y : tensor<?x2x?x4xf32>
+}
+
+// Groups of query heads share key heads: nothing is repeated.
+// CHECK-LABEL: @shares_key_heads
+// CHECK-SAME: (%[[Q:.+]]: tensor<?x4x?x4xf32>, %[[K:.+]]: tensor<?x2x?x4xf32>, %[[V:.+]]: tensor<?x2x?x4xf32>)
+// CHECK-NEXT: transformer.attention %[[Q]], %[[K]], %[[V]] scale 5.000000e-01
+func.func @shares_key_heads(%q: tensor<?x4x?x4xf32>, %k: tensor<?x2x?x4xf32>, %v: tensor<?x2x?x4xf32>) -> tensor<?x4x?x4xf32> {
+  %kr = transformer.repeat_heads %k heads 4 : tensor<?x2x?x4xf32> -> tensor<?x4x?x4xf32>
+  %vr = transformer.repeat_heads %v heads 4 : tensor<?x2x?x4xf32> -> tensor<?x4x?x4xf32>
+  %s = transformer.matmul %q, %kr transpose_rhs : tensor<?x4x?x4xf32>, tensor<?x4x?x4xf32> -> tensor<?x4x?x?xf32>
+  %c = transformer.scale %s by 0.5 : tensor<?x4x?x?xf32>
+  %p = transformer.softmax %c : tensor<?x4x?x?xf32>
+  %y = transformer.matmul %p, %vr : tensor<?x4x?x?xf32>, tensor<?x4x?x4xf32> -> tensor<?x4x?x4xf32>
+  return %y : tensor<?x4x?x4xf32>
+}
+
+// Negative: keys repeat otherwise than values, so both stay as long as they are.
+// CHECK-LABEL: @keeps_unequal_groups
+// CHECK: %[[K:.+]] = transformer.repeat_heads
+// CHECK: %[[V:.+]] = transformer.repeat_heads
+// CHECK: transformer.attention %{{.+}}, %[[K]], %[[V]] scale
+func.func @keeps_unequal_groups(%q: tensor<?x4x?x4xf32>, %k: tensor<?x2x?x4xf32>, %v: tensor<?x1x?x4xf32>) -> tensor<?x4x?x4xf32> {
+  %kr = transformer.repeat_heads %k heads 4 : tensor<?x2x?x4xf32> -> tensor<?x4x?x4xf32>
+  %vr = transformer.repeat_heads %v heads 4 : tensor<?x1x?x4xf32> -> tensor<?x4x?x4xf32>
+  %s = transformer.matmul %q, %kr transpose_rhs : tensor<?x4x?x4xf32>, tensor<?x4x?x4xf32> -> tensor<?x4x?x?xf32>
+  %p = transformer.softmax %s : tensor<?x4x?x?xf32>
+  %y = transformer.matmul %p, %vr : tensor<?x4x?x?xf32>, tensor<?x4x?x4xf32> -> tensor<?x4x?x4xf32>
+  return %y : tensor<?x4x?x4xf32>
+}
+
 // Exporters scale the query; a scale of the product multiplies with it.
 // CHECK-LABEL: @fuses_scaled_query
 // CHECK-SAME: (%[[Q:[a-z0-9]+]]: tensor

@@ -31,6 +31,20 @@ func.func @shares_kernels(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 
 // -----
 
+// Rotary embedding is of a number of heads, wherever its columns stand.
+// CHECK:       kernel.define private @rotary_2x4(%[[X:.+]]: tensor<?x16xf32>, %[[P:.+]]: tensor<?xi32>) -> tensor<?x8xf32> rows 0 weights [] {
+// CHECK-NEXT:    %[[S:.+]] = transformer.slice %[[X]] axis 1 from 8 to 16
+// CHECK-NEXT:    transformer.rotary %[[S]], %[[P]] heads 2 theta
+// CHECK-LABEL: func.func @rotates_a_slice
+// CHECK:         kernel.call @rotary_2x4
+func.func @rotates_a_slice(%x: tensor<?x16xf32>, %p: tensor<?xi32>) -> tensor<?x8xf32> {
+  %s = transformer.slice %x axis 1 from 8 to 16 : tensor<?x16xf32> -> tensor<?x8xf32>
+  %y = transformer.rotary %s, %p heads 2 theta 10000.0 : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
 // Slices go along into the kernel, one argument an operand, even if they are of
 // one buffer; so does a splat constant, which is no argument.
 // CHECK:       kernel.define private @ragged_attention_2x4(%[[Q:.+]]: tensor<?x24xf32>, %[[K:.+]]: tensor<?x24xf32>, %[[V:.+]]: tensor<?x24xf32>, %{{.+}}: tensor<?xi32>, %{{.+}}: tensor<?xi32>, %{{.+}}: tensor<?xi32>) -> tensor<?x8xf32> rows 0 weights [] {

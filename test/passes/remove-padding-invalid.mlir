@@ -12,6 +12,39 @@ func.func @softmax_over_tokens(%x: tensor<?x?xf32> {transformer.dims = ["batch",
 
 // -----
 
+func.func @rotary_of_no_heads(%x: tensor<?x?x8x4xf32> {transformer.dims = ["batch", "length", "a", "b"]},
+                              %p: tensor<?x8xi32> {transformer.dims = ["batch", "a"]})
+    -> (tensor<?x?x8x4xf32> {transformer.dims = ["batch", "length", "a", "b"]}) {
+  // expected-error @+1 {{'transformer.rotary' op expects heads that 'transformer.split_heads' split, got values per token}}
+  %y = transformer.rotary %x, %p theta 10000.0 : tensor<?x?x8x4xf32>, tensor<?x8xi32> -> tensor<?x?x8x4xf32>
+  return %y : tensor<?x?x8x4xf32>
+}
+
+// -----
+
+func.func @rotary_by_uniform_positions(%x: tensor<1x4x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<1x4x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %p = arith.constant dense<[[0, 1, 2, 3]]> : tensor<1x4xi32>
+  %h = transformer.split_heads %x heads 2 : tensor<1x4x8xf32> -> tensor<1x2x4x4xf32>
+  // expected-error @+1 {{'transformer.rotary' op expects positions per token, got values without a batch}}
+  %r = transformer.rotary %h, %p theta 10000.0 : tensor<1x2x4x4xf32>, tensor<1x4xi32> -> tensor<1x2x4x4xf32>
+  %y = transformer.merge_heads %r : tensor<1x2x4x4xf32> -> tensor<1x4x8xf32>
+  return %y : tensor<1x4x8xf32>
+}
+
+// -----
+
+func.func @repeated_heads(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  // expected-error @+2 {{'transformer.repeat_heads' op cannot be packed: it is not rowwise}}
+  // expected-note @+1 {{transom-fuse-attention should have consumed it}}
+  %r = transformer.repeat_heads %h heads 4 : tensor<?x2x?x4xf32> -> tensor<?x4x?x4xf32>
+  return %x : tensor<?x?x8xf32>
+}
+
+// -----
+
 func.func @matmul_of_heads(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
     -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
   %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>

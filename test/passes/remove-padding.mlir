@@ -96,6 +96,25 @@ func.func @decoder(%q: tensor<?x?x8xf32> {transformer.dims = ["batch", "length",
 
 // -----
 
+// Rotary embedding turns heads that stand side by side, by the tokens' own
+// positions, before attention.
+// CHECK-LABEL: func.func @rotates
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x8xf32> {{.+}}, %[[P:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["tokens"]
+// CHECK:         %[[Q:.+]] = transformer.rotary %[[X]], %[[P]] heads 2 theta 1.000000e+04 : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
+// CHECK-NEXT:    transformer.ragged_attention %[[Q]], %[[Q]], %[[X]]
+func.func @rotates(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
+                   %p: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.name = "position_ids"})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  %r = transformer.rotary %h, %p theta 10000.0 : tensor<?x2x?x4xf32>, tensor<?x?xi32> -> tensor<?x2x?x4xf32>
+  %a = transformer.attention %r, %r, %h causal scale 1.0
+      : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32> -> tensor<?x2x?x4xf32>
+  %y = transformer.merge_heads %a : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
 // Negative: a function without a batch is packed already, or no model.
 // CHECK-LABEL: func.func @packed_already
 // CHECK-SAME:    tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}) -> tensor<?x8xf32>

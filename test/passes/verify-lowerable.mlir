@@ -19,7 +19,8 @@ func.func @lowerable(%ids: tensor<?xi32>, %e: tensor<?x1xf32>, %offsets: tensor<
   %q = transformer.slice %l axis 1 from 8 to 16 : tensor<?x16xf32> -> tensor<?x8xf32>
   %a = transformer.ragged_attention %q, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 scale 1.0
       : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
-  %n, %sum = transformer.add_layer_norm %a, %x, %g, %g epsilon 1.0e-12
+  %turned = transformer.rotary %a, %ids heads 2 theta 10000.0 : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
+  %n, %sum = transformer.add_layer_norm %turned, %x, %g, %g epsilon 1.0e-12
       : tensor<?x8xf32>, tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x8xf32>, tensor<?x8xf32>
   %o = transformer.layer_norm %n, %g, %g epsilon 1.0e-12 : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32> -> tensor<?x8xf32>
   %r = transformer.rms_norm %o, %g epsilon 1.0e-6 : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
@@ -132,5 +133,14 @@ func.func @columns_unknown(%x: tensor<?x?xf32>) -> tensor<?x?xf32> {
 func.func @slice_of_rows(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   // expected-error @+1 {{no kernel accepts 'transformer.slice' on 'tensor<?x8xf32>'}}
   %y = transformer.slice %x axis 0 from 0 to 4 : tensor<?x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// Positions are i32 when a kernel reads them.
+func.func @rotary_by_i64(%x: tensor<?x8xf32>, %p: tensor<?xi64>) -> tensor<?x8xf32> {
+  // expected-error@+1 {{no kernel accepts 'transformer.rotary' on 'tensor<?x8xf32>'}}
+  %y = transformer.rotary %x, %p heads 2 theta 10000.0 : tensor<?x8xf32>, tensor<?xi64> -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }

@@ -91,3 +91,23 @@ func.func @positions() -> (tensor<1x1x1x20xf32>, tensor<1x1x4x4xf32>, tensor<1x1
   %2 = transformer.rotary %x, %p theta 10000.0 : tensor<1x1x2x2xf32>, tensor<1x2xi32> -> tensor<1x1x2x2xf32>
   return %0, %1, %2 : tensor<1x1x1x20xf32>, tensor<1x1x4x4xf32>, tensor<1x1x2x2xf32>
 }
+
+// Packed tokens whose two heads stand side by side: the second token is the one
+// at position 2 above, once in each head.
+// CHECK-LABEL: @packed_rotary
+// CHECK-NEXT{LITERAL}: tensor<2x4xf32> [[1, 2, 1, 2], [-0.642242, 3.00532, -0.642242, 3.00532]]
+func.func @packed_rotary() -> tensor<2x4xf32> {
+  %x = arith.constant dense<[[1.0, 2.0, 1.0, 2.0], [3.0, -0.6666667, 3.0, -0.6666667]]> : tensor<2x4xf32>
+  %p = arith.constant dense<[0, 2]> : tensor<2xi32>
+  %0 = transformer.rotary %x, %p heads 2 theta 10000.0 : tensor<2x4xf32>, tensor<2xi32> -> tensor<2x4xf32>
+  return %0 : tensor<2x4xf32>
+}
+
+// Two groups of two query heads.
+// CHECK-LABEL: @repeats_heads
+// CHECK-NEXT{LITERAL}: tensor<1x4x1x1xf32> [[[[1]], [[1]], [[2]], [[2]]]]
+func.func @repeats_heads() -> tensor<1x4x1x1xf32> {
+  %x = arith.constant dense<[[[[1.0]], [[2.0]]]]> : tensor<1x2x1x1xf32>
+  %0 = transformer.repeat_heads %x heads 4 : tensor<1x2x1x1xf32> -> tensor<1x4x1x1xf32>
+  return %0 : tensor<1x4x1x1xf32>
+}
