@@ -157,13 +157,15 @@ typedef struct transom_generation_options {
 /// those of a beam search when it is over, the best sequence first.
 typedef struct transom_generation_event {
   uint32_t struct_bytes;
-  int32_t finish;  ///< transom_finish
-  int64_t request; ///< of engine_submit; of generate: the prompt's index
+  int32_t finish;   ///< transom_finish
+  int64_t request;  ///< of engine_submit; of generate: the prompt's index
   int32_t sequence; ///< which of num_return_sequences
   /// Of a finished beam, its score; else 0.
   float score;
   int64_t num_tokens;    ///< may be 0, with `finish`
   const int32_t *tokens; ///< new since the last call; valid during the call
+  int32_t status;        ///< transom_status of TRANSOM_FINISH_FAILED
+  int32_t reserved;
 } transom_generation_event;
 
 /// Returns 0 to go on; else the event's request, all of its sequences, ends

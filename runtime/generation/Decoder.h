@@ -1,0 +1,39 @@
+//===- Decoder.h - what generation needs of a model -----------------------===//
+#ifndef TRANSOM_RUNTIME_GENERATION_DECODER_H
+#define TRANSOM_RUNTIME_GENERATION_DECODER_H
+
+#include "runtime/Step.h"
+
+namespace transom {
+
+/// A model that turns tokens of sequences into logits of the next ones, as a
+/// table of functions: a session (SessionDecoder.cpp), or a test's. What they
+/// do is said in Step.h. Rows of logits depend on the tokens before them only,
+/// to the bit: not on how these came in steps, nor on other sequences.
+struct Decoder {
+  void *self;
+  int64_t vocabulary; ///< width of the logits
+  int64_t ids;        ///< the model takes tokens in [0, ids)
+  int64_t positions;  ///< most tokens of a sequence
+  int64_t stepTokens; ///< most tokens of a step; 0: any
+  const int32_t *eosIds;
+  int32_t numEosIds;
+
+  /// Holds the model for its caller; `function` tells who. Fails if another
+  /// holds it.
+  transom_status (*take)(void *self, const char *function);
+  void (*giveBack)(void *self);
+
+  transom_status (*add)(void *self, int64_t &sequence);
+  transom_status (*fork)(void *self, int64_t sequence, int64_t length,
+                         int64_t &fork);
+  transom_status (*truncate)(void *self, int64_t sequence, int64_t length);
+  void (*free)(void *self, int64_t sequence);
+  transom_status (*step)(void *self, const StepPart *parts, int64_t numParts,
+                         const int32_t *positions, int64_t numPositions,
+                         StepRows &rows);
+};
+
+} // namespace transom
+
+#endif // TRANSOM_RUNTIME_GENERATION_DECODER_H

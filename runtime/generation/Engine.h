@@ -1,0 +1,117 @@
+//===- Engine.h - many requests, stepped together -------------------------===//
+#ifndef TRANSOM_RUNTIME_GENERATION_ENGINE_H
+#define TRANSOM_RUNTIME_GENERATION_ENGINE_H
+
+#include "runtime/generation/Beams.h"
+#include "runtime/generation/Decoder.h"
+#include "runtime/generation/Scores.h"
+#include "runtime/generation/Settings.h"
+
+namespace transom {
+
+/// One sequence that is being made: one of num_return_sequences, or a beam.
+struct Branch {
+  /// The model's; -1: none yet, or it was given up and is made anew.
+  int64_t sequence = -1;
+  int64_t computed = 0; ///< of its tokens, those the model has read
+  /// Prompt and new ones; of a beam, where Beams has them. Guesses may follow.
+  int32_t *tokens = nullptr;
+  int64_t length = 0;
+  int64_t reported = 0; ///< of its tokens, those the callback has seen
+  transom_finish finish = TRANSOM_FINISH_NOT;
+
+  /// In this step: tokens that the model reads, how many of them are guesses,
+  /// and the row of logits of the first that has one; -1: none has.
+  int64_t fed = 0, guesses = 0, firstRow = -1;
+};
+
+struct Request {
+  int64_t number = 0;
+  Settings settings;
+  transom_generation_callback callback = nullptr;
+  void *user = nullptr;
+
+  /// As many as there will be; at first only one of them is there.
+  Array<Branch> branches;
+  int32_t numBranches = 1;
+  Array<int32_t> tokens; ///< of all branches, if they are no beams
+  Beams beams;
+  Array<int64_t> oldSequences; ///< scratch: those that beams go on from
+
+  bool isCancelled = false; ///< to be ended at the next occasion
+  bool isSilent = false;    ///< its callback wants no more
+  bool hasEnded = false;
+
+  int32_t width() const { return int32_t(branches.size()); }
+};
+
+/// Keys and values of a sequence that has ended, for prompts to come.
+struct Kept {
+  int64_t sequence;
+  int32_t *tokens; ///< on the heap
+  int64_t length;
+};
+
+} // namespace transom
+
+/// See transom_engine_create. All memory of a step is reserved when a request
+/// is submitted, or before.
+struct transom_engine {
+  ~transom_engine();
+  transom_status create(const transom::Decoder &decoder,
+                        const transom_engine_options *options);
+  transom_status submit(const char *function, const int32_t *prompt,
+                        int64_t length,
+                        const transom_generation_options *options,
+                        transom_generation_callback callback, void *user,
+                        int64_t *request);
+  transom_status step(int64_t *live);
+  transom_status cancel(int64_t request);
+
+private:
+  using Branch = transom::Branch;
+  using Request = transom::Request;
+
+  void admit();
+  transom_status run();
+  transom_status gather(int64_t &numParts, int64_t &numRows);
+  void gatherDecodes(int64_t &numParts, int64_t &numRows, int64_t &budget);
+  transom_status gatherPrompts(int64_t &numParts, int64_t &numRows,
+                               int64_t &budget);
+  void feed(Branch &branch, int64_t count, int64_t guesses, bool wantsLogits,
+            int64_t &numParts, int64_t &numRows);
+  transom_status place(Branch &branch, bool &isPlaced);
+  bool relieve();
+  bool giveUpKept();
+
+  void choose(Request &request, const transom::StepRows &rows);
+  void chooseForBranch(Request &request, int32_t index,
+                       const transom::StepRows &rows);
+  void chooseForBeams(Request &request, const transom::StepRows &rows);
+  void endBranch(Request &request, int32_t index, transom_finish finish,
+                 transom_status status);
+  void endRequest(Request &request, transom_finish finish,
+                  transom_status status);
+  void report(Request &request, int32_t sequence, const int32_t *tokens,
+              int64_t count, transom_finish finish, float score,
+              transom_status status);
+  void release(Branch &branch);
+  void keep(Branch &branch);
+  void sweep();
+
+  transom::Decoder decoder = {};
+  int64_t maxSequences = 0, stepTokens = 0, maxKept = 0;
+  bool isBusy = false; ///< in a step, or in a cancel
+  /// A request had to give up its memory: none is taken until one has ended.
+  bool isShort = false;
+  int64_t nextNumber = 0;
+
+  transom::Array<Request *> waiting, live; ///< in order of their numbers
+  transom::Array<transom::Kept> kept;      ///< the one used last is last
+  transom::ScoreMemory memory;
+  transom::Array<transom::StepPart> parts;  ///< [maxSequences]
+  transom::Array<int32_t> positions;        ///< [stepTokens]
+  transom::Array<const float *> beamLogits; ///< [maxSequences]
+};
+
+#endif // TRANSOM_RUNTIME_GENERATION_ENGINE_H
