@@ -9,7 +9,9 @@ Needs NumPy, and for text in and answers out (`transom.pipeline`,
 """
 
 from transom._compile import CompileError, CompileWarning, compile
+from transom._generate import Engine, Event, Generated
 from transom._library import Library, MismatchError, load
+from transom._sequences import Sequences
 from transom._tools import compiler
 from transom.pipelines import pipeline
 from transom.sentence_encoder import SentenceEncoder
@@ -17,9 +19,13 @@ from transom.sentence_encoder import SentenceEncoder
 __all__ = [
     "CompileError",
     "CompileWarning",
+    "Engine",
+    "Event",
+    "Generated",
     "Library",
     "MismatchError",
     "SentenceEncoder",
+    "Sequences",
     "compile",
     "compiler",
     "load",

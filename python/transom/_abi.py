@@ -9,12 +9,15 @@ from ctypes import (
     POINTER,
     Structure,
     c_char_p,
+    c_float,
     c_int32,
     c_int64,
     c_size_t,
     c_uint32,
+    c_uint64,
     c_void_p,
 )
+from typing import Any
 
 ABI_VERSION = 1
 
@@ -28,6 +31,17 @@ MISMATCH = 5
 FLOAT32 = 0
 INT32 = 1
 INT64 = 2
+
+EARLY_STOPPING_FALSE = 0
+EARLY_STOPPING_TRUE = 1
+EARLY_STOPPING_NEVER = 2
+
+#: As a length penalty; 0 stands for the default.
+NO_LENGTH_PENALTY = 1e-30
+
+FINISH_NOT = 0
+FINISH_CANCELLED = 4
+FINISH_FAILED = 5
 
 
 class Tensor(Structure):
@@ -53,6 +67,93 @@ class SessionOptions(Structure):
         ("pool", c_void_p),
     ]
 
+
+class TokenLists(Structure):
+    """struct transom_token_lists"""
+
+    _fields_ = [("tokens", c_void_p), ("offsets", c_void_p), ("count", c_int64)]
+
+
+class _Sized(Structure):
+    """A structure that begins with its size."""
+
+    def __init__(self, **fields: Any):
+        super().__init__(ctypes.sizeof(type(self)), **fields)
+
+
+class GenerationOptions(_Sized):
+    """struct transom_generation_options"""
+
+    _fields_ = [
+        ("struct_bytes", c_uint32),
+        ("max_new_tokens", c_int32),
+        ("max_length", c_int32),
+        ("min_new_tokens", c_int32),
+        ("min_length", c_int32),
+        ("do_sample", c_int32),
+        ("seed", c_uint64),
+        ("stream", c_uint64),
+        ("temperature", c_float),
+        ("top_k", c_int32),
+        ("top_p", c_float),
+        ("min_p", c_float),
+        ("typical_p", c_float),
+        ("repetition_penalty", c_float),
+        ("no_repeat_ngram_size", c_int32),
+        ("renormalize_logits", c_int32),
+        ("num_beams", c_int32),
+        ("num_return_sequences", c_int32),
+        ("early_stopping", c_int32),
+        ("length_penalty", c_float),
+        ("prompt_lookup_num_tokens", c_int32),
+        ("max_matching_ngram_size", c_int32),
+        ("num_eos_ids", c_int32),
+        ("eos_ids", c_void_p),
+        ("bad_words", TokenLists),
+        ("stop_sequences", TokenLists),
+    ]
+
+
+class GenerationEvent(Structure):
+    """struct transom_generation_event"""
+
+    _fields_ = [
+        ("struct_bytes", c_uint32),
+        ("finish", c_int32),
+        ("request", c_int64),
+        ("sequence", c_int32),
+        ("score", c_float),
+        ("num_tokens", c_int64),
+        ("tokens", POINTER(c_int32)),
+    ]
+
+
+class Generated(_Sized):
+    """struct transom_generated"""
+
+    _fields_ = [
+        ("struct_bytes", c_uint32),
+        ("reserved", c_uint32),
+        ("tokens", c_void_p),
+        ("row_tokens", c_int64),
+        ("lengths", c_void_p),
+        ("finish", c_void_p),
+        ("scores", c_void_p),
+    ]
+
+
+class EngineOptions(_Sized):
+    """struct transom_engine_options"""
+
+    _fields_ = [
+        ("struct_bytes", c_uint32),
+        ("max_sequences", c_int32),
+        ("step_tokens", c_int32),
+        ("kept_sequences", c_int32),
+    ]
+
+
+GenerationCallback = CFUNCTYPE(c_int32, c_void_p, POINTER(GenerationEvent))
 
 _status = c_int32
 _handle = POINTER(c_void_p)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 import json
@@ -9,12 +10,13 @@ import os
 import pathlib
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Union
 
 import numpy as np
 
-from transom import _abi
+from transom import _abi, _arrays, _generate
+from transom._sequences import Sequences
 
 Outputs = dict[str, Union[np.ndarray, list[np.ndarray]]]
 PathLike = Union[str, "os.PathLike[str]"]
@@ -87,6 +89,7 @@ class _Sessions:
         self.free: list[_Session] = []
         self.taken = 0
         self.pool = ctypes.c_void_p()
+        self.pid = os.getpid()
 
     def take(self) -> _Session:
         with self.lock:
@@ -156,76 +159,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def _shape(value: Any) -> str:
-    return str(list(np.shape(value)))
-
-
-_SHAPES = {1: "[tokens]", 2: "[batch, length]"}
-
-
-def _integers(name: str, value: Any, rank: int, wanted: str = "") -> np.ndarray:
-    """`value` as a dense array of int32 or int64; itself if it is one. `wanted`
-    is the shape for messages."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(
-            f"{name}: expects an array or nested lists of numbers, all at one "
-            f"depth, got a {type(value).__name__}"
-        ) from None
-    dtype = array.dtype
-    if dtype != np.int64 and dtype != np.int32:
-        if dtype.kind in "iub":
-            if dtype == np.uint64 and array.size and array.max() >= 2**63:
-                raise ValueError(
-                    f"{name}: expects values below 2**63, got {array.max()}"
-                )
-            array = array.astype(np.int64)
-        elif array.size == 0:
-            array = array.astype(np.int64)  # [] has the type of floats.
-        else:
-            raise TypeError(f"{name}: expects integer values, got {dtype}")
-    if array.ndim != rank:
-        raise ValueError(
-            f"{name}: expects the shape {wanted or _SHAPES[rank]}, "
-            f"got {list(array.shape)}"
-        )
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
-
-
-def _lengths(name: str, rows: Sequence[Any]) -> list[int]:
-    try:
-        return [len(row) for row in rows]
-    except TypeError:
-        raise ValueError(
-            f"{name}: expects one list of ids for each sequence, got a flat "
-            "list; write [ids] for one sequence"
-        ) from None
-
-
-def _same_lengths(
-    name: str, lengths: list[int], leader: str, expected: list[int]
-) -> None:
-    if len(lengths) != len(expected):
-        raise ValueError(
-            f"{name}: expects as many sequences as {leader}, {len(expected)}, "
-            f"got {len(lengths)}"
-        )
-    for i, (got, want) in enumerate(zip(lengths, expected)):
-        if got != want:
-            raise ValueError(
-                f"{name}[{i}]: expects as many values as {leader}[{i}], {want}, "
-                f"got {got}"
-            )
-
-
-def _flat(name: str, rows: Sequence[Any]) -> np.ndarray:
-    """The values of all rows, one row after the other."""
-    if all(isinstance(row, list) for row in rows):
-        return _integers(name, list(itertools.chain.from_iterable(rows)), 1)
-    return np.concatenate([_integers(name, row, 1) for row in rows])
-
-
 class _Batch:
     """The inputs of one run in one of the two forms that the library takes,
     and how its outputs become those of the form that the caller used."""
@@ -247,28 +180,28 @@ class _Batch:
         if "sequence_offsets" in given:
             return cls.packed(leader, given)
         if isinstance(value, (list, tuple)):
-            lengths = _lengths(leader, value)
+            lengths = _arrays.lengths(leader, value)
             if not lengths or min(lengths) != max(lengths):
                 return cls.ragged(leader, lengths, given)
         return cls.padded(leader, given)
 
     @classmethod
     def packed(cls, leader: str, given: Mapping[str, Any]) -> _Batch:
-        arrays = {name: _integers(name, given[name], 1) for name in given}
+        arrays = {name: _arrays.integers(name, given[name], 1) for name in given}
         batch = cls(len(arrays["sequence_offsets"]) - 1, arrays[leader].shape)
         batch.tensors = arrays
         return batch
 
     @classmethod
     def padded(cls, leader: str, given: Mapping[str, Any]) -> _Batch:
-        first = _integers(leader, given[leader], 2)
+        first = _arrays.integers(leader, given[leader], 2)
         batch = cls(len(first), first.shape)
         for name, value in given.items():
-            array = first if name == leader else _integers(name, value, 2)
+            array = first if name == leader else _arrays.integers(name, value, 2)
             if array.shape != first.shape:
                 raise ValueError(
-                    f"{name}: expects the shape of {leader}, {_shape(first)}, "
-                    f"got {_shape(array)}"
+                    f"{name}: expects the shape of {leader}, {_arrays.shape(first)}, "
+                    f"got {_arrays.shape(array)}"
                 )
             batch.tensors[name] = array
         return batch
@@ -279,8 +212,8 @@ class _Batch:
     ) -> _Batch:
         arrays = {}
         for name, rows in given.items():
-            _same_lengths(name, _lengths(name, rows), leader, lengths)
-            arrays[name] = _flat(name, rows) if lengths else np.zeros(0, np.int32)
+            _arrays.same_lengths(name, _arrays.lengths(name, rows), leader, lengths)
+            arrays[name] = _arrays.flat(name, rows) if lengths else np.zeros(0, np.int32)
         mask = arrays.pop("attention_mask", None)
         if mask is not None and not mask.all():
             return cls.holed(lengths, {**arrays, "attention_mask": mask})
@@ -312,7 +245,7 @@ class _Batch:
             if positions and all(isinstance(p, tuple) for p in positions):
                 pairs = positions
             elif any(np.ndim(p) for p in positions):
-                self.counts = _lengths("positions", positions)
+                self.counts = _arrays.lengths("positions", positions)
                 if len(self.counts) != self.sequences:
                     raise ValueError(
                         "positions: expects a list for each of the "
@@ -320,20 +253,20 @@ class _Batch:
                         "write (row, column) in tuples"
                     )
                 rows = np.repeat(np.arange(self.sequences), self.counts)
-                columns = _flat("positions", positions)
+                columns = _arrays.flat("positions", positions)
         elif np.ndim(positions) == 2:
             pairs = positions
         if pairs is not None:
-            pairs = _integers("positions", pairs, 2, "[count, 2]")
+            pairs = _arrays.integers("positions", pairs, 2, "[count, 2]")
             if pairs.shape[1] != 2:
                 raise ValueError(
-                    f"positions: expects the shape [count, 2], got {_shape(pairs)}"
+                    f"positions: expects the shape [count, 2], got {_arrays.shape(pairs)}"
                 )
             rows, columns = pairs.T
         if rows is not None:
             indices = self._indices(rows, columns)
         else:
-            indices = _integers("positions", positions, 1, "[count] or [count, 2]")
+            indices = _arrays.integers("positions", positions, 1, "[count] or [count, 2]")
             if self.lengths is not None:
                 # What the caller counts is not what the padded form counts.
                 ends = np.cumsum(self.lengths)
@@ -464,23 +397,20 @@ class Library:
         self._entry = entry
         self._outputs = [_Output(info) for info in self.metadata["outputs"]]
         # These two say which tokens there are; every library takes them.
-        self._names = {
-            name: name.encode()
-            for name in [*self.inputs, "attention_mask", "sequence_offsets"]
-        }
+        self._names = [*self.inputs, "attention_mask", "sequence_offsets"]
+        self._encoded = {name: name.encode() for name in [*self._names, "sequences"]}
         self._sessions = _Sessions(
             str(self.path),
             entry,
             weights,
             threads or 0,
             max_tokens or 0,
-            (len(self._names), len(self._outputs)),
+            (len(self._encoded), len(self._outputs)),
         )
         self._finalizer = weakref.finalize(self, self._sessions.close)
         # At once, so that wrong options are an error here.
-        session = self._sessions.take()
-        self.threads: int = entry.session_threads(session.handle)
-        self._sessions.give(session)
+        with self._session() as session:
+            self.threads: int = entry.session_threads(session.handle)
 
     def __call__(
         self,
@@ -554,7 +484,8 @@ class Library:
         if selected is not None:
             batch.select(selected)
         arrays = [output.allocate(batch) for output in asked]
-        self._run(batch.tensors, asked, arrays)
+        with self._session() as session:
+            self._run(self._entry.run, session, batch.tensors, asked, arrays)
         return {
             output.name: output.finish(array, batch)
             for output, array in zip(asked, arrays)
@@ -589,11 +520,11 @@ class Library:
                 if value.ndim != 3:
                     raise ValueError(
                         f"{name}: expects the shape [batch, choices, length], "
-                        f"got {_shape(value)}"
+                        f"got {_arrays.shape(value)}"
                     )
-            lengths = _lengths(name, value)
+            lengths = _arrays.lengths(name, value)
             choices = lengths if choices is None else choices
-            _same_lengths(name, lengths, leader, choices)
+            _arrays.same_lengths(name, lengths, leader, choices)
             if isinstance(value, np.ndarray):
                 flat[name] = value.reshape(-1, value.shape[-1])
             else:
@@ -602,37 +533,129 @@ class Library:
         batch.choices = choices
         return batch
 
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[_Session]:
+        """A session of one's own."""
+        session = self._sessions.take()
+        try:
+            yield session
+        finally:
+            self._sessions.give(session)
+
+    def _check(self, status: int) -> None:
+        _check(self._entry, status)
+
     def _run(
         self,
+        function: Any,
+        session: _Session,
         tensors: Mapping[str, np.ndarray],
         asked: Sequence[_Output],
         arrays: Sequence[np.ndarray],
     ) -> None:
-        sessions = self._sessions
-        session = sessions.take()
-        try:
-            for slot, (name, array) in zip(session.inputs, tensors.items()):
-                slot.name = self._names[name]
-                slot.data = array.__array_interface__["data"][0]
-                slot.capacity = array.nbytes
-                slot.dtype = _abi.INT64 if array.itemsize == 8 else _abi.INT32
-                slot.rank = array.ndim
-                slot.dims[: array.ndim] = array.shape
-            for slot, output, array in zip(session.outputs, asked, arrays):
-                slot.name = output.encoded
-                slot.data = array.__array_interface__["data"][0]
-                slot.capacity = array.nbytes
-                slot.dtype = _abi.FLOAT32
-            status = self._entry.run(
+        """Calls `run` or `step` of the library."""
+        for slot, (name, array) in zip(session.inputs, tensors.items()):
+            slot.name = self._encoded[name]
+            slot.data = array.__array_interface__["data"][0]
+            slot.capacity = array.nbytes
+            slot.dtype = _abi.INT64 if array.itemsize == 8 else _abi.INT32
+            slot.rank = array.ndim
+            slot.dims[: array.ndim] = array.shape
+        for slot, output, array in zip(session.outputs, asked, arrays):
+            slot.name = output.encoded
+            slot.data = array.__array_interface__["data"][0]
+            slot.capacity = array.nbytes
+            slot.dtype = _abi.FLOAT32
+        self._check(
+            function(
                 session.handle,
                 session.inputs,
                 len(tensors),
                 session.outputs,
                 len(asked),
             )
-            _check(self._entry, status)
-        finally:
-            sessions.give(session)
+        )
+
+    def generate(
+        self,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        generation_config: Any = None,
+        streamer: Any = None,
+        **options: Any,
+    ) -> _generate.Ids | _generate.Generated:
+        """Continues prompts, as `generate` of transformers does.
+
+        Names, meanings and defaults of the arguments are those of transformers;
+        the model's generation_config.json comes before the defaults. Whatever
+        would change the result and is not supported is an error that names it.
+
+        Args:
+            input_ids: `[batch, length]`, padded at the left with
+                `attention_mask`, or without a mask by an id that is padding and
+                ends no sequence; or a list of prompts of unequal length.
+                Default: the model's bos_token_id.
+            attention_mask: `[batch, length]`, 0 where there is no token.
+            generation_config: a dict, or transformers' GenerationConfig.
+            streamer: `put` gets the prompt, and then each token as it comes;
+                `end` is the last call. For one sequence, without beams.
+            options: max_new_tokens (20, unless max_length is given), max_length,
+                min_new_tokens, min_length; do_sample, temperature, top_k (50),
+                top_p, min_p, typical_p; repetition_penalty,
+                no_repeat_ngram_size, renormalize_logits; num_beams,
+                num_return_sequences, early_stopping, length_penalty;
+                prompt_lookup_num_tokens, max_matching_ngram_size; eos_token_id,
+                pad_token_id, bos_token_id, bad_words_ids; stop_strings with
+                tokenizer; max_time; return_dict_in_generate. And two of our own:
+                seed: the same seed gives the same samples, whatever the batch.
+                    Default: another one in each call.
+                stop_sequences: lists of ids; a sequence ends with one of them.
+
+        Returns:
+            int64 `[batch * num_return_sequences, length]`: the given rows, their
+            padding included, and the new ids, padded at the right with
+            pad_token_id. For prompts of unequal length a list of arrays, nothing
+            padded. With return_dict_in_generate an object with `sequences`, and
+            with beams `sequences_scores`.
+
+        Raises:
+            TypeError: an argument that there is not.
+            ValueError: a value out of range or not supported, an id outside the
+                vocabulary, or more tokens than the model has positions.
+            MemoryError: no memory, or over `cache_tokens`.
+        """
+        return _generate.generate(
+            self, input_ids, attention_mask, generation_config, streamer, options
+        )
+
+    def generate_stream(
+        self,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        generation_config: Any = None,
+        **options: Any,
+    ) -> Iterator[int]:
+        """Continues one prompt, giving each id as soon as it is known.
+
+        The ids are those that `generate` would append. Nothing is computed ahead:
+        who stops reading, and closes or drops the iterator, stops the generation.
+
+        Args:
+            input_ids: `[length]` or `[1, length]`.
+            attention_mask, generation_config, options: as for `generate`, with
+                one sequence and no beams.
+        """
+        return _generate.stream(
+            self, input_ids, attention_mask, generation_config, options
+        )
+
+    def engine(self, **options: int) -> _generate.Engine:
+        """Serves requests that come at any time; see `transom.Engine`."""
+        return _generate.Engine(self, **options)
+
+    def sequences(self) -> Sequences:
+        """Sequences to feed step by step; see `transom.Sequences`."""
+        return Sequences(self)
 
     def close(self) -> None:
         """Frees sessions, threads and weights once the running calls are done.

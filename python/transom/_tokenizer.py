@@ -144,3 +144,38 @@ class Tokenizer:
         """The text that tokens stand for."""
         decoder = self.backend.decoder
         return decoder.decode(list(tokens)) if decoder else " ".join(tokens)
+
+
+class TextStream:
+    """The text of tokens that come one after the other.
+
+    Text is held back as long as it may change: bytes that are no whole
+    character yet.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, prompt: Sequence[int]):
+        self._tokenizer = tokenizer
+        # How a token reads may depend on the one before it. So what is new is
+        # told by decoding a few old ones with it: `_ids` up to `_read`.
+        self._ids = list(prompt[-8:])
+        self._read = len(self._ids)
+
+    def put(self, token: int) -> str:
+        """The text that is sure with this token; may be empty."""
+        self._ids.append(token)
+        text = self._new()
+        if text.endswith("\N{REPLACEMENT CHARACTER}"):
+            return ""
+        self._ids = self._ids[-8:]
+        self._read = len(self._ids)
+        return text
+
+    def end(self) -> str:
+        """What was held back."""
+        text = self._new()
+        self._read = len(self._ids)
+        return text
+
+    def _new(self) -> str:
+        old = self._tokenizer.decode(self._ids[: self._read], True)
+        return self._tokenizer.decode(self._ids, True)[len(old) :]

@@ -18,7 +18,7 @@ from transom.pipelines import TASKS, pipeline
 _DESCRIPTION = """\
 Reads items from standard input, one a line: a text, or JSON with the item's
 fields, such as {"question": ..., "context": ...}. Writes one line of JSON for
-each, as soon as it is known.
+each, as soon as it is known; with --stream, the text itself, word by word.
 """
 
 
@@ -72,6 +72,16 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} can't be written as JSON")
 
 
+def _stream(pipe: Any) -> int:
+    if not hasattr(pipe, "stream"):
+        raise ValueError("--stream: expects the task text-generation")
+    for number, line in enumerate(sys.stdin, 1):
+        for piece in pipe.stream(_item(line.rstrip("\r\n"), number)):
+            print(piece, end="", flush=True)
+        print(flush=True)
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="transom-pipeline",
@@ -94,6 +104,12 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="NAME=VALUE",
         help="an argument of the pipeline, such as top_k=3; may be repeated",
     )
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="write what text-generation adds to each line as it comes, "
+        "and a line break",
+    )
     given = parser.parse_args(arguments)
     progress = Progress(None)
     number = 0
@@ -103,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
         pipe = pipeline(
             given.task, given.library, tokenizer=given.tokenizer, **dict(given.option)
         )
+        if given.stream:
+            return _stream(pipe)
         for lines in _batches(sys.stdin, given.batch_size):
             items = [_item(line, number + i) for i, line in enumerate(lines, 1)]
             # An iterator gives one answer for each item in every task.

@@ -15,6 +15,7 @@ from transom.pipelines.next_sentence_prediction import NextSentencePrediction
 from transom.pipelines.question_answering import QuestionAnswering
 from transom.pipelines.sentence_similarity import SentenceSimilarity
 from transom.pipelines.text_classification import TextClassification
+from transom.pipelines.text_generation import TextGeneration
 from transom.pipelines.text_similarity import TextSimilarity
 from transom.pipelines.token_classification import TokenClassification
 
@@ -30,6 +31,7 @@ TASKS: dict[str, type[Pipeline]] = {
     "sentence-similarity": SentenceSimilarity,
     "sentiment-analysis": TextClassification,
     "text-classification": TextClassification,
+    "text-generation": TextGeneration,
     "text-similarity": TextSimilarity,
     "token-classification": TokenClassification,
 }
@@ -43,8 +45,8 @@ def pipeline(
     Args:
         task: "entailment", "feature-extraction", "fill-mask",
             "multiple-choice", "next-sentence-prediction", "question-answering",
-            "sentence-similarity", "text-classification", "text-similarity" or
-            "token-classification".
+            "sentence-similarity", "text-classification", "text-generation",
+            "text-similarity" or "token-classification".
         library: a library that was compiled for it, or its path.
         options: those of `Pipeline`, and the pipeline's own arguments, which
             then are the defaults of its calls.

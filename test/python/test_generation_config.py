@@ -1,0 +1,263 @@
+"""Arguments of generate: transformers' names, defaults and precedence."""
+
+import numpy as np
+import pytest
+import transformers
+from conftest import MODELS
+
+from transom._generate import Prompts, StopStrings
+from transom._generation_config import _DEFAULTS, _IGNORED, _UNSUPPORTED, Settings, merge
+from transom._tokenizer import TextStream, Tokenizer
+
+OURS = {"seed", "stop_sequences", "tokenizer"}
+
+
+def settings(**given):
+    return Settings.of(merge({}, None, given))
+
+
+@pytest.fixture(scope="module")
+def reference():
+    config = transformers.GPT2Config(
+        vocab_size=11, n_embd=4, n_layer=1, n_head=1, n_positions=8
+    )
+    return transformers.GPT2LMHeadModel(config)
+
+
+@pytest.mark.parametrize(
+    "model, config, given",
+    [
+        ({}, None, {}),
+        ({}, None, {"top_k": 3, "num_beams": 2}),
+        ({"top_k": 7, "do_sample": True, "eos_token_id": [1, 2]}, None, {}),
+        ({"top_k": 7, "top_p": 0.5}, {"top_k": 6}, {}),
+        ({"top_k": 7, "eos_token_id": 5}, {"top_p": 0.5}, {"top_k": None}),
+        ({"max_new_tokens": 9, "pad_token_id": 3}, {"max_length": 5}, {}),
+        ({"eos_token_id": 5}, None, {"eos_token_id": None}),
+    ],
+)
+def test_precedence_is_that_of_transformers(model, config, given, reference):
+    theirs = transformers.GenerationConfig(**model)
+    reference.generation_config = theirs
+    whole = config and transformers.GenerationConfig(**config)
+    want, _ = reference._prepare_generation_config(whole, **given)
+    for form in (config, whole):
+        got = merge(model, form, given)
+        for name in _DEFAULTS.keys() - OURS - {"max_length"}:
+            # Where None and a default say the same.
+            assert (got[name] or 0) == (getattr(want, name) or 0), name
+        # transformers' 20 counts new tokens if nobody has set it.
+        assert got["max_length"] == (want.max_length if config and "max_length" in config else None)
+
+
+def test_every_argument_of_transformers_is_known():
+    names = set(vars(transformers.GenerationConfig()))
+    known = _DEFAULTS.keys() | _IGNORED | _UNSUPPORTED.keys()
+    assert names - known <= {"_original_object_hash", "continuous_batching_config"}
+    defaults = transformers.GenerationConfig._get_default_generation_params()
+    for name, value in defaults.items():
+        if name in _UNSUPPORTED:
+            merge({}, None, {name: value})
+
+
+@pytest.mark.parametrize("name", _UNSUPPORTED)
+def test_unsupported_is_named(name):
+    merge({}, None, {name: None})
+    with pytest.raises(ValueError, match=f"^{name}: is not supported, got 'x'"):
+        merge({}, None, {name: "x"})
+    with pytest.raises(ValueError, match=f"^generation_config.json: {name}: "):
+        merge({name: "x"}, None, {})
+    # Who knows what the model's file says may say otherwise.
+    merge({name: "x"}, None, {name: None})
+
+
+def test_unknown_is_a_type_error():
+    with pytest.raises(TypeError, match='no argument "num_beam"; is "num_beams" meant'):
+        merge({}, None, {"num_beam": 3})
+    with pytest.raises(TypeError, match="generation_config: expects a dict"):
+        merge({}, 3, {})
+    # What a model's file has beyond transformers' arguments concerns others.
+    assert merge({"chat_format": "chatml"}, None, {}) == merge({}, None, {})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"temperature": 0.0},
+        {"temperature": float("nan")},
+        {"temperature": "hot"},
+        {"top_k": -1},
+        {"top_k": 2.5},
+        {"top_p": 1.5},
+        {"min_p": -0.1},
+        {"typical_p": 0.0},
+        {"seed": -1},
+        {"seed": 2**64},
+        {"seed": 0.5},
+        {"max_new_tokens": 0},
+        {"max_new_tokens": True},
+        {"max_new_tokens": 2**31},
+        {"min_new_tokens": -1},
+        {"num_beams": 0},
+        {"num_beams": 2, "num_return_sequences": 3},
+        {"repetition_penalty": 0},
+        {"no_repeat_ngram_size": -1},
+        {"prompt_lookup_num_tokens": 0},
+        {"early_stopping": "always"},
+        {"early_stopping": 3},
+        {"eos_token_id": "</s>"},
+        {"eos_token_id": [-1]},
+        {"bad_words_ids": [3]},
+        {"bad_words_ids": [[]]},
+        {"bad_words_ids": "no"},
+        {"stop_sequences": [[1.5]]},
+        {"stop_strings": [3], "tokenizer": 1},
+        {"stop_strings": "x"},
+        {"max_time": -1},
+        {"pad_token_id": 2**31},
+    ],
+)
+def test_values_out_of_range_are_named(given):
+    name = list(given)[-1] if "tokenizer" not in given else "stop_strings"
+    with pytest.raises(ValueError, match=name):
+        settings(do_sample="num_beams" not in given, **given)
+
+
+def test_greedy_has_one_sequence():
+    with pytest.raises(ValueError, match="num_return_sequences"):
+        settings(num_return_sequences=2)
+
+
+def test_options():
+    got = settings(
+        do_sample=True, seed=2**64 - 1, top_p=0.0, top_k=None, eos_token_id=[4, 5],
+        bad_words_ids=[[1, 2], [3]],
+    )  # fmt: skip
+    options = got.options
+    assert options.seed == 2**64 - 1 and options.top_k == 0
+    assert 0 < options.top_p < 1e-20 and options.num_eos_ids == 2
+    assert got.pad == 4 and options.bad_words.count == 2
+    np.testing.assert_array_equal(got.kept[1], [1, 2, 3])
+    np.testing.assert_array_equal(got.kept[2], [0, 2, 3])
+    assert settings().options.num_eos_ids == -1
+    assert settings(do_sample=True).options.top_k == 50
+    # Without sampling they have no part in it.
+    assert settings(top_k=3).options.top_k == 0
+    assert settings(num_beams=2, length_penalty=0.0).options.length_penalty > 0
+    drawn = {settings(do_sample=True).options.seed for _ in range(3)}
+    assert len(drawn) == 3
+
+
+@pytest.mark.parametrize(
+    "given, counts, padded, most, new, whole, least",
+    [
+        # Padding counts for max_length and min_length, as in transformers.
+        ({}, [3, 5], 5, 20, 20, 0, 0),
+        ({}, [3, 5], None, 20, 0, 0, 0),
+        ({}, [58, 60], 60, 4, 4, 0, 0),
+        ({"max_new_tokens": 7}, [3, 5], 5, 7, 7, 0, 0),
+        ({"max_length": 9}, [3, 5], 5, 4, 4, 0, 0),
+        ({"max_length": 9}, [3, 5], None, 6, 0, 9, 0),
+        ({"max_length": 9, "max_new_tokens": 2}, [3, 5], None, 2, 2, 0, 0),
+        ({"min_length": 9}, [3, 5], 5, 20, 20, 0, 4),
+        ({"min_new_tokens": 30}, [3], None, 20, 0, 0, 20),
+    ],
+)
+def test_lengths(given, counts, padded, most, new, whole, least):
+    got = settings(**given)
+    assert got.lengths(counts, padded, 64) == most
+    options = got.options
+    assert (options.max_new_tokens, options.max_length) == (new, whole)
+    assert options.min_new_tokens == least
+
+
+def test_no_room_for_a_new_token():
+    for padded in (None, 5):
+        with pytest.raises(ValueError, match="max_length: expects more than the 5"):
+            settings(max_length=5).lengths([3, 5], padded, 64)
+
+
+def test_prompts():
+    own = settings(pad_token_id=0, eos_token_id=2, bos_token_id=1)
+    ids = [[0, 0, 5], [0, 6, 7]]
+    # By a mask, by an id, and at the right as well.
+    for given, mask in ((ids, [[0, 0, 1], [0, 1, 1]]), (np.array(ids), None)):
+        prompts = Prompts(given, mask, own)
+        assert [row.tolist() for row in prompts.rows] == [[5], [6, 7]]
+        assert prompts.padded == 3
+        got = prompts.extended([np.array([8]), np.array([9, 2])], 1, 0)
+        assert got.dtype == np.int64
+        assert got.tolist() == [[0, 0, 5, 8, 0], [0, 6, 7, 9, 2]]
+    assert Prompts([[5, 0]], None, own).rows[0].tolist() == [5]
+    # An id that ends sequences is no padding.
+    same = settings(pad_token_id=2, eos_token_id=2)
+    assert Prompts([[2, 5]], None, same).rows[0].tolist() == [2, 5]
+    ragged = Prompts([[5], [6, 7]], None, own)
+    assert ragged.padded is None
+    got = ragged.extended([np.array([8]), np.array([9, 2])], 1, 0)
+    assert [row.tolist() for row in got] == [[5, 8], [6, 7, 9, 2]]
+    assert Prompts(None, None, own).rows[0].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "ids, mask, text",
+    [
+        (None, None, "bos_token_id"),
+        ([[0, 0]], [[0, 0]], r"input_ids\[0\]: expects at least one token"),
+        ([5, 6], None, "flat list"),
+        ([[5], [6, 7]], [[1], [1, 1]], "attention_mask: goes with"),
+        ([[5, 6]], [[1]], "attention_mask: expects the shape"),
+    ],
+)
+def test_prompts_refuse(ids, mask, text):
+    with pytest.raises(ValueError, match=text):
+        Prompts(ids, mask, settings())
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer(MODELS / "gpt2-shakespeare")
+
+
+def test_stop_strings(tokenizer):
+    def ends_after(strings, prompt, text):
+        (first, second) = tokenizer.encode([prompt, text])
+        stop = StopStrings(strings, tokenizer, np.array(first.ids))
+        for token in second.ids:
+            if stop.hits(token):
+                return tokenizer.decode(stop.tokens)
+        return None
+
+    assert ends_after(["\n\n"], "A", "ROMEO:\nO\n\nJULIET").endswith("O\n\n")
+    assert ends_after(["x", "ULI"], "A", "JULIET it").startswith("AJULI")
+    # It may begin in the prompt, but not end there.
+    assert ends_after(["A\n\nB"], "A\n", "\nB C").endswith("A\n\nB")
+    assert ends_after(["A\n"], "A\n", "B C") is None
+    # Far from the prompt, longer than what is looked at.
+    assert ends_after(["STOP"], "A" * 50, "my lord, " * 60 + "STOP now").endswith("STOP")
+    assert ends_after(["my lord my"], "A", "my lord, " * 60) is None
+
+
+def test_text_stream(tokenizer):
+    text = "First Citizen:\nI am née, 漢字 🙂 and\n\nso"
+    (encoding,) = tokenizer.encode([text])
+    for cut in (0, 3, 20):
+        stream = TextStream(tokenizer, encoding.ids[:cut])
+        pieces = [stream.put(token) for token in encoding.ids[cut:]]
+        assert not any("\ufffd" in piece for piece in pieces)
+        whole = "".join(pieces) + stream.end()
+        assert tokenizer.decode(encoding.ids[:cut]).rstrip("\ufffd") + whole == text
+    # A character that never ends comes at the end.
+    stream = TextStream(tokenizer, [])
+    half = tokenizer.encode(["é"])[0].ids[:-1]
+    assert [stream.put(token) for token in half] == [""] * len(half)
+    assert "\ufffd" in stream.end() or not half
+
+
+def test_text_stream_of_words():
+    tokenizer = Tokenizer(MODELS / "gpt1-speaker")
+    (encoding,) = tokenizer.encode(["my lord, i am undone"], add_special_tokens=False)
+    stream = TextStream(tokenizer, encoding.ids[:2])
+    pieces = [stream.put(token) for token in encoding.ids[2:]] + [stream.end()]
+    whole = tokenizer.decode(encoding.ids)
+    assert tokenizer.decode(encoding.ids[:2]) + "".join(pieces) == whole
