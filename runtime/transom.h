@@ -201,8 +201,8 @@ typedef struct transom_engine_options {
   /// their new tokens, is read in parts. At least max_sequences; at most the
   /// session's `max_tokens`. 0: 512, or what those demand.
   int32_t step_tokens;
-  /// Finished sequences whose keys and values are kept for prompts that begin
-  /// as they do, as long as there is memory. 0: none.
+  /// Finished sequences whose keys and values are kept for prompts that come
+  /// later and begin as they do, as long as there is memory. 0: none.
   int32_t kept_sequences;
 } transom_engine_options;
 

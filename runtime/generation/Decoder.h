@@ -16,8 +16,8 @@ struct Decoder {
   int64_t ids;        ///< the model takes tokens in [0, ids)
   int64_t positions;  ///< most tokens of a sequence
   int64_t stepTokens; ///< most tokens of a step; 0: any
-  const int32_t *eosIds;
   int32_t numEosIds;
+  int32_t eosIds[32]; ///< the model's own ends of a sequence
 
   /// Holds the model for its caller; `function` tells who. Fails if another
   /// holds it.

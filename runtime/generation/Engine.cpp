@@ -72,7 +72,7 @@ transom_status transom_engine::create(const Decoder &given,
   maxKept = o.kept_sequences;
   if (!memory.create(decoder.vocabulary) || !parts.resize(maxSequences) ||
       !positions.resize(stepTokens) || !beamLogits.resize(maxSequences) ||
-      !kept.reserve(maxKept + 1) || !live.reserve(maxSequences))
+      !kept.reserve(maxKept + 2) || !live.reserve(maxSequences))
     return fail(TRANSOM_EXHAUSTED, "engine_create: no memory");
   return TRANSOM_OK;
 }
@@ -208,6 +208,8 @@ void transom_engine::sweep() {
         requests->erase(i);
         isShort = false;
       }
+  while (kept.size() > maxKept && !isAwaited())
+    giveUpKept();
 }
 
 void transom_engine::report(Request &request, int32_t sequence,
@@ -239,7 +241,7 @@ void transom_engine::endBranch(Request &request, int32_t index,
   bool isComplete = finish == TRANSOM_FINISH_EOS ||
                     finish == TRANSOM_FINISH_LENGTH ||
                     finish == TRANSOM_FINISH_STOP;
-  if (isComplete && maxKept > 0)
+  if (isComplete && (maxKept > 0 || isAwaited()))
     keep(branch);
   release(branch);
   int64_t reported = branch.reported;
@@ -281,8 +283,22 @@ void transom_engine::keep(Branch &branch) {
   std::copy_n(branch.tokens, branch.computed, tokens);
   kept.push({branch.sequence, tokens, branch.computed}); // There is room.
   branch.sequence = -1;
-  if (kept.size() > maxKept)
+  if (kept.size() > maxKept + 1)
     giveUpKept();
+}
+
+/// Is there a prompt that could begin like one that has been read? Those that
+/// wait for it in this step must still find it if it ends in it.
+bool transom_engine::isAwaited() const {
+  if (!waiting.empty())
+    return true;
+  for (const Request *request : live)
+    for (int32_t i = 0; i < request->numBranches; ++i) {
+      const Branch &branch = request->branches[i];
+      if (branch.sequence < 0 && branch.finish == TRANSOM_FINISH_NOT)
+        return true;
+    }
+  return false;
 }
 
 /// The one that has been of no use for longest; false: there is none.
@@ -512,6 +528,10 @@ transom_status transom_engine::run() {
   for (;;) {
     int64_t numParts, numRows;
     transom_status status = gather(numParts, numRows);
+    // Beams that were all made anew by forks have nothing to read any more:
+    // they are ready to go on.
+    if (!status && numParts == 0)
+      status = gather(numParts, numRows);
     if (!status && numParts == 0)
       return fail(TRANSOM_INTERNAL, "engine_step: no sequence can go on");
     if (!status)

@@ -97,6 +97,7 @@ private:
               transom_status status);
   void release(Branch &branch);
   void keep(Branch &branch);
+  bool isAwaited() const;
   void sweep();
 
   transom::Decoder decoder = {};

@@ -33,8 +33,8 @@ inline float formula(int32_t before, int32_t last, int32_t next) {
 /// Keeps the tokens of every sequence and fails tests that misuse it.
 struct FakeDecoder {
   explicit FakeDecoder(int64_t vocabulary = 40) {
-    table = {this, vocabulary, vocabulary, 1000, 0,        nullptr, 0,
-             take, giveBack,   add,        fork, truncate, free,    step};
+    table = {this, vocabulary, vocabulary, 1000, 0,        0,    {},
+             take, giveBack,   add,        fork, truncate, free, step};
     stride = vocabulary + 3; // As an arena's padding.
   }
   FakeDecoder(const FakeDecoder &) = delete;
