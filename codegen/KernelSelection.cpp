@@ -15,6 +15,8 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/xxhash.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
@@ -262,6 +264,37 @@ selectCachedAttention(const Define &define) {
   return kernel;
 }
 
+static std::optional<SelectedKernel> selectRotary(const Define &define) {
+  if (define.ops.size() != 1 || define.yield.getNumOperands() != 1)
+    return std::nullopt;
+  auto rotary = dyn_cast<transformer::RotaryOp>(define.ops[0]);
+  if (!rotary || !rotary.getHeads())
+    return std::nullopt;
+  std::optional<ColumnView> input = define.activation(rotary.getInput());
+  std::optional<ColumnView> positions = define.integers(rotary.getPositions());
+  if (!input || !positions)
+    return std::nullopt;
+
+  SelectedKernel kernel;
+  RotarySpec spec;
+  spec.heads = *rotary.getHeads();
+  spec.headDim = widthOf(rotary.getInput()) / spec.heads;
+  spec.xStride = input->stride;
+  spec.xOffset = input->offset;
+  spec.outStride = rowStride(widthOf(rotary.getResult()));
+  // Rounded to f32 where models that are trained in it round, for the angle of
+  // a late position multiplies every difference.
+  double theta = rotary.getTheta().convertToDouble();
+  for (int64_t i = 0; i < spec.headDim / 2; ++i) {
+    float exponent = float(2 * i) / float(spec.headDim);
+    spec.frequencies.push_back(1.0f / float(std::pow(theta, exponent)));
+  }
+  kernel.operands = {
+      {input->argument}, {positions->argument}, {0, /*isResult=*/true}};
+  kernel.spec = std::move(spec);
+  return kernel;
+}
+
 static std::optional<SelectedKernel> selectNorm(const Define &define) {
   if (define.ops.size() != 1)
     return std::nullopt;
@@ -443,8 +476,9 @@ static std::string linkerSymbol(StringRef name) {
 FailureOr<SelectedKernel> transom::codegen::selectKernel(kernel::DefineOp op) {
   Define define(op);
   std::optional<SelectedKernel> kernel;
-  for (auto *select : {selectLinear, selectAttention, selectAppendCache,
-                       selectCachedAttention, selectNorm, selectEmbedding})
+  for (auto *select :
+       {selectLinear, selectAttention, selectAppendCache, selectCachedAttention,
+        selectRotary, selectNorm, selectEmbedding})
     if ((kernel = select(define)))
       break;
   if (!kernel) {

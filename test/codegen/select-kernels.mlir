@@ -44,6 +44,13 @@ kernel.define @cached(%c: tensor<?x576xf32>, %x: tensor<?x320xf32>, %o: tensor<?
   kernel.yield %0 : tensor<?x160xf32>
 }
 
+// CHECK: 'rotary' is rotary(heads=2,headDim=4,xStride=64,xOffset=8,outStride=64,frequencies=[0x1p+0 0x1.47ae14p-7 ]); operands: arg0 arg1 res0
+kernel.define @rotary(%x: tensor<?x24xf32>, %p: tensor<?xi32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %k = transformer.slice %x axis 1 from 8 to 16 : tensor<?x24xf32> -> tensor<?x8xf32>
+  %0 = transformer.rotary %k, %p heads 2 theta 10000.0 : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+
 // Results in an order of their own.
 // CHECK: 'both' is norm(width=8,xStride=64,residualStride=64,outStride=64,sumStride=64,epsilon=0x1p-10,rms=0,hasResidual=1,hasBeta=1,storesSum=1); operands: arg1 arg0 arg2 arg3 res1 res0
 kernel.define @both(%r: tensor<?x8xf32>, %x: tensor<?x8xf32>, %g: tensor<8xf32>, %b: tensor<8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) rows 0 weights [2, 3] {
