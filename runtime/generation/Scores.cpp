@@ -10,6 +10,7 @@
 #include "runtime/generation/Random.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 using namespace transom;
@@ -39,15 +40,45 @@ int64_t transom::findBest(const float *scores, int64_t count) {
   return index;
 }
 
+/// exp(x) for x <= 0, within two units in the last place; 0 below -87. Without
+/// branches or calls, so that loops of it become vector code.
+static inline float exponential(float x) {
+  constexpr float log2e = 1.44269504F, ln2High = 0.693359375F,
+                  ln2Low = -2.12194440e-4F, rounder = 0x1.8p23F;
+  float clamped = x < -87 ? -87 : x;
+  // x = n ln 2 + r: adding the rounder leaves n in the last bits.
+  float shifted = clamped * log2e + rounder;
+  float n = shifted - rounder;
+  float r = clamped - n * ln2High - n * ln2Low;
+  float series = 1.9875691500e-4F;
+  series = series * r + 1.3981999507e-3F;
+  series = series * r + 8.3334519073e-3F;
+  series = series * r + 4.1665795894e-2F;
+  series = series * r + 1.6666665459e-1F;
+  series = series * r + 5.0000001201e-1F;
+  float power = series * r * r + r + 1;
+  auto exponent = std::bit_cast<uint32_t>(shifted) << 23;
+  auto result = std::bit_cast<float>(std::bit_cast<uint32_t>(power) + exponent);
+  return x < -87 ? 0 : result;
+}
+
 void transom::logSoftmax(float *scores, int64_t count) {
   float best = minusInfinity;
   for (int64_t i = 0; i < count; ++i)
     best = scores[i] > best ? scores[i] : best;
   if (best == minusInfinity)
     return;
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i)
-    sum += double(expf(scores[i] - best));
+  // As many sums as vectors can take, whatever their width: one result.
+  constexpr int64_t lanes = 8;
+  double sums[lanes] = {}, sum = 0;
+  int64_t whole = count - count % lanes;
+  for (int64_t i = 0; i < whole; i += lanes)
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      sums[lane] += double(exponential(scores[i + lane] - best));
+  for (int64_t i = whole; i < count; ++i)
+    sum += double(exponential(scores[i] - best));
+  for (double one : sums)
+    sum += one;
   auto logSum = float(log(sum));
   for (int64_t i = 0; i < count; ++i)
     scores[i] = scores[i] - best - logSum;
@@ -123,144 +154,168 @@ void transom::processScores(const Settings &settings, Context context,
 
 namespace {
 
-/// What is left of the vocabulary. Filters only take away.
-struct Pool {
-  Candidate *begin;
-  int64_t count;
-  int64_t least; ///< what must be left, if there are as many
+/// Smaller for greater scores.
+uint32_t rankOf(float score) {
+  auto bits = std::bit_cast<uint32_t>(score + 0.0F); // -0 is 0.
+  return bits >> 31 ? bits : ~(bits | 0x80000000U);
+}
 
-  float greatest() const {
-    float best = minusInfinity;
-    for (int64_t i = 0; i < count; ++i)
-      best = begin[i].score > best ? begin[i].score : best;
-    return best;
-  }
-  /// Sum of exp(score - best).
-  double sum(float best) const {
-    double total = 0;
-    for (int64_t i = 0; i < count; ++i)
-      total += double(expf(begin[i].score - best));
-    return total;
-  }
+/// What is left of the vocabulary, in the order of its tokens. Filters only
+/// take away.
+class Pool {
+public:
+  Pool(const float *scores, int64_t vocabulary, int64_t least,
+       Candidate *candidates);
 
   void keepTopK(int64_t k);
   void keepTopP(float p);
   void keepMinP(float p);
   void keepTypical(float mass);
 
+  int64_t size() const { return count; }
+
 private:
-  /// Puts the first `head` in the order of `less` in front; all of the count
-  /// are then in order.
-  template <typename Less> void sortHead(int64_t head, Less less) const {
-    if (head < count)
-      std::nth_element(begin, begin + head, begin + count, less);
-    std::sort(begin, begin + head, less);
+  /// The candidates that come first by rank, up to the one with which the sum
+  /// of something reaches a target.
+  struct Cut {
+    uint32_t rank;  ///< of that one
+    double missing; ///< what those before it lack
+
+    /// Is the candidate among them? To be asked in the order of tokens, which
+    /// decides between equal ranks.
+    bool takes(uint32_t otherRank, double amount) {
+      if (otherRank != rank)
+        return otherRank < rank;
+      bool isMissing = missing > 0;
+      missing -= amount;
+      return isMissing;
+    }
+  };
+  template <typename Amount> Cut cutAt(double target, Amount amount) const;
+  Cut cutAtCount(int64_t wanted) const {
+    return cutAt(double(wanted), [](const Candidate &) { return 1.0; });
   }
+  /// Every filter leaves the first one by itself.
+  Cut cutAtLeast() const { return least > 1 ? cutAtCount(least) : Cut{0, 0}; }
+  template <typename Test> void keepIf(Test test) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < count; ++i)
+      if (test(begin[i]))
+        begin[kept++] = begin[i];
+    count = kept;
+  }
+  double weigh();
+
+  Candidate *begin;
+  int64_t count = 0;
+  int64_t least; ///< what must be left, if there are as many
+  float best = minusInfinity;
 };
 
-bool isBetter(const Candidate &a, const Candidate &b) {
-  return a.score != b.score ? a.score > b.score : a.token < b.token;
-}
-
-bool isMoreTypical(const Candidate &a, const Candidate &b) {
-  return a.key != b.key ? a.key < b.key : a.token < b.token;
-}
-
-/// How much of a distribution is sorted at first: most of them end there.
-constexpr int64_t firstHead = 256;
+double weightOf(const Candidate &candidate) { return double(candidate.weight); }
 
 } // namespace
+
+Pool::Pool(const float *scores, int64_t vocabulary, int64_t least,
+           Candidate *candidates)
+    : begin(candidates), least(least) {
+  for (int64_t i = 0; i < vocabulary; ++i)
+    if (scores[i] > minusInfinity) {
+      begin[count++] = {scores[i], 0, rankOf(scores[i]), int32_t(i)};
+      best = scores[i] > best ? scores[i] : best;
+    }
+}
+
+/// Sorts by digits of the ranks, but only where the target lies: four passes,
+/// whatever the distribution.
+template <typename Amount>
+Pool::Cut Pool::cutAt(double target, Amount amount) const {
+  constexpr int bits = 8, size = 1 << bits;
+  double sums[size];
+  uint32_t prefix = 0;
+  double missing = target;
+  for (int shift = 32 - bits; shift >= 0; shift -= bits) {
+    std::fill_n(sums, size, 0.0);
+    uint32_t last = 0;
+    uint64_t above = uint64_t(prefix) >> (shift + bits);
+    for (int64_t i = 0; i < count; ++i) {
+      uint64_t rank = begin[i].rank;
+      if (rank >> (shift + bits) != above)
+        continue;
+      uint32_t digit = uint32_t(rank >> shift) & (size - 1);
+      sums[digit] += amount(begin[i]);
+      last = std::max(last, digit);
+    }
+    // Rounding must not lead beyond the last one there is.
+    uint32_t digit = 0;
+    for (; digit < last && sums[digit] < missing; ++digit)
+      missing -= sums[digit];
+    prefix |= digit << shift;
+  }
+  return {prefix, missing};
+}
+
+/// Sets the weights, exp(score - best), and returns their sum.
+double Pool::weigh() {
+  double total = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    begin[i].weight = exponential(begin[i].score - best);
+    total += double(begin[i].weight);
+  }
+  return total;
+}
 
 void Pool::keepTopK(int64_t k) {
   k = std::max(k, least);
   if (k >= count)
     return;
-  std::nth_element(begin, begin + (k - 1), begin + count, isBetter);
   // Those that are equal to the last are kept, too.
-  float threshold = begin[k - 1].score;
-  int64_t kept = k;
-  for (int64_t i = k; i < count; ++i)
-    if (begin[i].score == threshold)
-      begin[kept++] = begin[i];
-  std::sort(begin, begin + kept, isBetter);
-  count = kept;
+  uint32_t last = cutAtCount(k).rank;
+  keepIf([&](const Candidate &c) { return c.rank <= last; });
 }
 
 void Pool::keepTopP(float p) {
   if (count <= least)
     return;
-  float best = greatest();
-  double total = sum(best);
   // A token goes if it and all that are less likely make up 1 - p at most; in
   // other words if those before it make up p or more.
-  for (int64_t head = std::min(firstHead, count);;
-       head = std::min(8 * head, count)) {
-    sortHead(head, isBetter);
-    double before = 0;
-    for (int64_t i = 0; i < head; ++i) {
-      if (i >= least && before >= double(p) * total) {
-        count = i;
-        return;
-      }
-      before += double(expf(begin[i].score - best));
-    }
-    if (head == count)
-      return;
-  }
+  double total = weigh();
+  Cut cut = cutAt(double(p) * total, weightOf), sure = cutAtLeast();
+  keepIf([&](const Candidate &c) {
+    bool isSure = sure.takes(c.rank, 1);
+    return cut.takes(c.rank, weightOf(c)) || isSure;
+  });
 }
 
 void Pool::keepMinP(float p) {
-  float best = greatest();
-  if (least > 1)
-    sortHead(std::min(least, count), isBetter);
-  int64_t kept = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    // The greatest probability is exp(0) of what all are divided by. Without
-    // `least`, that one is kept whatever the order.
-    bool isSure = least > 1 && i < least;
-    if (isSure || expf(begin[i].score - best) >= p)
-      begin[kept++] = begin[i];
-  }
-  count = kept;
+  if (count <= least)
+    return;
+  Cut sure = cutAtLeast();
+  // The greatest probability is exp(0) of what all are divided by.
+  keepIf([&](const Candidate &c) {
+    return sure.takes(c.rank, 1) || exponential(c.score - best) >= p;
+  });
 }
 
 void Pool::keepTypical(float mass) {
-  float best = greatest();
-  double total = sum(best), logTotal = log(total), entropy = 0;
+  if (count <= least)
+    return;
+  double total = weigh(), logTotal = log(total), entropy = 0;
+  for (int64_t i = 0; i < count; ++i)
+    entropy -= (double(begin[i].score - best) - logTotal) *
+               (weightOf(begin[i]) / total);
   for (int64_t i = 0; i < count; ++i) {
-    double normalized = double(begin[i].score - best) - logTotal;
-    entropy -= normalized * exp(normalized);
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    double normalized = double(begin[i].score - best) - logTotal;
-    begin[i].key = float(fabs(-normalized - entropy));
+    double information = logTotal - double(begin[i].score - best);
+    // How far from typical; bits of floats >= 0 are in their order.
+    begin[i].rank = std::bit_cast<uint32_t>(float(fabs(information - entropy)));
   }
   // As many as it takes to have the mass, and all that are as typical as the
   // last of them.
-  int64_t last = -1;
-  for (int64_t head = std::min(firstHead, count);;
-       head = std::min(8 * head, count)) {
-    sortHead(head, isMoreTypical);
-    double sumHere = 0;
-    for (int64_t i = 0; i < head && last < 0; ++i) {
-      sumHere += double(expf(begin[i].score - best)) / total;
-      if (!(sumHere < double(mass)))
-        last = i;
-    }
-    if (last >= 0 || head == count)
-      break;
-  }
-  if (last < 0)
-    last = count - 1;
-  float limit = begin[last].key;
-  sortHead(std::min(std::max(last + 1, least), count), isMoreTypical);
-  int64_t kept = 0;
-  for (int64_t i = 0; i < count; ++i)
-    if (i < least || begin[i].key <= limit)
-      begin[kept++] = begin[i];
-  // Those behind the head, if any, are in no order yet.
-  std::sort(begin, begin + kept, isMoreTypical);
-  count = kept;
+  uint32_t last = cutAt(double(mass) * total, weightOf).rank;
+  Cut sure = cutAtLeast();
+  keepIf([&](const Candidate &c) {
+    return sure.takes(c.rank, 1) || c.rank <= last;
+  });
 }
 
 int64_t transom::warpScores(const Settings &settings, int64_t least,
@@ -269,10 +324,7 @@ int64_t transom::warpScores(const Settings &settings, int64_t least,
   if (settings.temperature != 1)
     for (int64_t i = 0; i < vocabulary; ++i)
       scores[i] = scores[i] / settings.temperature;
-  Pool pool{candidates, 0, least};
-  for (int64_t i = 0; i < vocabulary; ++i)
-    if (scores[i] > minusInfinity)
-      candidates[pool.count++] = {scores[i], 0, int32_t(i)};
+  Pool pool(scores, vocabulary, least, candidates);
   if (settings.topK > 0)
     pool.keepTopK(settings.topK);
   if (settings.topP < 1)
@@ -281,7 +333,7 @@ int64_t transom::warpScores(const Settings &settings, int64_t least,
     pool.keepMinP(settings.minP);
   if (settings.typicalP < 1)
     pool.keepTypical(settings.typicalP);
-  return pool.count;
+  return pool.size();
 }
 
 //===----------------------------------------------------------------------===//
@@ -298,15 +350,15 @@ int64_t transom::draw(Candidate *candidates, int64_t count, double uniform) {
     return -1;
   double total = 0;
   for (int64_t i = 0; i < count; ++i) {
-    candidates[i].key = expf(candidates[i].score - best);
-    total += double(candidates[i].key);
+    candidates[i].weight = exponential(candidates[i].score - best);
+    total += double(candidates[i].weight);
   }
   double target = uniform * total, sum = 0;
   int64_t last = -1; // If rounding lets the sum fall short of the target.
   for (int64_t i = 0; i < count; ++i) {
-    if (candidates[i].key > 0)
+    if (candidates[i].weight > 0)
       last = i;
-    sum += double(candidates[i].key);
+    sum += double(candidates[i].weight);
     if (sum > target)
       break;
   }

@@ -9,7 +9,8 @@ namespace transom {
 /// A token that may be drawn.
 struct Candidate {
   float score;
-  float key; ///< scratch of a filter or a draw
+  float weight;  ///< scratch: what it is drawn by
+  uint32_t rank; ///< scratch: what it is sorted by
   int32_t token;
 };
 
@@ -41,8 +42,8 @@ void processScores(const Settings &settings, Context context, float *scores,
                    int64_t vocabulary, Array<uint8_t> &seen);
 
 /// Hugging Face's warpers, in its order: temperature (which changes `scores`),
-/// top-k, top-p, min-p, typical-p. Writes the tokens that are left, in an order
-/// that depends on their scores and numbers only, and returns how many. At
+/// top-k, top-p, min-p, typical-p. Writes the tokens that are left, in their
+/// order, and returns how many. At
 /// least `least` are left of those that are not minus infinity.
 int64_t warpScores(const Settings &settings, int64_t least, float *scores,
                    int64_t vocabulary, Candidate *candidates);
