@@ -145,6 +145,7 @@ struct alignas(64) {
                                    0,
                                    {}};
 } weights;
+const transom_program program = {"forward", 1, 1, inputs, outputs, {256}, run};
 const transom_library library = {TRANSOM_ABI_VERSION,
                                  sizeof(transom_library),
                                  "bench",
@@ -155,11 +156,9 @@ const transom_library library = {TRANSOM_ABI_VERSION,
                                  64,
                                  &weights,
                                  1,
-                                 1,
-                                 inputs,
-                                 outputs,
-                                 {256},
-                                 run};
+                                 0,
+                                 &program,
+                                 0};
 
 void check(transom_status status) {
   if (status != TRANSOM_OK) {

@@ -1,4 +1,4 @@
-//===- Compiler.cpp - a kernel.program -> a library and its files ---------===//
+//===- Compiler.cpp - kernel.programs -> a library and its files ---------===//
 //
 // Selection and planning are quick and report all errors of the model first.
 // Then kernels compile, and weights are packed, side by side on one pool; the
@@ -70,8 +70,9 @@ private:
   }
   bool isBinary() const { return options.emit <= Emit::Object; }
 
-  LogicalResult findProgram();
+  LogicalResult findPrograms();
   LogicalResult writeText(StringRef text);
+  std::string headerText();
   LogicalResult writeHeader();
   LogicalResult openWeights(WeightWriter &writer);
   void compileKernel(size_t index, const SelectedKernel &kernel);
@@ -97,9 +98,9 @@ private:
   std::chrono::steady_clock::time_point phaseBegin =
       std::chrono::steady_clock::now();
 
-  kernel::ProgramOp program;
+  SmallVector<kernel::ProgramOp> programs;
   std::string name;
-  Interface interface;
+  std::vector<Interface> interfaces; ///< of `programs`
   KernelTable kernels;
   WeightPlan weights;
   std::vector<CompiledKernel> compiled; ///< as `kernels`
@@ -114,13 +115,9 @@ private:
 };
 } // namespace
 
-LogicalResult Compilation::findProgram() {
-  for (auto op : module.getOps<kernel::ProgramOp>()) {
-    if (program)
-      return op.emitOpError() << "is a second program; a library has one";
-    program = op;
-  }
-  if (!program)
+LogicalResult Compilation::findPrograms() {
+  llvm::append_range(programs, module.getOps<kernel::ProgramOp>());
+  if (programs.empty())
     return module.emitError()
            << "no 'kernel.program' to compile; expected what the pass "
               "transom-plan-memory leaves";
@@ -141,11 +138,17 @@ LogicalResult Compilation::writeText(StringRef text) {
   return check(outputs.commit());
 }
 
+std::string Compilation::headerText() {
+  std::vector<ProgramDocumentation> documented;
+  for (const Interface &interface : interfaces)
+    documented.push_back(
+        documentProgram(interface, /*isFirst=*/documented.empty()));
+  return libraryHeader(name, options.summary, documented);
+}
+
 LogicalResult Compilation::writeHeader() {
   std::string file = beside(name + ".h");
-  std::string text =
-      libraryHeader(name, options.summary, documentInputs(interface),
-                    documentOutputs(interface));
+  std::string text = headerText();
   report.files.push_back(file);
   llvm::Expected<std::string> written = outputs.write(file, text);
   return check(written);
@@ -262,7 +265,7 @@ LogicalResult Compilation::compileParts(WeightWriter &writer) {
 
 LogicalResult Compilation::lowerProgram() {
   FailureOr<std::string> metadata = libraryMetadata(
-      module, interface, name, machine, weightsHash, weights.fileBytes());
+      module, interfaces, name, machine, weightsHash, weights.fileBytes());
   if (failed(metadata))
     return failure();
   HostOptions hostOptions;
@@ -272,7 +275,8 @@ LogicalResult Compilation::lowerProgram() {
   if (options.embedWeights)
     hostOptions.embeddedWeights = name + "_weights";
   hostOptions.isShared = options.emit == Emit::Shared;
-  auto lowered = lowerHost(program, kernels, weights, machine, hostOptions);
+  auto lowered =
+      lowerHost(programs, interfaces, kernels, weights, machine, hostOptions);
   if (failed(lowered))
     return failure();
   host = std::move(*lowered);
@@ -357,7 +361,7 @@ LogicalResult Compilation::linkLibrary() {
 }
 
 LogicalResult Compilation::run() {
-  if (failed(findProgram()))
+  if (failed(findPrograms()))
     return failure();
   if (options.emit == Emit::MLIR) {
     std::string text;
@@ -372,20 +376,19 @@ LogicalResult Compilation::run() {
   if (failed(check(expectedName)))
     return failure();
   name = *expectedName;
-  FailureOr<Interface> expectedInterface = Interface::of(program);
-  if (failed(expectedInterface))
+  FailureOr<std::vector<Interface>> expectedInterfaces =
+      Interface::ofAll(programs);
+  if (failed(expectedInterfaces))
     return failure();
-  interface = std::move(*expectedInterface);
+  interfaces = std::move(*expectedInterfaces);
   if (options.emit == Emit::Header)
-    return writeText(libraryHeader(name, options.summary,
-                                   documentInputs(interface),
-                                   documentOutputs(interface)));
+    return writeText(headerText());
 
   FailureOr<KernelTable> selected = selectKernels(module, machine);
   if (failed(selected))
     return failure();
   kernels = std::move(*selected);
-  FailureOr<WeightPlan> plan = WeightPlan::create(program, kernels);
+  FailureOr<WeightPlan> plan = WeightPlan::create(programs, kernels);
   if (failed(plan))
     return failure();
   weights = std::move(*plan);

@@ -73,22 +73,8 @@ static json::Array featureNames(uint64_t features) {
   return list;
 }
 
-FailureOr<std::string>
-transom::codegen::libraryMetadata(ModuleOp module, const Interface &interface,
-                                  StringRef name, const Machine &machine,
-                                  uint64_t weightsHash, int64_t weightsBytes) {
-  json::Object object;
-  if (auto text =
-          module->getAttrOfType<StringAttr>(transformer::metadataAttr)) {
-    llvm::Expected<json::Value> value = json::parse(text.getValue());
-    if (!value)
-      return module.emitError() << "'transformer.metadata' is not JSON: "
-                                << llvm::toString(value.takeError());
-    if (!value->getAsObject())
-      return module.emitError()
-             << "expects 'transformer.metadata' to be a JSON object";
-    object = std::move(*value->getAsObject());
-  }
+/// "inputs" and "outputs" of a program.
+static void addTensors(json::Object &object, const Interface &interface) {
   json::Array inputs, outputs;
   for (const InterfaceInput &input : interface.inputs) {
     // The others are made by the runtime.
@@ -113,6 +99,25 @@ transom::codegen::libraryMetadata(ModuleOp module, const Interface &interface,
                                    {"dtype", "float32"},
                                    {"dims", std::move(dims)}});
   }
+  object["inputs"] = std::move(inputs);
+  object["outputs"] = std::move(outputs);
+}
+
+FailureOr<std::string> transom::codegen::libraryMetadata(
+    ModuleOp module, ArrayRef<Interface> interfaces, StringRef name,
+    const Machine &machine, uint64_t weightsHash, int64_t weightsBytes) {
+  json::Object object;
+  if (auto text =
+          module->getAttrOfType<StringAttr>(transformer::metadataAttr)) {
+    llvm::Expected<json::Value> value = json::parse(text.getValue());
+    if (!value)
+      return module.emitError() << "'transformer.metadata' is not JSON: "
+                                << llvm::toString(value.takeError());
+    if (!value->getAsObject())
+      return module.emitError()
+             << "expects 'transformer.metadata' to be a JSON object";
+    object = std::move(*value->getAsObject());
+  }
   object["name"] = name;
   object["target"] = machine.target;
   object["cpu"] = machine.cpu;
@@ -124,18 +129,31 @@ transom::codegen::libraryMetadata(ModuleOp module, const Interface &interface,
   object["weights_hash"] =
       llvm::utohexstr(weightsHash, /*LowerCase=*/true, /*Width=*/16);
   object["weights_bytes"] = weightsBytes;
-  object["inputs"] = std::move(inputs);
-  object["outputs"] = std::move(outputs);
+  addTensors(object, interfaces.front());
+  json::Object programs;
+  for (const Interface &interface : interfaces.drop_front()) {
+    json::Object program;
+    addTensors(program, interface);
+    programs[interface.name] = std::move(program);
+    if (interface.cacheColumns)
+      object["cache"] = json::Object{
+          {"columns", interface.cacheColumns},
+          {"block_tokens", TRANSOM_CACHE_BLOCK},
+          {"block_bytes", interface.cacheColumns * TRANSOM_CACHE_BLOCK *
+                              int64_t(sizeof(float))}};
+  }
+  if (!programs.empty())
+    object["programs"] = std::move(programs);
   std::string text;
   llvm::raw_string_ostream stream(text);
   stream << json::Value(std::move(object));
   return text;
 }
 
-std::vector<TensorDocumentation>
-transom::codegen::documentInputs(const Interface &interface) {
+static std::vector<TensorDocumentation>
+documentInputs(const Interface &interface) {
   std::vector<TensorDocumentation> tensors;
-  bool hasOffsets = false;
+  bool hasOffsets = false, isStep = interface.cacheColumns > 0;
   for (const InterfaceInput &input : interface.inputs) {
     hasOffsets |= input.info.role == TRANSOM_INPUT_OFFSETS;
     if (input.info.role == TRANSOM_INPUT_POSITIONS)
@@ -146,7 +164,7 @@ transom::codegen::documentInputs(const Interface &interface) {
     TensorDocumentation tensor;
     tensor.name = input.name;
     tensor.type = "int32 or int64";
-    tensor.dims = "[batch][length] or [tokens]";
+    tensor.dims = isStep ? "[tokens]" : "[batch][length] or [tokens]";
     if (input.info.bound)
       tensor.note = "in [0, " + std::to_string(input.info.bound) + ")";
     if (input.info.fallback != TRANSOM_DEFAULT_NONE)
@@ -155,7 +173,12 @@ transom::codegen::documentInputs(const Interface &interface) {
                      defaultName(input.info.fallback);
     tensors.push_back(std::move(tensor));
   }
-  if (hasOffsets) {
+  if (isStep) {
+    tensors.push_back({"sequence_offsets", "int32 or int64", "[sequences + 1]",
+                       "from 0, ascending"});
+    tensors.push_back({"sequences", "int32 or int64", "[sequences]",
+                       "that the new tokens are of"});
+  } else if (hasOffsets) {
     tensors.push_back({"attention_mask", "int32 or int64", "[batch][length]",
                        "with the padded form; if left out: ones"});
     tensors.push_back({"sequence_offsets", "int32 or int64", "[sequences + 1]",
@@ -164,21 +187,29 @@ transom::codegen::documentInputs(const Interface &interface) {
   return tensors;
 }
 
-std::vector<TensorDocumentation>
-transom::codegen::documentOutputs(const Interface &interface) {
+static std::vector<TensorDocumentation>
+documentOutputs(const Interface &interface) {
   std::vector<TensorDocumentation> tensors;
+  bool isStep = interface.cacheColumns > 0;
   for (const InterfaceOutput &output : interface.outputs) {
     std::string width;
     if (output.info.rank > 0)
       width = "[" + std::to_string(output.info.width) + "]";
     bool ofSequences = output.info.extent == TRANSOM_SEQUENCES;
     tensors.push_back({output.name, "float32",
-                       ofSequences
-                           ? "[batch]" + width
+                       ofSequences ? "[batch]" + width
+                       : isStep
+                           ? "[tokens]" + width
                            : "[batch][length]" + width + " or [tokens]" + width,
                        output.info.extent == TRANSOM_POSITIONS
                            ? "beside positions: [count]" + width
                            : ""});
   }
   return tensors;
+}
+
+ProgramDocumentation
+transom::codegen::documentProgram(const Interface &interface, bool isFirst) {
+  return {isFirst ? "run" : interface.name, documentInputs(interface),
+          documentOutputs(interface)};
 }

@@ -14,17 +14,20 @@ namespace transom::codegen {
 ///   "name", "target", "cpu", "cpu_features" (as Linux names them), "dtype",
 ///   "abi", "compiler", "weights_hash" (16 digits), "weights_bytes", "inputs"
 ///   (of the caller: "name", "dtype", "dims", "default", "bound"), "outputs"
-///   ("name", "dtype", "dims").
+///   ("name", "dtype", "dims"), and, if there are others than the first
+///   program, which those are of: "programs", an object that has "inputs" and
+///   "outputs" for each of their names. With a cache, "cache": "columns",
+///   "block_tokens", "block_bytes".
 /// A dim is a number or "tokens", "sequences". Fails with an error at the
 /// module if its metadata is not a JSON object.
 mlir::FailureOr<std::string>
-libraryMetadata(mlir::ModuleOp module, const Interface &interface,
+libraryMetadata(mlir::ModuleOp module, llvm::ArrayRef<Interface> interfaces,
                 llvm::StringRef name, const Machine &machine,
                 uint64_t weightsHash, int64_t weightsBytes);
 
-/// Inputs and outputs in words, for the generated header.
-std::vector<TensorDocumentation> documentInputs(const Interface &interface);
-std::vector<TensorDocumentation> documentOutputs(const Interface &interface);
+/// Inputs and outputs of a program in words, for the generated header. The
+/// first program of a library is what "run" runs.
+ProgramDocumentation documentProgram(const Interface &interface, bool isFirst);
 
 } // namespace transom::codegen
 

@@ -52,26 +52,26 @@ struct LowerHost : impl::LowerHostBase<LowerHost> {
     std::optional<Machine> machine = Machine::fromTarget(target, error);
     if (!machine)
       return module.emitError() << error;
-    auto programs = module.getOps<kernel::ProgramOp>();
-    if (!llvm::hasSingleElement(programs))
-      return module.emitError() << "expects one 'kernel.program'";
-    kernel::ProgramOp program = *programs.begin();
+    SmallVector<kernel::ProgramOp> programs(module.getOps<kernel::ProgramOp>());
+    if (programs.empty())
+      return module.emitError() << "expects a 'kernel.program'";
     FailureOr<KernelTable> kernels = selectKernels(module, *machine);
     if (failed(kernels))
       return failure();
-    FailureOr<WeightPlan> weights = WeightPlan::create(program, *kernels);
-    FailureOr<Interface> interface = Interface::of(program);
-    if (failed(weights) || failed(interface))
+    FailureOr<WeightPlan> weights = WeightPlan::create(programs, *kernels);
+    FailureOr<std::vector<Interface>> interfaces = Interface::ofAll(programs);
+    if (failed(weights) || failed(interfaces))
       return failure();
     HostOptions options;
     options.name = name;
     FailureOr<std::string> metadata =
-        libraryMetadata(module, *interface, name, *machine, options.weightsHash,
-                        weights->fileBytes());
+        libraryMetadata(module, *interfaces, name, *machine,
+                        options.weightsHash, weights->fileBytes());
     if (failed(metadata))
       return failure();
     options.metadata = *metadata;
-    auto host = lowerHost(program, *kernels, *weights, *machine, options);
+    auto host =
+        lowerHost(programs, *interfaces, *kernels, *weights, *machine, options);
     if (failed(host))
       return failure();
     module.getBodyRegion().takeBody((*host)->getBodyRegion());

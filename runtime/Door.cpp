@@ -24,19 +24,19 @@ int64_t paddedSequences(int64_t sequences) {
 }
 
 /// Is the token that `number` asks for asked for by an earlier input, too?
-bool isRepeated(const transom_library &library, int32_t number) {
+bool isRepeated(const transom_program &program, int32_t number) {
   for (int32_t i = 0; i < number; ++i)
-    if (library.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS &&
-        library.inputs[i].token_index == library.inputs[number].token_index)
+    if (program.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS &&
+        program.inputs[i].token_index == program.inputs[number].token_index)
       return true;
   return false;
 }
 
 /// The first input that the caller has to give, -1 if there is none.
-int32_t firstRequired(const transom_library &library) {
-  for (int32_t i = 0; i < library.num_inputs; ++i)
-    if (library.inputs[i].role == TRANSOM_INPUT_VALUES &&
-        library.inputs[i].fallback == TRANSOM_DEFAULT_NONE)
+int32_t firstRequired(const transom_program &program) {
+  for (int32_t i = 0; i < program.num_inputs; ++i)
+    if (program.inputs[i].role == TRANSOM_INPUT_VALUES &&
+        program.inputs[i].fallback == TRANSOM_DEFAULT_NONE)
       return i;
   return -1;
 }
@@ -52,11 +52,11 @@ transom_status forEachRow(const Request &request, int64_t sequence, Row row) {
         return status;
   if (!request.mask)
     return TRANSOM_OK;
-  const transom_library &library = *request.library;
-  for (int32_t i = 0; i < library.num_inputs; ++i) {
-    const transom_input_info &info = library.inputs[i];
+  const transom_program &program = *request.program;
+  for (int32_t i = 0; i < program.num_inputs; ++i) {
+    const transom_input_info &info = program.inputs[i];
     if (info.role == TRANSOM_INPUT_TOKEN_ROWS && info.token_index < columns &&
-        !request.isKept(begin + info.token_index) && !isRepeated(library, i))
+        !request.isKept(begin + info.token_index) && !isRepeated(program, i))
       if (transom_status status = row(info.token_index))
         return status;
   }
@@ -65,16 +65,18 @@ transom_status forEachRow(const Request &request, int64_t sequence, Row row) {
 
 } // namespace
 
-bool Door::create(const transom_library *library) {
-  for (int32_t i = 0; i < library->num_inputs; ++i) {
-    numPerToken += library->inputs[i].role == TRANSOM_INPUT_VALUES;
-    numPerSequence += library->inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS;
+bool Door::create(const transom_program *program) {
+  for (int32_t i = 0; i < program->num_inputs; ++i) {
+    numPerToken += program->inputs[i].role == TRANSOM_INPUT_VALUES;
+    numPerSequence += program->inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS;
     // Columns.
-    numPerToken += library->inputs[i].role == TRANSOM_INPUT_POSITIONS;
+    numPerToken += program->inputs[i].role == TRANSOM_INPUT_POSITIONS;
+    numPerToken += program->inputs[i].role == TRANSOM_INPUT_CACHE_SLOTS;
+    numPerSequence += program->inputs[i].role == TRANSOM_INPUT_BLOCK_OFFSETS;
   }
   numPerSequence += 2; // Offsets and key lengths.
   inputs = static_cast<const void **>(
-      calloc(size_t(library->num_inputs) + 1, sizeof(*inputs)));
+      calloc(size_t(program->num_inputs) + 1, sizeof(*inputs)));
   return inputs;
 }
 
@@ -82,6 +84,7 @@ void Door::release() {
   perToken.release();
   perSequence.release();
   perPosition.release();
+  perBlock.release();
   free(inputs);
   inputs = nullptr;
 }
@@ -100,9 +103,9 @@ int64_t Door::countRows(const Request &request) {
 
 int64_t Door::countPositions(const Request &request) const {
   bool areAsked = false;
-  for (int32_t i = 0; i < request.library->num_outputs; ++i)
+  for (int32_t i = 0; i < request.program->num_outputs; ++i)
     areAsked |= (request.requested >> i & 1) &&
-                request.library->outputs[i].extent == TRANSOM_POSITIONS;
+                request.program->outputs[i].extent == TRANSOM_POSITIONS;
   if (!areAsked)
     return 0;
   if (request.positions)
@@ -127,15 +130,26 @@ bool Door::reserve(int64_t rows, int64_t sequences, int64_t positions) {
          perPosition.reserve(size_t(positionBytes));
 }
 
-void Door::layOut(const Request &request) {
+bool Door::reserveBlocks(int64_t blocks) {
+  int64_t bytes = 0;
+  if (!addProduct(bytes, paddedRows(blocks), sizeof(int32_t)))
+    return false;
+  if (size_t(bytes) <= perBlock.bytes)
+    return true;
+  // Tables grow with every step: not often, then.
+  constexpr int64_t least = int64_t(64) << 10;
+  return perBlock.reserve(size_t(2 * bytes > least ? 2 * bytes : least));
+}
+
+void Door::layOut(const Request &request, const Members *members) {
   auto *token = reinterpret_cast<int32_t *>(perToken.base);
   auto *sequence = reinterpret_cast<int32_t *>(perSequence.base);
   int64_t stride = paddedSequences(request.sequences);
   offsets = sequence;
   keyLengths = sequence + stride;
   sequence += 2 * stride;
-  for (int32_t i = 0; i < request.library->num_inputs; ++i)
-    switch (request.library->inputs[i].role) {
+  for (int32_t i = 0; i < request.program->num_inputs; ++i)
+    switch (request.program->inputs[i].role) {
     case TRANSOM_INPUT_VALUES:
       inputs[i] = token;
       token += paddedRows(numRows);
@@ -153,18 +167,32 @@ void Door::layOut(const Request &request) {
     case TRANSOM_INPUT_POSITIONS:
       inputs[i] = perPosition.base;
       break;
+    case TRANSOM_INPUT_CACHE_SLOTS:
+      inputs[i] = slots = token;
+      token += paddedRows(numRows);
+      break;
+    case TRANSOM_INPUT_BLOCK_TABLE:
+      inputs[i] = table = reinterpret_cast<int32_t *>(perBlock.base);
+      break;
+    case TRANSOM_INPUT_BLOCK_OFFSETS:
+      inputs[i] = blockOffsets = sequence;
+      sequence += stride;
+      break;
+    case TRANSOM_INPUT_CACHE:
+      inputs[i] = members->sequences->cache.memory;
+      break;
     }
   columns = numPositions > 0 ? token : nullptr;
 }
 
 void Door::packSequences(const Request &request) {
-  const transom_library &library = *request.library;
+  const transom_program &program = *request.program;
   auto tokenRows = [&](int32_t input) {
     return static_cast<int32_t *>(const_cast<void *>(inputs[input]));
   };
   int64_t padded = paddedSequences(request.sequences);
-  for (int32_t i = 0; i < library.num_inputs; ++i)
-    if (library.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS)
+  for (int32_t i = 0; i < program.num_inputs; ++i)
+    if (program.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS)
       for (int64_t s = 0; s < padded; ++s)
         tokenRows(i)[s] = -1;
 
@@ -175,9 +203,9 @@ void Door::packSequences(const Request &request) {
     keyLengths[s] = 0;
     forEachRow(request, s, [&](int64_t column) {
       keyLengths[s] += request.isKept(begin + column);
-      for (int32_t i = 0; i < library.num_inputs; ++i)
-        if (library.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS &&
-            library.inputs[i].token_index == column)
+      for (int32_t i = 0; i < program.num_inputs; ++i)
+        if (program.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS &&
+            program.inputs[i].token_index == column)
           tokenRows(i)[s] = row;
       if (columns)
         columns[row] = int32_t(column);
@@ -191,8 +219,32 @@ void Door::packSequences(const Request &request) {
   }
 }
 
+/// Key lengths that count past tokens, and where keys and values are.
+void Door::packBlocks(const Request &request, const Members &members) {
+  constexpr int64_t tokens = TRANSOM_CACHE_BLOCK;
+  int64_t next = 0, row = 0;
+  for (int64_t s = 0; s < request.sequences; ++s) {
+    const Sequence &sequence = members[s];
+    members.sequences->writeTable(sequence, table + next);
+    int64_t end = sequence.length + request.columns(s);
+    for (int64_t token = sequence.length; token < end; ++token)
+      slots[row++] =
+          int32_t(table[next + token / tokens] * tokens + token % tokens);
+    blockOffsets[s] = int32_t(next);
+    keyLengths[s] = int32_t(end);
+    next += sequence.blocks;
+  }
+  int64_t padded = paddedSequences(request.sequences);
+  for (int64_t s = request.sequences; s < padded; ++s)
+    blockOffsets[s] = int32_t(next);
+  for (; row < paddedRows(numRows); ++row)
+    slots[row] = -1;
+  for (int64_t i = next; i < paddedRows(next); ++i)
+    table[i] = 0;
+}
+
 transom_status Door::packValues(const Request &request, int32_t number) {
-  const transom_input_info &info = request.library->inputs[number];
+  const transom_input_info &info = request.program->inputs[number];
   const transom_tensor &tensor = *request.values[number];
   auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
   // Without a bound of its own, an input is bounded by the packed form's i32.
@@ -204,7 +256,7 @@ transom_status Door::packValues(const Request &request, int32_t number) {
       int64_t value = loadInteger(tensor, begin + column);
       if (value < least || value >= end)
         return fail(TRANSOM_OUT_OF_RANGE,
-                    "run: input '%s', sequence %lld, position %lld: expected a "
+                    "input '%s', sequence %lld, position %lld: expected a "
                     "value in [%lld, %lld), got %lld",
                     info.name, (long long)s, (long long)column,
                     (long long)least, (long long)end, (long long)value);
@@ -217,30 +269,31 @@ transom_status Door::packValues(const Request &request, int32_t number) {
   return TRANSOM_OK;
 }
 
-transom_status Door::fillPositions(const Request &request, int32_t number) {
-  const transom_input_info &info = request.library->inputs[number];
+transom_status Door::fillPositions(const Request &request, int32_t number,
+                                   const Members *members) {
+  const transom_input_info &info = request.program->inputs[number];
   auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
   for (int64_t s = 0; s < request.sequences; ++s) {
-    int64_t longest = 0;
+    int64_t longest = 0, past = members ? (*members)[s].length : 0;
     forEachRow(request, s, [&](int64_t column) {
       longest = column + 1 > longest ? column + 1 : longest;
-      *packed++ = int32_t(column);
+      *packed++ = int32_t(past + column);
       return TRANSOM_OK;
     });
     if (info.bound > 0 && longest > info.bound)
-      return fail(
-          TRANSOM_OUT_OF_RANGE,
-          "run: sequence %lld: length %lld exceeds the maximum %lld (of "
-          "'%s')",
-          (long long)s, (long long)longest, (long long)info.bound, info.name);
+      return fail(TRANSOM_OUT_OF_RANGE,
+                  "sequence %lld: length %lld exceeds the maximum %lld (of "
+                  "'%s')",
+                  (long long)s, (long long)longest, (long long)info.bound,
+                  info.name);
   }
   return TRANSOM_OK;
 }
 
 transom_status Door::countPositions(const Request &request, int32_t number) {
-  const transom_library &library = *request.library;
-  const transom_input_info &info = library.inputs[number];
-  int32_t counted = firstRequired(library);
+  const transom_program &program = *request.program;
+  const transom_input_info &info = program.inputs[number];
+  int32_t counted = firstRequired(program);
   auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
   for (int64_t s = 0; s < request.sequences; ++s) {
     int64_t begin = request.begin(s), next = 0, count = 0, longest = 0;
@@ -260,11 +313,10 @@ transom_status Door::countPositions(const Request &request, int32_t number) {
     });
     int64_t most = info.bound - 1 - info.padding;
     if (info.bound > 0 && longest > most)
-      return fail(
-          TRANSOM_OUT_OF_RANGE,
-          "run: sequence %lld: length %lld exceeds the maximum %lld (of "
-          "'%s')",
-          (long long)s, (long long)longest, (long long)most, info.name);
+      return fail(TRANSOM_OUT_OF_RANGE,
+                  "sequence %lld: length %lld exceeds the maximum %lld (of "
+                  "'%s')",
+                  (long long)s, (long long)longest, (long long)most, info.name);
   }
   return TRANSOM_OK;
 }
@@ -300,14 +352,16 @@ void Door::packPositions(const Request &request) {
     packed[number] = -1;
 }
 
-transom_status Door::pack(const Request &request) {
-  layOut(request);
+transom_status Door::pack(const Request &request, const Members *members) {
+  layOut(request, members);
   packSequences(request);
+  if (members)
+    packBlocks(request, *members);
   if (numPositions > 0)
     packPositions(request);
   int64_t rows = numRows, padded = paddedRows(rows);
-  for (int32_t i = 0; i < request.library->num_inputs; ++i) {
-    const transom_input_info &info = request.library->inputs[i];
+  for (int32_t i = 0; i < request.program->num_inputs; ++i) {
+    const transom_input_info &info = request.program->inputs[i];
     if (info.role != TRANSOM_INPUT_VALUES)
       continue;
     auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[i]));
@@ -315,7 +369,7 @@ transom_status Door::pack(const Request &request) {
     if (request.values[i])
       status = packValues(request, i);
     else if (info.fallback == TRANSOM_DEFAULT_POSITIONS)
-      status = fillPositions(request, i);
+      status = fillPositions(request, i, members);
     else if (info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS)
       status = countPositions(request, i);
     else
@@ -330,10 +384,10 @@ transom_status Door::pack(const Request &request) {
 }
 
 void Door::unpack(const Request &request, const void *const *results) const {
-  for (int32_t i = 0; i < request.library->num_outputs; ++i) {
+  for (int32_t i = 0; i < request.program->num_outputs; ++i) {
     if (!(request.requested >> i & 1))
       continue;
-    const transom_output_info &info = request.library->outputs[i];
+    const transom_output_info &info = request.program->outputs[i];
     size_t bytes = size_t(info.width) * sizeof(float);
     auto *to = static_cast<uint8_t *>(request.outputs[i]->data);
     auto *from = static_cast<const uint8_t *>(results[i]);

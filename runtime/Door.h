@@ -4,6 +4,7 @@
 
 #include "runtime/Memory.h"
 #include "runtime/Request.h"
+#include "runtime/Sequences.h"
 
 namespace transom {
 
@@ -12,7 +13,7 @@ namespace transom {
 /// a TRANSOM_INPUT_TOKEN_ROWS input, once each. The latter are queries, not
 /// keys, so key lengths don't count them.
 struct Door {
-  bool create(const transom_library *library);
+  bool create(const transom_program *program);
   void release();
 
   /// Packed rows that the request has.
@@ -26,9 +27,13 @@ struct Door {
   /// none.
   bool reserve(int64_t rows, int64_t sequences, int64_t positions);
 
-  /// Packs `numRows` rows and `numPositions` positions, after `reserve`. Fails
-  /// where a value lies outside its bounds.
-  transom_status pack(const Request &request);
+  /// Room for so many blocks of the cache, of all sequences of a step.
+  bool reserveBlocks(int64_t blocks);
+
+  /// Packs `numRows` rows and `numPositions` positions, after `reserve`; of a
+  /// step with its `members`, after `reserveBlocks`. Fails where a value lies
+  /// outside its bounds.
+  transom_status pack(const Request &request, const Members *members);
 
   /// Copies the program's rows into the caller's tensors, in his form; zeros
   /// for masked tokens, and for sequences that have none.
@@ -40,10 +45,12 @@ struct Door {
   const void **inputs = nullptr; ///< [num_inputs], as transom_frame::inputs
 
 private:
-  void layOut(const Request &request);
+  void layOut(const Request &request, const Members *members);
+  void packBlocks(const Request &request, const Members &members);
   void packSequences(const Request &request);
   transom_status packValues(const Request &request, int32_t number);
-  transom_status fillPositions(const Request &request, int32_t number);
+  transom_status fillPositions(const Request &request, int32_t number,
+                               const Members *members);
   transom_status countPositions(const Request &request, int32_t number);
   void packPositions(const Request &request);
   int32_t rowOf(const Request &request, int64_t index) const;
@@ -51,7 +58,8 @@ private:
   int32_t numPerToken = 0, numPerSequence = 0;
   /// Of each packed row, if there are positions to be found; or null.
   int32_t *columns = nullptr;
-  Region perToken, perSequence, perPosition;
+  int32_t *slots = nullptr, *table = nullptr, *blockOffsets = nullptr;
+  Region perToken, perSequence, perPosition, perBlock;
 };
 
 } // namespace transom

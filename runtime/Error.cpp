@@ -10,11 +10,21 @@
 // Plain arrays: thread-local data with constructors would need the C++ library.
 static thread_local char message[1024];
 static thread_local char description[128];
+static thread_local const char *calling = nullptr;
+
+transom::Calling::Calling(const char *function) : outer(calling) {
+  if (!calling)
+    calling = function;
+}
+
+transom::Calling::~Calling() { calling = outer; }
 
 transom_status transom::fail(transom_status status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(message, sizeof(message), format, arguments);
+  int begin = calling ? snprintf(message, sizeof(message), "%s: ", calling) : 0;
+  vsnprintf(message + begin, sizeof(message) - size_t(begin), format,
+            arguments);
   va_end(arguments);
   return status;
 }

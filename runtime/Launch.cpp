@@ -217,7 +217,7 @@ int32_t transom_launch(transom_frame *frame, const transom_kernel *kernel,
       !session.scratch.reserve(int64_t(tableBytes(*kernel)), scratchBytes)) {
     session.launchFailed = true;
     return fail(TRANSOM_EXHAUSTED,
-                "run: layer '%s': no memory for the scratch of kernel '%s': "
+                "layer '%s': no memory for the scratch of kernel '%s': "
                 "expected %lld bytes on each of %d threads",
                 layer, kernel->name, (long long)scratchBytes, threads);
   }
@@ -232,8 +232,8 @@ int32_t transom_launch(transom_frame *frame, const transom_kernel *kernel,
   if (int32_t code = launch.failure.load(std::memory_order_relaxed)) {
     session.launchFailed = true;
     return fail(TRANSOM_INTERNAL,
-                "run: layer '%s': kernel '%s' expected to return 0, got %d",
-                layer, kernel->name, code);
+                "layer '%s': kernel '%s' expected to return 0, got %d", layer,
+                kernel->name, code);
   }
   if (session.profiling)
     session.profile.addLaunch(layer, kernel, nanoseconds() - begin,

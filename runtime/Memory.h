@@ -43,6 +43,13 @@ template <typename T> T *create() {
       aligned_alloc(alignment, size_t(roundUp(sizeof(T), alignment)));
   return memory ? new (memory) T() : nullptr;
 }
+/// `count` of them, for free: T needs no destruction.
+template <typename T> T *createArray(int64_t count) {
+  auto *array = static_cast<T *>(calloc(size_t(count), sizeof(T)));
+  for (int64_t i = 0; array && i < count; ++i)
+    new (array + i) T();
+  return array;
+}
 template <typename T> void destroy(T *object) {
   if (object) {
     object->~T();

@@ -18,6 +18,81 @@
 
 using namespace transom;
 
+/// The extent of an input of this role; -1: there is no such role.
+static int32_t extentOf(uint8_t role) {
+  switch (role) {
+  case TRANSOM_INPUT_VALUES:
+  case TRANSOM_INPUT_CACHE_SLOTS:
+    return TRANSOM_TOKENS;
+  case TRANSOM_INPUT_OFFSETS:
+  case TRANSOM_INPUT_KEY_LENGTHS:
+  case TRANSOM_INPUT_TOKEN_ROWS:
+  case TRANSOM_INPUT_BLOCK_OFFSETS:
+    return TRANSOM_SEQUENCES;
+  case TRANSOM_INPUT_POSITIONS:
+    return TRANSOM_POSITIONS;
+  case TRANSOM_INPUT_BLOCK_TABLE:
+    return TRANSOM_BLOCKS;
+  case TRANSOM_INPUT_CACHE:
+    return TRANSOM_SLOTS;
+  default:
+    return -1;
+  }
+}
+
+static transom_status checkProgram(const transom_library &library,
+                                   int32_t number) {
+  const transom_program &program = library.programs[number];
+  if (program.num_outputs > 64)
+    return fail(TRANSOM_MISMATCH,
+                "open: library '%s' has %" PRId32
+                " outputs, the runtime expects at most 64",
+                library.name, program.num_outputs);
+  // Only a step has past tokens.
+  bool hasCache = library.cache_columns > 0 && number > 0;
+  int32_t numPositions = 0, numPaged = 0;
+  uint32_t pagedRoles = 0;
+  for (int32_t i = 0; i < program.num_inputs; ++i) {
+    const transom_input_info &input = program.inputs[i];
+    numPositions += input.role == TRANSOM_INPUT_POSITIONS;
+    bool isCache = input.role == TRANSOM_INPUT_CACHE;
+    bool isPaged = input.role >= TRANSOM_INPUT_CACHE_SLOTS;
+    if (isPaged && input.role <= TRANSOM_INPUT_CACHE) {
+      ++numPaged;
+      pagedRoles |= 1u << (input.role - TRANSOM_INPUT_CACHE_SLOTS);
+    }
+    if (input.dtype != (isCache ? TRANSOM_F32 : TRANSOM_I32) ||
+        int32_t(input.extent) != extentOf(input.role) || numPositions > 1 ||
+        (isPaged && !hasCache) ||
+        input.fallback > TRANSOM_DEFAULT_COUNTED_POSITIONS ||
+        // Counting would need the past tokens.
+        (hasCache && input.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS) ||
+        input.token_index < 0)
+      return fail(TRANSOM_MISMATCH,
+                  "open: input '%s' of library '%s' is of a kind that the "
+                  "runtime doesn't know; compile the model again",
+                  input.name, library.name);
+  }
+  // A cache comes with all that says where in it.
+  if (numPaged != 0 && (numPaged != 4 || pagedRoles != 15))
+    return fail(TRANSOM_MISMATCH,
+                "open: program '%s' of library '%s' has inputs for a part of a "
+                "cache only; compile the model again",
+                program.name, library.name);
+  for (int32_t i = 0; i < program.num_outputs; ++i) {
+    const transom_output_info &output = program.outputs[i];
+    bool isKnown = output.extent == TRANSOM_TOKENS ||
+                   output.extent == TRANSOM_SEQUENCES ||
+                   (output.extent == TRANSOM_POSITIONS && numPositions > 0);
+    if (output.dtype != TRANSOM_F32 || output.rank > 2 || !isKnown)
+      return fail(TRANSOM_MISMATCH,
+                  "open: output '%s' of library '%s' is of a kind that the "
+                  "runtime doesn't know; compile the model again",
+                  output.name, library.name);
+  }
+  return TRANSOM_OK;
+}
+
 /// Everything that this runtime relies on and a compiler's mistake, or a later
 /// compiler, could break.
 static transom_status checkLibrary(const transom_library &library) {
@@ -29,39 +104,20 @@ static transom_status checkLibrary(const transom_library &library) {
                 "bytes); compile the model again",
                 library.abi_version, library.struct_bytes, TRANSOM_ABI_VERSION,
                 sizeof(transom_library));
-  if (library.num_outputs > 64)
+  if (library.num_programs < 1)
+    return fail(TRANSOM_MISMATCH, "open: library '%s' has no program",
+                library.name);
+  if (library.cache_columns < 0 ||
+      library.cache_block_bytes != int64_t(library.cache_columns) *
+                                       TRANSOM_CACHE_BLOCK *
+                                       int64_t(sizeof(float)))
     return fail(TRANSOM_MISMATCH,
-                "open: library '%s' has %" PRId32
-                " outputs, the runtime expects at most 64",
-                library.name, library.num_outputs);
-  int32_t numPositions = 0;
-  for (int32_t i = 0; i < library.num_inputs; ++i) {
-    const transom_input_info &input = library.inputs[i];
-    bool isPositions = input.role == TRANSOM_INPUT_POSITIONS;
-    numPositions += isPositions;
-    uint8_t extent = input.role == TRANSOM_INPUT_VALUES ? TRANSOM_TOKENS
-                     : isPositions                      ? TRANSOM_POSITIONS
-                                                        : TRANSOM_SEQUENCES;
-    if (input.dtype != TRANSOM_I32 || input.extent != extent ||
-        input.role > TRANSOM_INPUT_POSITIONS || numPositions > 1 ||
-        input.fallback > TRANSOM_DEFAULT_COUNTED_POSITIONS ||
-        input.token_index < 0)
-      return fail(TRANSOM_MISMATCH,
-                  "open: input '%s' of library '%s' is of a kind that the "
-                  "runtime doesn't know; compile the model again",
-                  input.name, library.name);
-  }
-  for (int32_t i = 0; i < library.num_outputs; ++i) {
-    const transom_output_info &output = library.outputs[i];
-    bool isKnown = output.extent == TRANSOM_TOKENS ||
-                   output.extent == TRANSOM_SEQUENCES ||
-                   (output.extent == TRANSOM_POSITIONS && numPositions > 0);
-    if (output.dtype != TRANSOM_F32 || output.rank > 2 || !isKnown)
-      return fail(TRANSOM_MISMATCH,
-                  "open: output '%s' of library '%s' is of a kind that the "
-                  "runtime doesn't know; compile the model again",
-                  output.name, library.name);
-  }
+                "open: the cache of library '%s' is of a kind that the runtime "
+                "doesn't know; compile the model again",
+                library.name);
+  for (int32_t i = 0; i < library.num_programs; ++i)
+    if (transom_status status = checkProgram(library, i))
+      return status;
   return TRANSOM_OK;
 }
 

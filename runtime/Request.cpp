@@ -16,6 +16,7 @@ namespace {
 // there are, and generated code sees them as offsets and lengths only.
 constexpr const char *maskName = "attention_mask";
 constexpr const char *offsetsName = "sequence_offsets";
+constexpr const char *membersName = "sequences";
 
 /// Is it the caller who gives this input?
 bool isGiven(const transom_input_info &info) {
@@ -55,36 +56,36 @@ transom_status checkInput(const transom_tensor &tensor, int32_t rank,
                           const char *form) {
   if (tensor.dtype != TRANSOM_INT32 && tensor.dtype != TRANSOM_INT64)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: input '%s': expected dtype int32 (%d) or int64 (%d), got "
+                "input '%s': expected dtype int32 (%d) or int64 (%d), got "
                 "%d",
                 tensor.name, TRANSOM_INT32, TRANSOM_INT64, tensor.dtype);
   if (tensor.rank != rank)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: input '%s': expected rank %d, %s, got rank %d",
-                tensor.name, rank, form, tensor.rank);
+                "input '%s': expected rank %d, %s, got rank %d", tensor.name,
+                rank, form, tensor.rank);
   int64_t elements = 1;
   bool fits = true;
   for (int32_t i = 0; i < rank; ++i) {
     if (tensor.dims[i] < 0)
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: input '%s': expected dims of 0 or more, got %s",
-                  tensor.name, DimsText(tensor).text);
+                  "input '%s': expected dims of 0 or more, got %s", tensor.name,
+                  DimsText(tensor).text);
     // A zero makes the product small again, but the other dims still count.
     fits &= tensor.dims[i] < INT32_MAX;
     fits &= !__builtin_mul_overflow(elements, tensor.dims[i], &elements);
   }
   if (!fits || elements >= INT32_MAX)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: input '%s': expected fewer than %d tokens, got %s",
+                "input '%s': expected fewer than %d tokens, got %s",
                 tensor.name, INT32_MAX, DimsText(tensor).text);
   size_t bytes = size_t(elements) * (tensor.dtype == TRANSOM_INT64 ? 8 : 4);
   if (elements > 0 && !tensor.data)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: input '%s': expected data for %s, got a null pointer",
+                "input '%s': expected data for %s, got a null pointer",
                 tensor.name, DimsText(tensor).text);
   if (tensor.capacity < bytes)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: input '%s': expected a capacity of %zu bytes for %s, got "
+                "input '%s': expected a capacity of %zu bytes for %s, got "
                 "%zu",
                 tensor.name, bytes, DimsText(tensor).text, tensor.capacity);
   return TRANSOM_OK;
@@ -92,13 +93,15 @@ transom_status checkInput(const transom_tensor &tensor, int32_t rank,
 
 } // namespace
 
-bool Request::create(const transom_library *of) {
-  library = of;
+bool Request::create(const transom_program *of) {
+  program = of;
+  for (int32_t i = 0; i < program->num_inputs; ++i)
+    isStep |= program->inputs[i].role == TRANSOM_INPUT_CACHE;
   // One more, so that a library without inputs is no failure of calloc.
   values = static_cast<const transom_tensor **>(
-      calloc(size_t(library->num_inputs) + 1, sizeof(*values)));
+      calloc(size_t(program->num_inputs) + 1, sizeof(*values)));
   outputs = static_cast<transom_tensor **>(
-      calloc(size_t(library->num_outputs) + 1, sizeof(*outputs)));
+      calloc(size_t(program->num_outputs) + 1, sizeof(*outputs)));
   return values && outputs;
 }
 
@@ -111,50 +114,59 @@ void Request::release() {
 
 transom_status Request::findInputs(const transom_tensor *tensors,
                                    size_t count) {
-  for (int32_t i = 0; i < library->num_inputs; ++i)
+  for (int32_t i = 0; i < program->num_inputs; ++i)
     values[i] = nullptr;
-  mask = offsets = positions = nullptr;
+  mask = offsets = members = positions = nullptr;
   if (count > 0 && !tensors)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: 'inputs' expects %zu tensors, got a null pointer", count);
+                "'inputs' expects %zu tensors, got a null pointer", count);
   for (size_t t = 0; t < count; ++t) {
     const transom_tensor &tensor = tensors[t];
     if (!tensor.name)
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: input number %zu: expected a name, got a null pointer",
-                  t);
+                  "input number %zu: expected a name, got a null pointer", t);
     const transom_tensor **place = nullptr;
-    if (strcmp(tensor.name, maskName) == 0)
-      place = &mask;
+    const char *other = isStep ? membersName : maskName;
+    if (strcmp(tensor.name, other) == 0)
+      place = isStep ? &members : &mask;
     if (strcmp(tensor.name, offsetsName) == 0)
       place = &offsets;
-    for (int32_t i = 0; i < library->num_inputs && !place; ++i)
-      if (isGiven(library->inputs[i]) &&
-          strcmp(library->inputs[i].name, tensor.name) == 0)
-        place = library->inputs[i].role == TRANSOM_INPUT_VALUES ? &values[i]
+    for (int32_t i = 0; i < program->num_inputs && !place; ++i)
+      if (isGiven(program->inputs[i]) &&
+          strcmp(program->inputs[i].name, tensor.name) == 0)
+        place = program->inputs[i].role == TRANSOM_INPUT_VALUES ? &values[i]
                                                                 : &positions;
     if (!place) {
       NameList known;
-      for (int32_t i = 0; i < library->num_inputs; ++i)
-        if (isGiven(library->inputs[i]))
-          known.add(library->inputs[i].name);
-      known.add(maskName);
+      for (int32_t i = 0; i < program->num_inputs; ++i)
+        if (isGiven(program->inputs[i]))
+          known.add(program->inputs[i].name);
+      known.add(other);
       known.add(offsetsName);
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: input number %zu: expected one of %s, got '%.64s'", t,
+                  "input number %zu: expected one of %s, got '%.64s'", t,
                   known.text, tensor.name);
     }
     if (*place)
-      return fail(TRANSOM_INVALID_ARGUMENT, "run: input '%s' is given twice",
+      return fail(TRANSOM_INVALID_ARGUMENT, "input '%s' is given twice",
                   tensor.name);
     *place = &tensor;
   }
-  for (int32_t i = 0; i < library->num_inputs; ++i) {
-    const transom_input_info &info = library->inputs[i];
+  if (isStep && !offsets)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "input '%s' is missing: expected [sequences + 1] of int32 or "
+                "int64",
+                offsetsName);
+  if (isStep && !members)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "input '%s' is missing: expected [sequences] of int32 or int64",
+                membersName);
+  for (int32_t i = 0; i < program->num_inputs; ++i) {
+    const transom_input_info &info = program->inputs[i];
     if (info.role == TRANSOM_INPUT_VALUES &&
         info.fallback == TRANSOM_DEFAULT_NONE && !values[i])
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: input '%s' is missing: expected %s of int32 or int64",
+                  "input '%s' is missing: expected %s of int32 or int64",
                   info.name, offsets ? "[tokens]" : "[batch, length]");
   }
   return TRANSOM_OK;
@@ -162,8 +174,8 @@ transom_status Request::findInputs(const transom_tensor *tensors,
 
 transom_status Request::checkPadded() {
   const transom_tensor *first = nullptr;
-  for (int32_t i = 0; i <= library->num_inputs; ++i) {
-    const transom_tensor *tensor = i < library->num_inputs ? values[i] : mask;
+  for (int32_t i = 0; i <= program->num_inputs; ++i) {
+    const transom_tensor *tensor = i < program->num_inputs ? values[i] : mask;
     if (!tensor)
       continue;
     if (transom_status status = checkInput(*tensor, 2, "[batch, length]"))
@@ -172,13 +184,13 @@ transom_status Request::checkPadded() {
       first = tensor;
     if (tensor->dims[0] != first->dims[0] || tensor->dims[1] != first->dims[1])
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: input '%s': expected dims %s as of '%s', got %s",
+                  "input '%s': expected dims %s as of '%s', got %s",
                   tensor->name, DimsText(*first).text, first->name,
                   DimsText(*tensor).text);
   }
   if (!first)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: expected at least one input, got none");
+                "expected at least one input, got none");
   sequences = first->dims[0];
   length = first->dims[1];
   elements = sequences * length;
@@ -188,19 +200,29 @@ transom_status Request::checkPadded() {
 transom_status Request::checkRagged() {
   if (mask)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: input '%s' belongs to the padded form: expected none "
+                "input '%s' belongs to the padded form: expected none "
                 "beside '%s', leave masked tokens out instead",
                 maskName, offsetsName);
   if (transom_status status = checkInput(*offsets, 1, "[sequences + 1]"))
     return status;
   if (offsets->dims[0] < 1)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: input '%s': expected dims [sequences + 1], got [0]",
+                "input '%s': expected dims [sequences + 1], got [0]",
                 offsetsName);
   sequences = offsets->dims[0] - 1;
   length = 0;
+  if (members) {
+    if (transom_status status = checkInput(*members, 1, "[sequences]"))
+      return status;
+    if (members->dims[0] != sequences)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "input '%s': expected dims [%lld], one less than '%s', got "
+                  "%s",
+                  membersName, (long long)sequences, offsetsName,
+                  DimsText(*members).text);
+  }
   const transom_tensor *first = nullptr;
-  for (int32_t i = 0; i < library->num_inputs; ++i) {
+  for (int32_t i = 0; i < program->num_inputs; ++i) {
     if (!values[i])
       continue;
     if (transom_status status = checkInput(*values[i], 1, "[tokens]"))
@@ -209,7 +231,7 @@ transom_status Request::checkRagged() {
       first = values[i];
     if (values[i]->dims[0] != first->dims[0])
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: input '%s': expected dims %s as of '%s', got %s",
+                  "input '%s': expected dims %s as of '%s', got %s",
                   values[i]->name, DimsText(*first).text, first->name,
                   DimsText(*values[i]).text);
   }
@@ -218,11 +240,11 @@ transom_status Request::checkRagged() {
     int64_t offset = loadInteger(*offsets, i);
     if (i == 0 && offset != 0)
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: input '%s': expected 0 at the start, got %lld",
-                  offsetsName, (long long)offset);
+                  "input '%s': expected 0 at the start, got %lld", offsetsName,
+                  (long long)offset);
     if (offset < previous || offset >= INT32_MAX)
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: input '%s', position %lld: expected ascending numbers, "
+                  "input '%s', position %lld: expected ascending numbers, "
                   "got %lld after %lld",
                   offsetsName, (long long)i, (long long)offset,
                   (long long)previous);
@@ -230,7 +252,7 @@ transom_status Request::checkRagged() {
   }
   if (first && previous != first->dims[0])
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: input '%s': expected %lld, the tokens of '%s', at the "
+                "input '%s': expected %lld, the tokens of '%s', at the "
                 "end, got %lld",
                 offsetsName, (long long)first->dims[0], first->name,
                 (long long)previous);
@@ -247,13 +269,13 @@ transom_status Request::checkPositions() {
     int64_t index = loadInteger(*positions, i);
     if (index < 0 || index >= elements)
       return fail(TRANSOM_OUT_OF_RANGE,
-                  "run: input '%s', number %lld: expected a token's index in "
+                  "input '%s', number %lld: expected a token's index in "
                   "[0, %lld), got %lld",
                   positions->name, (long long)i, (long long)elements,
                   (long long)index);
     if (!isKept(index))
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: input '%s', number %lld: expected a token that is "
+                  "input '%s', number %lld: expected a token that is "
                   "there, got %lld (sequence %lld, position %lld), which '%s' "
                   "hides",
                   positions->name, (long long)i, (long long)index,
@@ -273,41 +295,39 @@ transom_status Request::readInputs(const transom_tensor *tensors,
 }
 
 transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
-  for (int32_t i = 0; i < library->num_outputs; ++i)
+  for (int32_t i = 0; i < program->num_outputs; ++i)
     outputs[i] = nullptr;
   requested = 0;
   if (count > 0 && !tensors)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: 'outputs' expects %zu tensors, got a null pointer",
-                count);
+                "'outputs' expects %zu tensors, got a null pointer", count);
   for (size_t t = 0; t < count; ++t) {
     transom_tensor &tensor = tensors[t];
     if (!tensor.name)
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: output number %zu: expected a name, got a null pointer",
-                  t);
+                  "output number %zu: expected a name, got a null pointer", t);
     int32_t number = 0;
-    while (number < library->num_outputs &&
-           strcmp(library->outputs[number].name, tensor.name) != 0)
+    while (number < program->num_outputs &&
+           strcmp(program->outputs[number].name, tensor.name) != 0)
       ++number;
-    if (number == library->num_outputs) {
+    if (number == program->num_outputs) {
       NameList known;
-      for (int32_t i = 0; i < library->num_outputs; ++i)
-        known.add(library->outputs[i].name);
+      for (int32_t i = 0; i < program->num_outputs; ++i)
+        known.add(program->outputs[i].name);
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: output number %zu: expected one of %s, got '%.64s'", t,
+                  "output number %zu: expected one of %s, got '%.64s'", t,
                   known.text, tensor.name);
     }
     if (outputs[number])
-      return fail(TRANSOM_INVALID_ARGUMENT, "run: output '%s' is given twice",
+      return fail(TRANSOM_INVALID_ARGUMENT, "output '%s' is given twice",
                   tensor.name);
     if (tensor.dtype != TRANSOM_FLOAT32)
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: output '%s': expected dtype float32 (%d), got %d",
+                  "output '%s': expected dtype float32 (%d), got %d",
                   tensor.name, TRANSOM_FLOAT32, tensor.dtype);
     outputs[number] = &tensor;
 
-    const transom_output_info &info = library->outputs[number];
+    const transom_output_info &info = program->outputs[number];
     int32_t rank = 0;
     int64_t rows = elements;
     if (isListed(info)) {
@@ -329,7 +349,7 @@ transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
     if (!addProduct(bytes, rows, info.width * int64_t(sizeof(float))) ||
         tensor.capacity < uint64_t(bytes))
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "run: output '%s': expected a capacity of %lld bytes for %s, "
+                  "output '%s': expected a capacity of %lld bytes for %s, "
                   "got %zu",
                   tensor.name, (long long)bytes, DimsText(tensor).text,
                   tensor.capacity);

@@ -26,7 +26,7 @@ inline int64_t loadInteger(const transom_tensor &tensor, int64_t index) {
 /// checked, so that what comes after may read and write all of them. Values of
 /// `sequence_offsets` and of positions are checked, ids are not.
 struct Request {
-  bool create(const transom_library *library);
+  bool create(const transom_program *program);
   void release();
 
   transom_status readInputs(const transom_tensor *tensors, size_t count);
@@ -50,11 +50,14 @@ struct Request {
     return positions && info.extent == TRANSOM_POSITIONS;
   }
 
-  const transom_library *library = nullptr;
+  const transom_program *program = nullptr;
+  bool isStep = false;                     ///< the program has a cache
   const transom_tensor **values = nullptr; ///< [num_inputs], null: left out
   transom_tensor **outputs = nullptr;   ///< [num_outputs], null: not asked for
   const transom_tensor *mask = nullptr; ///< padded form only, or null
   const transom_tensor *offsets = nullptr; ///< null: the padded form
+  /// Of a step, the sequences that those of the batch are; else null.
+  const transom_tensor *members = nullptr;
   /// Indices as `begin` counts, of tokens that are there; null: all of them.
   const transom_tensor *positions = nullptr;
   int64_t sequences = 0;

@@ -6,31 +6,11 @@
 #include "runtime/entry.h"
 
 #include <cstdlib>
+#include <cstring>
 
 using namespace transom;
 
 namespace {
-
-/// Takes a session for the length of a call.
-struct Use {
-  explicit Use(transom_session &session)
-      : session(session),
-        taken(!session.busy.exchange(true, std::memory_order_acquire)) {}
-  ~Use() {
-    if (taken)
-      session.busy.store(false, std::memory_order_release);
-  }
-  Use(const Use &) = delete;
-  transom_session &session;
-  const bool taken;
-};
-
-transom_status failBusy(const char *function) {
-  return fail(TRANSOM_INVALID_ARGUMENT,
-              "%s: the session is in use by another call: expected one thread "
-              "at a time, make a session for each thread",
-              function);
-}
 
 int64_t paddedExtent(int64_t extent) {
   return roundUp(extent, TRANSOM_ROWS_ALIGNMENT);
@@ -51,20 +31,22 @@ transom_status reserve(transom_session &session, int64_t rows,
     sequences = rows;
   if (positions < session.positionCapacity)
     positions = session.positionCapacity;
-  const transom_library &library = *session.model->library;
   int64_t arena = 0, blocks = 0;
-  if (!addProduct(arena, library.arena_bytes[TRANSOM_TOKENS],
-                  paddedExtent(rows)) ||
-      !addProduct(arena, library.arena_bytes[TRANSOM_SEQUENCES],
-                  paddedExtent(sequences)) ||
-      !addProduct(arena, library.arena_bytes[TRANSOM_POSITIONS],
-                  paddedExtent(positions)) ||
-      !addProduct(blocks, sequences + 1, sizeof(Block)) ||
-      !session.arena.reserve(size_t(arena)) ||
-      !session.blocks.reserve(size_t(blocks)) ||
-      !session.door.reserve(rows, sequences, positions))
+  bool fits = addProduct(blocks, sequences + 1, sizeof(Block)) &&
+              session.blocks.reserve(size_t(blocks));
+  int32_t numPrograms = session.model->library->num_programs;
+  for (int32_t i = 0; i < numPrograms; ++i) {
+    const int64_t *bytes = session.programs[i].program->arena_bytes;
+    int64_t own = 0;
+    fits = fits && addProduct(own, bytes[TRANSOM_TOKENS], paddedExtent(rows)) &&
+           addProduct(own, bytes[TRANSOM_SEQUENCES], paddedExtent(sequences)) &&
+           addProduct(own, bytes[TRANSOM_POSITIONS], paddedExtent(positions)) &&
+           session.programs[i].door.reserve(rows, sequences, positions);
+    arena = own > arena ? own : arena;
+  }
+  if (!fits || !session.arena.reserve(size_t(arena)))
     return fail(TRANSOM_EXHAUSTED,
-                "run: no memory for %lld tokens in %lld sequences: expected "
+                "no memory for %lld tokens in %lld sequences: expected "
                 "%lld bytes",
                 (long long)rows, (long long)sequences,
                 (long long)(arena + blocks));
@@ -75,82 +57,130 @@ transom_status reserve(transom_session &session, int64_t rows,
 }
 
 /// Runs the generated program on the packed batch.
-transom_status runProgram(transom_session &session) {
-  const transom_library &library = *session.model->library;
+transom_status runProgram(transom_session &session, ProgramState &state) {
+  const transom_program &program = *state.program;
+  const char *libraryName = session.model->library->name;
   transom_frame &frame = session.frame;
   frame.weights = session.model->weights;
   frame.arena = session.arena.base;
-  frame.inputs = session.door.inputs;
-  frame.outputs = session.outputs;
+  frame.inputs = state.door.inputs;
+  frame.outputs = state.outputs;
   for (int64_t &extent : frame.extents)
     extent = 0;
-  frame.extents[TRANSOM_TOKENS] = session.door.numRows;
-  frame.extents[TRANSOM_SEQUENCES] = session.request.sequences;
-  frame.extents[TRANSOM_POSITIONS] = session.door.numPositions;
+  frame.extents[TRANSOM_TOKENS] = state.door.numRows;
+  frame.extents[TRANSOM_SEQUENCES] = state.request.sequences;
+  frame.extents[TRANSOM_POSITIONS] = state.door.numPositions;
   for (int i = 0; i < TRANSOM_EXTENTS; ++i)
     frame.padded_extents[i] = paddedExtent(frame.extents[i]);
-  frame.requested = session.request.requested;
+  frame.requested = state.request.requested;
   frame.session = &session;
-  for (int32_t i = 0; i < library.num_outputs; ++i)
-    session.outputs[i] = nullptr;
+  for (int32_t i = 0; i < program.num_outputs; ++i)
+    state.outputs[i] = nullptr;
 
   session.launchFailed = false;
-  if (int32_t status = library.run(&frame)) {
+  if (int32_t status = program.run(&frame)) {
     if (session.launchFailed)
       return transom_status(status);
     return fail(TRANSOM_INTERNAL,
-                "run: the program of library '%s' failed with status %d",
-                library.name, status);
+                "program '%s' of library '%s' failed with status %d",
+                program.name, libraryName, status);
   }
-  for (int32_t i = 0; i < library.num_outputs; ++i)
-    if ((frame.requested >> i & 1) && !session.outputs[i])
+  for (int32_t i = 0; i < program.num_outputs; ++i)
+    if ((frame.requested >> i & 1) && !state.outputs[i])
       return fail(TRANSOM_INTERNAL,
-                  "run: the program of library '%s' did not set output '%s'",
-                  library.name, library.outputs[i].name);
+                  "program '%s' of library '%s' did not set output '%s'",
+                  program.name, libraryName, program.outputs[i].name);
   return TRANSOM_OK;
 }
 
 transom_status run(transom_session &session, const transom_tensor *inputs,
                    size_t numInputs, transom_tensor *outputs,
                    size_t numOutputs) {
-  Request &request = session.request;
-  Door &door = session.door;
-  if (transom_status status = request.readInputs(inputs, numInputs))
+  ProgramState &state = session.programs[0];
+  if (transom_status status = state.request.readInputs(inputs, numInputs))
     return status;
-  if (transom_status status = request.readOutputs(outputs, numOutputs))
+  if (transom_status status = state.request.readOutputs(outputs, numOutputs))
     return status;
-  int64_t rows = Door::countRows(request);
-  int64_t positions = door.countPositions(request);
-  if (session.maxTokens > 0 &&
-      (rows > session.maxTokens || request.sequences > session.maxTokens))
-    return fail(
-        TRANSOM_EXHAUSTED,
-        "run: expected at most %lld tokens and sequences, the session's "
-        "'max_tokens', got %lld tokens in %lld sequences",
-        (long long)session.maxTokens, (long long)rows,
-        (long long)request.sequences);
-  if (session.maxTokens > 0 && positions > session.maxTokens)
-    return fail(TRANSOM_EXHAUSTED,
-                "run: expected at most %lld positions, the session's "
-                "'max_tokens', got %lld",
-                (long long)session.maxTokens, (long long)positions);
-  door.numRows = rows;
-  door.numPositions = positions;
-  if (rows > 0) {
-    if (transom_status status =
-            reserve(session, rows, request.sequences, positions))
-      return status;
-    if (transom_status status = door.pack(request))
-      return status;
-    if (request.requested)
-      if (transom_status status = runProgram(session))
-        return status;
-  }
-  door.unpack(request, session.outputs);
+  if (transom_status status = runPacked(session, state, /*members=*/nullptr))
+    return status;
+  state.door.unpack(state.request, state.outputs);
   return TRANSOM_OK;
 }
 
 } // namespace
+
+transom_status transom::failBusy() {
+  return fail(TRANSOM_INVALID_ARGUMENT,
+              "the session is in use by another call: expected one thread at a "
+              "time, make a session for each thread");
+}
+
+transom_status transom::runPacked(transom_session &session, ProgramState &state,
+                                  const Members *members) {
+  const Request &request = state.request;
+  Door &door = state.door;
+  int64_t rows = Door::countRows(request);
+  int64_t positions = door.countPositions(request);
+  if (session.maxTokens > 0 &&
+      (rows > session.maxTokens || request.sequences > session.maxTokens))
+    return fail(TRANSOM_EXHAUSTED,
+                "expected at most %lld tokens and sequences, the session's "
+                "'max_tokens', got %lld tokens in %lld sequences",
+                (long long)session.maxTokens, (long long)rows,
+                (long long)request.sequences);
+  if (session.maxTokens > 0 && positions > session.maxTokens)
+    return fail(TRANSOM_EXHAUSTED,
+                "expected at most %lld positions, the session's "
+                "'max_tokens', got %lld",
+                (long long)session.maxTokens, (long long)positions);
+  door.numRows = rows;
+  door.numPositions = positions;
+  if (rows == 0)
+    return TRANSOM_OK;
+  if (transom_status status =
+          reserve(session, rows, request.sequences, positions))
+    return status;
+  int64_t blocks = 0;
+  for (int64_t s = 0; members && s < request.sequences; ++s)
+    blocks += (*members)[s].blocks;
+  if (blocks > INT32_MAX || (members && !door.reserveBlocks(blocks)))
+    return fail(TRANSOM_EXHAUSTED, "no memory for %lld blocks of the cache",
+                (long long)blocks);
+  if (transom_status status = door.pack(request, members))
+    return status;
+  // A step is for the cache, whatever else is asked for.
+  return request.requested || members ? runProgram(session, state) : TRANSOM_OK;
+}
+
+bool ProgramState::create(const transom_program *of) {
+  program = of;
+  outputs = static_cast<const void **>(
+      calloc(size_t(program->num_outputs) + 1, sizeof(*outputs)));
+  return outputs && request.create(program) && door.create(program);
+}
+
+void ProgramState::release() {
+  request.release();
+  door.release();
+  free(outputs);
+  outputs = nullptr;
+}
+
+/// The states of all programs of a session's library; false: no memory.
+static bool createPrograms(transom_session &session) {
+  const transom_library &library = *session.model->library;
+  session.programs = createArray<ProgramState>(library.num_programs);
+  if (!session.programs)
+    return false;
+  for (int32_t i = 0; i < library.num_programs; ++i)
+    if (!session.programs[i].create(&library.programs[i]))
+      return false;
+  for (int32_t i = 0; i < library.num_programs; ++i)
+    if (session.programs[i].request.isStep &&
+        strcmp(library.programs[i].name, "step") == 0)
+      session.step = &session.programs[i];
+  return true;
+}
 
 transom_status transom_session_create(transom_model *model,
                                       const transom_session_options *given,
@@ -175,6 +205,10 @@ transom_status transom_session_create(transom_model *model,
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "session_create: 'max_tokens' expects 0 to %d, got %lld",
                 INT32_MAX - 1, (long long)options.max_tokens);
+  if (options.cache_tokens < 0 || options.cache_tokens >= INT32_MAX)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "session_create: 'cache_tokens' expects 0 to %d, got %lld",
+                INT32_MAX - 1, (long long)options.cache_tokens);
   if (options.pool && options.pool->abiVersion != TRANSOM_ABI_VERSION)
     return fail(TRANSOM_MISMATCH,
                 "session_create: 'pool' expects a pool of runtime ABI version "
@@ -196,16 +230,21 @@ transom_status transom_session_create(transom_model *model,
   session->pool = pool;
   session->ownsPool = !options.pool;
   session->maxTokens = options.max_tokens;
-  const transom_library *library = model->library;
-  session->outputs = static_cast<const void **>(
-      calloc(size_t(library->num_outputs) + 1, sizeof(void *)));
   transom_status status = TRANSOM_OK;
-  if (!session->outputs || !session->request.create(library) ||
-      !session->door.create(library) || !session->scratch.create(pool->threads))
+  if (!createPrograms(*session) || !session->scratch.create(pool->threads))
     status = fail(TRANSOM_EXHAUSTED, "session_create: no memory");
-  else if (options.max_tokens > 0)
+  else if (session->step &&
+           !session->sequences.create(
+               model->library->cache_block_bytes,
+               divideUp(options.cache_tokens, TRANSOM_CACHE_BLOCK)))
+    status = fail(TRANSOM_EXHAUSTED,
+                  "session_create: no memory for a cache of %lld tokens",
+                  (long long)options.cache_tokens);
+  else if (options.max_tokens > 0) {
+    Calling calling("session_create");
     status = reserve(*session, options.max_tokens, options.max_tokens,
                      options.max_tokens);
+  }
   if (status) {
     transom_session_destroy(session);
     return status;
@@ -219,13 +258,17 @@ void transom_session_destroy(transom_session *session) {
     return;
   if (session->ownsPool)
     transom_pool_destroy(session->pool);
-  session->request.release();
-  session->door.release();
+  if (session->programs)
+    for (int32_t i = 0; i < session->model->library->num_programs; ++i)
+      session->programs[i].release();
+  free(session->programs);
+  session->sequences.release();
+  session->members.release();
+  session->parts.release();
   session->arena.release();
   session->blocks.release();
   session->scratch.release();
   session->profile.release();
-  free(session->outputs);
   transom_model_close(session->model);
   destroy(session);
 }
@@ -237,9 +280,9 @@ transom_status transom_session_run(transom_session *session,
   if (!session)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "run: 'session' expects a session, got null");
-  Use use(*session);
+  Use use(*session, "run");
   if (!use.taken)
-    return failBusy("run");
+    return failBusy();
   if (!session->profiling)
     return run(*session, inputs, num_inputs, outputs, num_outputs);
   session->profile.beginRun();
@@ -247,7 +290,8 @@ transom_status transom_session_run(transom_session *session,
   transom_status status =
       run(*session, inputs, num_inputs, outputs, num_outputs);
   if (status == TRANSOM_OK)
-    session->profile.endRun(session->door.numRows, session->request.sequences,
+    session->profile.endRun(session->programs[0].door.numRows,
+                            session->programs[0].request.sequences,
                             nanoseconds() - begin);
   return status;
 }
@@ -263,13 +307,13 @@ transom_status transom_session_profile(transom_session *session, int32_t enable,
   if (!session)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "profile: 'session' expects a session, got null");
-  Use use(*session);
+  Use use(*session, "profile");
   if (!use.taken)
-    return failBusy("profile");
+    return failBusy();
   if (json && session->profiling) {
     *json = session->profile.write(session->pool->threads);
     if (!*json)
-      return fail(TRANSOM_EXHAUSTED, "profile: no memory for its text");
+      return fail(TRANSOM_EXHAUSTED, "no memory for its text");
   }
   // The records go when the next profile starts: the text is still read.
   if (enable && !session->profiling)

@@ -3,6 +3,7 @@
 #define TRANSOM_RUNTIME_SESSION_H
 
 #include "runtime/Door.h"
+#include "runtime/Error.h"
 #include "runtime/Grid.h"
 #include "runtime/Memory.h"
 #include "runtime/Model.h"
@@ -10,8 +11,24 @@
 #include "runtime/Profile.h"
 #include "runtime/Request.h"
 #include "runtime/Scratch.h"
+#include "runtime/Sequences.h"
 
 #include <atomic>
+
+namespace transom {
+
+/// What the runs of one program need: its caller's tensors, its inputs.
+struct ProgramState {
+  bool create(const transom_program *program);
+  void release();
+
+  const transom_program *program = nullptr;
+  Request request;
+  Door door;
+  const void **outputs = nullptr; ///< [num_outputs], as transom_frame::outputs
+};
+
+} // namespace transom
 
 struct transom_session {
   transom_model *model = nullptr;
@@ -20,12 +37,11 @@ struct transom_session {
   /// Held by the call that uses the session: a second one is told off.
   std::atomic<bool> busy{false};
 
-  transom::Request request;
-  transom::Door door;
-  transom::Region arena;
+  transom::ProgramState *step = nullptr;     ///< one of them; null: no cache
+  transom::ProgramState *programs = nullptr; ///< [num_programs] of the library
+  transom::Region arena;                     ///< of any of them
   transom::Region blocks; ///< transom::Block [sequences + 1], of a launch
   transom::ScratchSet scratch;
-  const void **outputs = nullptr; ///< [num_outputs], as transom_frame::outputs
   transom_frame frame = {};
   bool launchFailed = false; ///< in this run, and it left its message
 
@@ -34,8 +50,43 @@ struct transom_session {
   int64_t rowCapacity = 0, sequenceCapacity = 0, positionCapacity = 0;
   int64_t maxTokens = 0; ///< 0: memory grows
 
+  transom::Sequences sequences; ///< if it has a step
+  transom::Region members;      ///< Sequence * [sequences] of a step
+  transom::Region parts;        ///< a step's tensors, made of StepParts
+  int64_t numSteps = 0;
+
   bool profiling = false;
   transom::Profile profile;
 };
+
+namespace transom {
+
+/// Takes a session for the length of a call of `function`.
+class Use {
+public:
+  Use(transom_session &session, const char *function)
+      : taken(!session.busy.exchange(true, std::memory_order_acquire)),
+        calling(function), session(session) {}
+  ~Use() {
+    if (taken)
+      session.busy.store(false, std::memory_order_release);
+  }
+  Use(const Use &) = delete;
+
+  const bool taken; ///< if not, return failBusy()
+
+private:
+  const Calling calling;
+  transom_session &session;
+};
+
+transom_status failBusy();
+
+/// Packs the batch that the state's request has read, and runs the program;
+/// `members` of a step, else null. Leaves rows of outputs in `state.outputs`.
+transom_status runPacked(transom_session &session, ProgramState &state,
+                         const Members *members);
+
+} // namespace transom
 
 #endif // TRANSOM_RUNTIME_SESSION_H

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define TRANSOM_ABI_VERSION 1u
+#define TRANSOM_ABI_VERSION 2u
 
 /// Activations [rows, width] live in the arena with a row stride of `width`
 /// rounded up to this many elements. Kernels may write (and must not trust)
@@ -47,13 +47,16 @@ enum transom_dtype_values {
   TRANSOM_U8 = 6
 };
 
-/// The run-time sizes that an activation's leading dimension can have.
+/// The run-time sizes that a leading dimension can have: the first four an
+/// activation's, in the arena; the others those of inputs only.
 enum transom_extent {
   TRANSOM_TOKENS = 0,        ///< packed tokens of all sequences
   TRANSOM_SEQUENCES = 1,     ///< sequences in the batch
   TRANSOM_SOURCE_TOKENS = 2, ///< packed encoder tokens (encoder-decoder)
   TRANSOM_POSITIONS = 3,     ///< rows asked for by select-positions
-  TRANSOM_EXTENTS = 4
+  TRANSOM_EXTENTS = 4,
+  TRANSOM_BLOCKS = 4, ///< blocks of the cache that all sequences refer to
+  TRANSOM_SLOTS = 5   ///< tokens that the cache has room for
 };
 
 /// Where a dimension's extent, a row range or a scalar comes from in one task.
@@ -176,14 +179,27 @@ enum transom_input_role {
   TRANSOM_INPUT_TOKEN_ROWS = 3,
   /// [positions]: packed rows that outputs of this extent are asked for, as the
   /// caller lists them; if he does not, of all tokens that are there.
-  TRANSOM_INPUT_POSITIONS = 4
+  TRANSOM_INPUT_POSITIONS = 4,
+  // Of a step, whose tokens follow those that the cache has of each sequence:
+  // key lengths count both.
+  /// [tokens]: the slot that a token's keys and values go to; slot s is token
+  /// s % TRANSOM_CACHE_BLOCK of block s / TRANSOM_CACHE_BLOCK.
+  TRANSOM_INPUT_CACHE_SLOTS = 5,
+  /// [blocks]: numbers of blocks, those of sequence s from block_offsets[s] on,
+  /// for its tokens in their order.
+  TRANSOM_INPUT_BLOCK_TABLE = 6,
+  TRANSOM_INPUT_BLOCK_OFFSETS = 7, ///< [sequences + 1]
+  /// [slots, cache_columns] f32, as blocks: read, and written in place. No
+  /// output stands for what the cache is after the program.
+  TRANSOM_INPUT_CACHE = 8
 };
 
 /// What stands in for a values input that the caller leaves out.
 enum transom_input_default {
   TRANSOM_DEFAULT_NONE = 0, ///< it is required
   TRANSOM_DEFAULT_ZEROS = 1,
-  TRANSOM_DEFAULT_POSITIONS = 2, ///< 0, 1, 2, ... within each sequence
+  /// 0, 1, 2, ... within each sequence; in a step, on from its past tokens.
+  TRANSOM_DEFAULT_POSITIONS = 2,
   TRANSOM_DEFAULT_ONES = 3,
   /// With p = padding, p + 1, p + 2, ... at those tokens of a sequence, masked
   /// ones included, whose value of the first required input is not p, and p at
@@ -193,7 +209,7 @@ enum transom_input_default {
 
 typedef struct transom_input_info {
   const char *name;
-  uint8_t dtype; ///< TRANSOM_I32
+  uint8_t dtype; ///< TRANSOM_I32; of the cache TRANSOM_F32
   uint8_t role;
   uint8_t fallback; ///< transom_input_default
   uint8_t extent;   ///< transom_extent
@@ -255,6 +271,18 @@ typedef struct transom_weights_header {
   uint8_t reserved[32];
 } transom_weights_header;
 
+/// One function of a model: launches on an arena, with inputs and outputs of
+/// its own. All programs of a library share its weights and kernels.
+typedef struct transom_program {
+  const char *name; ///< of the first "forward"; "step" if it has a cache
+  int32_t num_inputs, num_outputs;
+  const transom_input_info *inputs;
+  const transom_output_info *outputs;
+  /// The arena takes sum over e of arena_bytes[e] * padded_extents[e].
+  int64_t arena_bytes[TRANSOM_EXTENTS];
+  int32_t (*run)(transom_frame *frame);
+} transom_program;
+
 /// Everything about one compiled model, as constant data in its library.
 typedef struct transom_library {
   uint32_t abi_version;
@@ -268,12 +296,10 @@ typedef struct transom_library {
   /// The whole weights file, 64-byte aligned; or null: NAME.weights beside the
   /// library.
   const void *embedded_weights;
-  int32_t num_inputs, num_outputs;
-  const transom_input_info *inputs;
-  const transom_output_info *outputs;
-  /// The arena takes sum over e of arena_bytes[e] * padded_extents[e].
-  int64_t arena_bytes[TRANSOM_EXTENTS];
-  int32_t (*run)(transom_frame *frame);
+  int32_t num_programs;  ///< at least 1
+  int32_t cache_columns; ///< floats that the cache has of a token; 0: no cache
+  const transom_program *programs; ///< the first is what `run` runs
+  int64_t cache_block_bytes;       ///< of all cache_columns; 0: no cache
 } transom_library;
 
 #ifdef __cplusplus
@@ -290,6 +316,7 @@ TRANSOM_STATIC_ASSERT(sizeof(transom_kernel) == 88, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_input_info) == 24, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_output_info) == 56, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_weights_header) == 64, "ABI layout");
-TRANSOM_STATIC_ASSERT(sizeof(transom_library) == 128, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_program) == 72, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_library) == 88, "ABI layout");
 
 #endif // TRANSOM_RUNTIME_ABI_H

@@ -14,6 +14,9 @@
 //   NAME_session_threads transom_session_threads
 //   NAME_error           transom_error
 //   NAME_profile         transom_session_profile
+//   NAME_sequence_add, _fork, _truncate, _free, _length
+//                        transom_sequence_...
+//   NAME_step            transom_step
 //   NAME_metadata()      returns library.metadata
 //   NAME_entry (data)    a transom_entry_points; its functions may be these
 //                        directly, but `open`, which must be NAME_open
@@ -75,45 +78,17 @@ transom_status transom_session_run(transom_session *session,
                                    size_t num_inputs, transom_tensor *outputs,
                                    size_t num_outputs);
 
-/// Sequences whose keys and values the session keeps, for libraries that
-/// generate text. All of them: TRANSOM_INVALID_ARGUMENT for null pointers, for
-/// a library that has no cache, and where `sequence` is not one of the
-/// session's.
-///
-/// A sequence without tokens. TRANSOM_EXHAUSTED: no memory.
+/// See transom_entry_points::sequence_add and the following ones.
 transom_status transom_sequence_add(transom_session *session,
                                     int64_t *sequence);
-
-/// A new sequence that has the first `length` tokens of `sequence`, -1: all of
-/// them. What both have is there once, and copied when one of them is written
-/// to. TRANSOM_OUT_OF_RANGE: `sequence` is shorter. TRANSOM_EXHAUSTED: no
-/// memory.
 transom_status transom_sequence_fork(transom_session *session, int64_t sequence,
                                      int64_t length, int64_t *fork);
-
-/// Forgets all but the first `length` tokens. TRANSOM_OUT_OF_RANGE: it is
-/// shorter.
 transom_status transom_sequence_truncate(transom_session *session,
                                          int64_t sequence, int64_t length);
-
-/// Its memory goes to other sequences of the session. A number is not used
-/// again.
 transom_status transom_sequence_free(transom_session *session,
                                      int64_t sequence);
-
-/// Tokens that the sequence has; -1: the session has no such sequence.
 int64_t transom_sequence_length(const transom_session *session,
                                 int64_t sequence);
-
-/// Appends tokens to sequences, and computes outputs for them. As run in its
-/// ragged form, and one more input, `sequences` [sequences]: the session's
-/// sequence that each of the batch belongs to, each at most once. Of outputs at
-/// positions, only those that the input `positions` lists are computed. Bits do
-/// not depend on how a sequence is divided into steps, nor on who is in a step.
-/// Allocates nothing if the options reserve `max_tokens` and `cache_tokens`, or
-/// else after a step as large. On failure the sequences are as long as before:
-///   TRANSOM_OUT_OF_RANGE  also: a sequence gets longer than the model can do
-///   TRANSOM_EXHAUSTED     also: more tokens than `cache_tokens`
 transom_status transom_step(transom_session *session,
                             const transom_tensor *inputs, size_t num_inputs,
                             transom_tensor *outputs, size_t num_outputs);

@@ -64,6 +64,10 @@ typedef struct transom_session_options {
   int64_t max_tokens;
   /// Workers shared with other sessions; null: the session makes its own.
   transom_pool *pool;
+  /// Tokens of all sequences together that the cache has room for, reserved at
+  /// once; each sequence takes them in blocks of 16. 0: it grows as needed. Of
+  /// no use to libraries that have no cache.
+  int64_t cache_tokens;
 } transom_session_options;
 
 /// Lists of tokens, one behind the other: list i is tokens[offsets[i]] up to
@@ -250,6 +254,41 @@ typedef struct transom_entry_points {
   /// Starts and reads a profile: JSON, by layer. Null text if not started.
   transom_status (*profile)(transom_session *session, int32_t enable,
                             const char **json);
+
+  // Of libraries that generate text: sequences of tokens whose keys and values
+  // the session keeps in its cache. All fail (TRANSOM_INVALID_ARGUMENT) for
+  // other libraries, and where the session has no such sequence.
+
+  /// A sequence without tokens. TRANSOM_EXHAUSTED: no memory.
+  transom_status (*sequence_add)(transom_session *session, int64_t *sequence);
+  /// A new sequence that has the first `length` tokens of `sequence`; -1: all.
+  /// What both have is there once, and is copied (one block of it) when one of
+  /// them is written to.
+  ///   TRANSOM_OUT_OF_RANGE  `sequence` is shorter
+  ///   TRANSOM_EXHAUSTED     no memory
+  transom_status (*sequence_fork)(transom_session *session, int64_t sequence,
+                                  int64_t length, int64_t *fork);
+  /// Forgets all but the first `length` tokens. TRANSOM_OUT_OF_RANGE: it is
+  /// shorter.
+  transom_status (*sequence_truncate)(transom_session *session,
+                                      int64_t sequence, int64_t length);
+  /// What only this sequence has goes to others. Its number is not used again.
+  transom_status (*sequence_free)(transom_session *session, int64_t sequence);
+  /// Tokens that it has; -1: there is no such sequence.
+  int64_t (*sequence_length)(const transom_session *session, int64_t sequence);
+  /// Appends tokens to sequences, and computes outputs for them. As `run` in
+  /// the ragged form, with one more input, `sequences` [sequences]: which of
+  /// the session's each of the batch is, at most once each. With no outputs,
+  /// tokens are appended only. A result's bits depend neither on how its
+  /// sequence was divided into steps, nor on who else is in a step. Allocates
+  /// nothing after a step as large, or if the options reserve for it, but a
+  /// growing cache takes memory now and then. On failure all sequences are as
+  /// long as before:
+  ///   TRANSOM_OUT_OF_RANGE  also: longer than the model's positions
+  ///   TRANSOM_EXHAUSTED     also: no room in the cache
+  transom_status (*step)(transom_session *session, const transom_tensor *inputs,
+                         size_t num_inputs, transom_tensor *outputs,
+                         size_t num_outputs);
 } transom_entry_points;
 
 #ifdef __cplusplus

@@ -101,6 +101,7 @@ struct alignas(64) {
                                    0,
                                    {}};
 } weightsFile;
+const transom_program forward = {"forward", 1, 1, inputs, outputs, {256}, run};
 const transom_library library = {TRANSOM_ABI_VERSION,
                                  sizeof(transom_library),
                                  "bench",
@@ -111,11 +112,9 @@ const transom_library library = {TRANSOM_ABI_VERSION,
                                  64,
                                  &weightsFile,
                                  1,
-                                 1,
-                                 inputs,
-                                 outputs,
-                                 {256},
-                                 run};
+                                 0,
+                                 &forward,
+                                 0};
 
 void check(transom_status status) {
   if (status != TRANSOM_OK) {

@@ -28,14 +28,11 @@ AbiTypes::AbiTypes(MLIRContext *context) {
   inputInfo = structOf({pointer, i8, i8, i8, i8, i32, i64});
   outputInfo =
       structOf({pointer, i8, i8, i8, i8, i32, i64, i64, i64, i64, i64});
+  program = structOf({pointer, i32, i32, pointer, pointer, perExtent, pointer});
   library = structOf({i32, i32, pointer, pointer, pointer, i64, i64, i64,
-                      pointer, i32, i32, pointer, pointer, perExtent, pointer});
+                      pointer, i32, i32, pointer, i64});
   frame = structOf(
       {pointer, pointer, pointer, pointer, perExtent, perExtent, i64, pointer});
-  // transom.h: version, bytes, name, metadata, and ten functions.
-  SmallVector<Type> entry = {i32, i32};
-  entry.append(12, pointer);
-  entryPoints = structOf(entry);
 }
 
 ConstantData::ConstantData(ModuleOp module, StringRef textPrefix)

@@ -34,7 +34,7 @@ struct AbiTypes {
   explicit AbiTypes(mlir::MLIRContext *context);
   mlir::Type pointer, i8, i32, i64, f64;
   mlir::LLVM::LLVMStructType kernelArgument, kernelVariant, kernel, inputInfo,
-      outputInfo, library, frame, entryPoints;
+      outputInfo, program, library, frame;
 };
 
 /// Adds constant globals to a module.

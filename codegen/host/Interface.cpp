@@ -25,6 +25,14 @@ static std::optional<int64_t> numberOf(DictionaryAttr attributes,
   return std::nullopt;
 }
 
+static constexpr StringRef cacheRole = "cache";
+
+static bool isCache(kernel::BufferType type) {
+  RankedTensorType tensor = type.getTensor();
+  return tensor.getElementType().isF32() && tensor.getRank() == 2 &&
+         !tensor.isDynamicDim(1) && type.getExtent() == kernel::Extent::Slots;
+}
+
 static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
                                          unsigned index) {
   auto type = cast<kernel::BufferType>(program.getArgumentTypes()[index]);
@@ -38,6 +46,17 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
     return program.emitOpError()
            << "expects 'transformer.name' on argument " << index;
   RankedTensorType tensor = type.getTensor();
+  if (role == cacheRole) {
+    if (!isCache(type))
+      return program.emitOpError()
+             << "expects input '" << input.name
+             << "' to be a cache, a buffer of f32 [slots, columns], got "
+             << type;
+    input.info.dtype = TRANSOM_F32;
+    input.info.role = TRANSOM_INPUT_CACHE;
+    input.info.extent = TRANSOM_SLOTS;
+    return input;
+  }
   if (!tensor.getElementType().isInteger(32) || tensor.getRank() != 1 ||
       !type.getExtent())
     return program.emitOpError()
@@ -53,12 +72,16 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
           .Case("key_lengths", TRANSOM_INPUT_KEY_LENGTHS)
           .Case("token_rows", TRANSOM_INPUT_TOKEN_ROWS)
           .Case("positions", TRANSOM_INPUT_POSITIONS)
+          .Case("cache_slots", TRANSOM_INPUT_CACHE_SLOTS)
+          .Case("block_table", TRANSOM_INPUT_BLOCK_TABLE)
+          .Case("block_offsets", TRANSOM_INPUT_BLOCK_OFFSETS)
           .Default(std::nullopt);
   if (!roleValue)
     return program.emitOpError()
            << "expects 'transformer.role' of input '" << input.name
            << "' to be \"sequence_offsets\", \"key_lengths\", "
-              "\"token_rows\" or \"positions\", got \""
+              "\"token_rows\", \"positions\", \"cache_slots\", "
+              "\"block_table\", \"block_offsets\" or \"cache\", got \""
            << role << "\"";
   input.info.role = *roleValue;
   StringRef fallback = textOf(attributes, transformer::defaultAttr);
@@ -121,10 +144,17 @@ static FailureOr<InterfaceOutput> outputOf(kernel::ProgramOp program,
 
 FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
   Interface interface;
+  interface.name = program.getSymName().str();
   for (unsigned i = 0; i < program.getArgumentTypes().size(); ++i) {
     FailureOr<InterfaceInput> input = inputOf(program, i);
     if (failed(input))
       return failure();
+    if (input->info.role == TRANSOM_INPUT_CACHE) {
+      if (interface.cacheColumns)
+        return program.emitOpError() << "expects one cache, got a second one";
+      auto type = cast<kernel::BufferType>(program.getArgumentTypes()[i]);
+      interface.cacheColumns = type.getTensor().getDimSize(1);
+    }
     interface.inputs.push_back(std::move(*input));
   }
   auto isRequired = [](const InterfaceInput &input) {
@@ -138,6 +168,12 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
              << "expects an input without 'transformer.default', whose tokens '"
              << input.name << "' counts";
   for (unsigned i = 0; i < program.getResultTypes().size(); ++i) {
+    if (textOf(function_interface_impl::getResultAttrDict(program, i),
+               transformer::roleAttr) == cacheRole) {
+      interface.outputOfResult.push_back(std::nullopt);
+      continue;
+    }
+    interface.outputOfResult.push_back(interface.outputs.size());
     FailureOr<InterfaceOutput> output = outputOf(program, i);
     if (failed(output))
       return failure();
@@ -148,4 +184,27 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
     return program.emitOpError()
            << "expects at most 64 outputs, got " << interface.outputs.size();
   return interface;
+}
+
+FailureOr<std::vector<Interface>>
+Interface::ofAll(ArrayRef<kernel::ProgramOp> programs) {
+  std::vector<Interface> interfaces;
+  int64_t columns = 0;
+  for (kernel::ProgramOp program : programs) {
+    FailureOr<Interface> interface = of(program);
+    if (failed(interface))
+      return failure();
+    if (interface->cacheColumns && interfaces.empty())
+      return program.emitOpError()
+             << "expects no cache, which only programs after the first can "
+                "have";
+    if (interface->cacheColumns && columns &&
+        interface->cacheColumns != columns)
+      return program.emitOpError() << "expects a cache of " << columns
+                                   << " columns, as other programs have, got "
+                                   << interface->cacheColumns;
+    columns = std::max(columns, interface->cacheColumns);
+    interfaces.push_back(std::move(*interface));
+  }
+  return interfaces;
 }

@@ -5,6 +5,7 @@
 #include "ir/Kernel/Kernel.h"
 #include "runtime/abi.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,23 @@ struct InterfaceOutput {
 
 /// Inputs and outputs of a kernel.program by its `transformer.*` attributes.
 struct Interface {
+  std::string name; ///< of the program
   std::vector<InterfaceInput> inputs;
   std::vector<InterfaceOutput> outputs;
+  /// Which output each result is; none for a cache, which is an input that the
+  /// program writes to.
+  std::vector<std::optional<size_t>> outputOfResult;
+  int64_t cacheColumns = 0; ///< 0: the program has no cache
 
   /// Fails with an error at the program if a tensor can't be at the surface of
   /// a library: without a name, or of a type that abi.h does not have.
   static mlir::FailureOr<Interface> of(kernel::ProgramOp program);
+
+  /// Of a module's programs, in their order. Also fails if they don't make one
+  /// library: without a program, with a cache in the first one, or with caches
+  /// that differ.
+  static mlir::FailureOr<std::vector<Interface>>
+  ofAll(llvm::ArrayRef<kernel::ProgramOp> programs);
 };
 
 } // namespace transom::codegen

@@ -9,7 +9,6 @@
 
 #include "codegen/host/LowerHost.h"
 #include "codegen/host/ConstantData.h"
-#include "codegen/host/Interface.h"
 #include "ir/Transformer/Transformer.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -30,8 +29,12 @@ enum FrameField {
   FrameRequested = 6
 };
 
-static constexpr StringRef runSymbol = "run";
 static constexpr StringRef librarySymbol = "library";
+
+/// Of a thing that each program has.
+static std::string programSymbol(StringRef what, const Interface &interface) {
+  return (what + "." + interface.name).str();
+}
 
 static std::string tableSymbol(StringRef kernel) {
   return ("kernel." + kernel).str();
@@ -39,8 +42,8 @@ static std::string tableSymbol(StringRef kernel) {
 
 namespace {
 /// What the exported functions call: NAME_suffix(parameters) of the library is
-/// callee(parameters) of the runtime. `i` is int32_t, `n` size_t, `p` a
-/// pointer, `v` void.
+/// callee(parameters) of the runtime. `i` is int32_t, `n` size_t or int64_t,
+/// `p` a pointer, `v` void.
 struct Forwarder {
   const char *suffix, *callee, *parameters;
   char result;
@@ -60,6 +63,12 @@ static constexpr Forwarder forwarders[] = {
     {"session_threads", "transom_session_threads", "p", 'i'},
     {"error", "transom_error", "", 'p'},
     {"profile", "transom_session_profile", "pip", 'i'},
+    {"sequence_add", "transom_sequence_add", "pp", 'i'},
+    {"sequence_fork", "transom_sequence_fork", "pnnp", 'i'},
+    {"sequence_truncate", "transom_sequence_truncate", "pnn", 'i'},
+    {"sequence_free", "transom_sequence_free", "pn", 'i'},
+    {"sequence_length", "transom_sequence_length", "pn", 'n'},
+    {"step", "transom_step", "ppnpn", 'i'},
 };
 
 std::vector<std::string> transom::codegen::exportedSymbols(StringRef name,
@@ -77,13 +86,15 @@ std::vector<std::string> transom::codegen::exportedSymbols(StringRef name,
 namespace {
 class HostLowering {
 public:
-  HostLowering(kernel::ProgramOp program, const KernelTable &kernels,
+  HostLowering(ArrayRef<kernel::ProgramOp> programs,
+               ArrayRef<Interface> interfaces, const KernelTable &kernels,
                const WeightPlan &weights, const Machine &machine,
                const HostOptions &options)
-      : program(program), kernels(kernels), weights(weights), machine(machine),
-        options(options), types(program.getContext()),
-        host(ModuleOp::create(program.getLoc(), options.name)), data(*host),
-        builder(program.getContext()) {}
+      : programs(programs), interfaces(interfaces), kernels(kernels),
+        weights(weights), machine(machine), options(options),
+        loc(programs.front()->getLoc()), types(loc.getContext()),
+        host(ModuleOp::create(loc, options.name)), data(*host),
+        builder(loc.getContext()) {}
 
   FailureOr<OwningOpRef<ModuleOp>> lower();
 
@@ -92,6 +103,7 @@ private:
                            Type result);
   Type typeOf(char letter);
 
+  LogicalResult checkOutputs();
   void lowerRun(const Interface &interface);
   void lowerLaunch(kernel::LaunchOp launch);
   Value load(FrameField field, Type type, int64_t element = -1);
@@ -101,23 +113,26 @@ private:
     return LLVM::ConstantOp::create(builder, loc, type, value);
   }
 
-  void defineLibrary(const Interface &interface);
+  Datum programDatum(const Interface &interface);
+  void defineLibrary();
   void defineExports();
 
-  kernel::ProgramOp program;
+  ArrayRef<kernel::ProgramOp> programs;
+  ArrayRef<Interface> interfaces; ///< of `programs`
   const KernelTable &kernels;
   const WeightPlan &weights;
   const Machine &machine;
   const HostOptions &options;
+  Location loc;
   AbiTypes types;
   OwningOpRef<ModuleOp> host;
   ConstantData data;
   OpBuilder builder;
-  Location loc = program.getLoc();
   SymbolTableCollection symbols;
-
-  // Of the run function.
   LLVM::LLVMFuncOp launchFunction;
+
+  // Of the program that is being lowered.
+  kernel::ProgramOp program;
   Block *exit = nullptr; ///< returns its argument, a status
   Value frame, operandArray;
 };
@@ -139,7 +154,7 @@ Type HostLowering::typeOf(char letter) {
   case 'p':
     return types.pointer;
   default:
-    return LLVM::LLVMVoidType::get(program.getContext());
+    return LLVM::LLVMVoidType::get(loc.getContext());
   }
 }
 
@@ -218,11 +233,8 @@ void HostLowering::lowerLaunch(kernel::LaunchOp launch) {
 }
 
 void HostLowering::lowerRun(const Interface &interface) {
-  launchFunction = declare(
-      "transom_launch",
-      {types.pointer, types.pointer, types.pointer, types.i64, types.pointer},
-      types.i32);
-  LLVM::LLVMFuncOp run = declare(runSymbol, {types.pointer}, types.i32);
+  LLVM::LLVMFuncOp run =
+      declare(programSymbol("run", interface), {types.pointer}, types.i32);
   run.setLinkage(LLVM::Linkage::Internal);
   Block *entry = run.addEntryBlock(builder);
   exit = builder.createBlock(&run.getBody(), {}, {types.i32}, {loc});
@@ -239,12 +251,15 @@ void HostLowering::lowerRun(const Interface &interface) {
                              constant(types.i64, 1));
 
   auto terminator = cast<kernel::ReturnOp>(program.getBody().front().back());
-  for (auto [index, slot] : llvm::enumerate(terminator.getValues())) {
+  for (auto [value, output] :
+       llvm::zip_equal(terminator.getValues(), interface.outputOfResult)) {
+    if (!output)
+      continue;
     Value outputs = load(FrameOutputs, types.pointer);
     Value place =
         LLVM::GEPOp::create(builder, loc, types.pointer, types.pointer, outputs,
-                            ArrayRef<LLVM::GEPArg>(int32_t(index)));
-    LLVM::StoreOp::create(builder, loc, address(slot, nullptr), place);
+                            ArrayRef<LLVM::GEPArg>(int32_t(*output)));
+    LLVM::StoreOp::create(builder, loc, address(value, nullptr), place);
   }
 
   // Launches that the same outputs need are skipped together.
@@ -255,12 +270,19 @@ void HostLowering::lowerRun(const Interface &interface) {
     size_t end = i + 1;
     while (end < launches.size() && launches[end].getOutputs() == needed)
       ++end;
-    // Something is always asked for: nothing to test if all need it.
+    // Something is always asked for: nothing to test if all need it. The cache
+    // is always wanted.
     Block *after = nullptr;
-    if (needed.size() != interface.outputs.size()) {
-      uint64_t mask = 0;
-      for (int64_t output : needed)
-        mask |= uint64_t(1) << output;
+    uint64_t mask = 0;
+    bool isAlwaysNeeded = false;
+    for (int64_t result : needed) {
+      if (std::optional<size_t> output = interface.outputOfResult[result])
+        mask |= uint64_t(1) << *output;
+      else
+        isAlwaysNeeded = true;
+    }
+    if (!isAlwaysNeeded &&
+        (interface.cacheColumns || needed.size() != interface.outputs.size())) {
       Value requested = load(FrameRequested, types.i64);
       Value common = LLVM::AndOp::create(builder, loc, requested,
                                          constant(types.i64, mask));
@@ -284,7 +306,8 @@ void HostLowering::lowerRun(const Interface &interface) {
   LLVM::BrOp::create(builder, loc, constant(types.i32, 0), exit);
 }
 
-void HostLowering::defineLibrary(const Interface &interface) {
+/// The transom_program of `program`.
+Datum HostLowering::programDatum(const Interface &interface) {
   Datum::List inputs, outputs;
   for (const InterfaceInput &input : interface.inputs)
     inputs.push_back(Datum::List{data.text(input.name), input.info.dtype,
@@ -296,12 +319,32 @@ void HostLowering::defineLibrary(const Interface &interface) {
         data.text(output.name), output.info.dtype, output.info.extent,
         output.info.rank, 0, 0, output.info.dims[0], output.info.dims[1],
         output.info.dims[2], output.info.row_bytes, output.info.width});
-  Datum inputArray = data.array("inputs", types.inputInfo, inputs);
-  Datum outputArray = data.array("outputs", types.outputInfo, outputs);
+  Datum inputArray =
+      data.array(programSymbol("inputs", interface), types.inputInfo, inputs);
+  Datum outputArray = data.array(programSymbol("outputs", interface),
+                                 types.outputInfo, outputs);
   Datum::List arena;
   for (int64_t bytes : program.getArena())
     arena.push_back(bytes);
   arena.resize(TRANSOM_EXTENTS, 0);
+  return Datum::List{data.text(interface.name),
+                     interface.inputs.size(),
+                     interface.outputs.size(),
+                     inputArray,
+                     outputArray,
+                     arena,
+                     Datum::Address{programSymbol("run", interface)}};
+}
+
+void HostLowering::defineLibrary() {
+  Datum::List entries;
+  int64_t cacheColumns = 0;
+  for (const Interface &interface : interfaces) {
+    program = programs[entries.size()];
+    entries.push_back(programDatum(interface));
+    cacheColumns = std::max(cacheColumns, interface.cacheColumns);
+  }
+  Datum programArray = data.array("programs", types.program, entries);
   if (!options.embeddedWeights.empty()) {
     auto atEnd = OpBuilder::atBlockEnd(host->getBody());
     auto embedded = LLVM::GlobalOp::create(
@@ -315,9 +358,8 @@ void HostLowering::defineLibrary(const Interface &interface) {
                           data.text(machine.target), machine.cpuFeatures,
                           options.weightsHash, weights.fileBytes(),
                           Datum::Address{options.embeddedWeights},
-                          interface.inputs.size(), interface.outputs.size(),
-                          inputArray, outputArray, arena,
-                          Datum::Address{runSymbol.str()}},
+                          interfaces.size(), cacheColumns, programArray,
+                          cacheColumns * TRANSOM_CACHE_BLOCK * sizeof(float)},
               LLVM::Linkage::Internal);
 }
 
@@ -356,15 +398,18 @@ void HostLowering::defineExports() {
       LLVM::AddressOfOp::create(builder, loc, types.pointer, text.symbol);
   LLVM::ReturnOp::create(builder, loc, pointer);
 
-  // sizeof(transom_entry_points): two i32, then pointers.
-  entry[1] = 8 + 8 * (types.entryPoints.getBody().size() - 2);
+  // transom_entry_points: two i32, then pointers.
+  SmallVector<Type> fields = {types.i32, types.i32};
+  fields.resize(entry.size(), types.pointer);
+  auto entryPoints = LLVM::LLVMStructType::getLiteral(loc.getContext(), fields);
+  entry[1] = 8 + 8 * (fields.size() - 2);
   std::string entrySymbol = options.name + "_entry";
-  data.define(entrySymbol, types.entryPoints, entry, LLVM::Linkage::External);
+  data.define(entrySymbol, entryPoints, entry, LLVM::Linkage::External);
   if (!options.isShared)
     return;
   auto atEnd = OpBuilder::atBlockEnd(host->getBody());
   auto alias = LLVM::AliasOp::create(
-      atEnd, loc, types.entryPoints, LLVM::Linkage::External, "transom_entry",
+      atEnd, loc, entryPoints, LLVM::Linkage::External, "transom_entry",
       /*dso_local=*/false,
       /*thread_local_=*/false, ArrayRef<NamedAttribute>());
   builder.createBlock(&alias.getInitializerRegion());
@@ -373,17 +418,32 @@ void HostLowering::defineExports() {
   LLVM::ReturnOp::create(builder, loc, target);
 }
 
-FailureOr<OwningOpRef<ModuleOp>> HostLowering::lower() {
-  FailureOr<Interface> interface = Interface::of(program);
-  if (failed(interface))
-    return failure();
-  auto terminator = cast<kernel::ReturnOp>(program.getBody().front().back());
-  for (auto [index, value] : llvm::enumerate(terminator.getValues()))
-    if (!value.getDefiningOp<kernel::SlotOp>())
-      return terminator.emitOpError()
-             << "expects output '" << interface->outputs[index].name
-             << "' to be a slot of the arena";
+/// Outputs are slots; the cache is the argument.
+LogicalResult HostLowering::checkOutputs() {
+  for (auto [op, interface] : llvm::zip_equal(programs, interfaces)) {
+    kernel::ProgramOp program = op;
+    auto terminator = cast<kernel::ReturnOp>(program.getBody().front().back());
+    for (auto [value, output] :
+         llvm::zip_equal(terminator.getValues(), interface.outputOfResult)) {
+      if (output && !value.getDefiningOp<kernel::SlotOp>())
+        return terminator.emitOpError()
+               << "expects output '" << interface.outputs[*output].name
+               << "' to be a slot of the arena";
+      auto argument = dyn_cast<BlockArgument>(value);
+      if (!output &&
+          (!argument || interface.inputs[argument.getArgNumber()].info.role !=
+                            TRANSOM_INPUT_CACHE))
+        return terminator.emitOpError()
+               << "expects the result with the role \"cache\" to be the "
+                  "program's argument with that role";
+    }
+  }
+  return success();
+}
 
+FailureOr<OwningOpRef<ModuleOp>> HostLowering::lower() {
+  if (failed(checkOutputs()))
+    return failure();
   for (const auto &[name, kernel] : kernels) {
     auto atEnd = OpBuilder::atBlockEnd(host->getBody());
     auto table = LLVM::GlobalOp::create(
@@ -391,18 +451,25 @@ FailureOr<OwningOpRef<ModuleOp>> HostLowering::lower() {
         tableSymbol(kernel.symbol), Attribute());
     table.setVisibility_(LLVM::Visibility::Hidden);
   }
-  lowerRun(*interface);
-  defineLibrary(*interface);
+  launchFunction = declare(
+      "transom_launch",
+      {types.pointer, types.pointer, types.pointer, types.i64, types.pointer},
+      types.i32);
+  for (auto [op, interface] : llvm::zip_equal(programs, interfaces)) {
+    program = op;
+    lowerRun(interface);
+  }
+  defineLibrary();
   defineExports();
   return std::move(host);
 }
 
-FailureOr<OwningOpRef<ModuleOp>>
-transom::codegen::lowerHost(kernel::ProgramOp program,
-                            const KernelTable &kernels,
-                            const WeightPlan &weights, const Machine &machine,
-                            const HostOptions &options) {
-  return HostLowering(program, kernels, weights, machine, options).lower();
+FailureOr<OwningOpRef<ModuleOp>> transom::codegen::lowerHost(
+    ArrayRef<kernel::ProgramOp> programs, ArrayRef<Interface> interfaces,
+    const KernelTable &kernels, const WeightPlan &weights,
+    const Machine &machine, const HostOptions &options) {
+  return HostLowering(programs, interfaces, kernels, weights, machine, options)
+      .lower();
 }
 
 static Datum tableOf(ConstantData &data, ModuleOp host, const AbiTypes &types,

@@ -3,6 +3,7 @@
 #define TRANSOM_CODEGEN_HOST_LOWERHOST_H
 
 #include "codegen/KernelSelection.h"
+#include "codegen/host/Interface.h"
 #include "codegen/weights/WeightPlan.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -19,12 +20,13 @@ struct HostOptions {
   bool isShared = true;
 };
 
-/// The host program of a library, in the LLVM dialect: the function that runs
-/// the launches of `program`, the tables that the runtime reads, and the
-/// exported functions. Tables of kernels are declared only. Fails with an error
-/// at what the library's interface can't express.
+/// The host programs of a library, in the LLVM dialect: functions that run the
+/// launches of `programs`, the tables that the runtime reads, and the exported
+/// functions. Tables of kernels are declared only. `interfaces` is theirs, see
+/// Interface::ofAll. Fails with an error at what abi.h can't express.
 mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
-lowerHost(kernel::ProgramOp program, const KernelTable &kernels,
+lowerHost(llvm::ArrayRef<kernel::ProgramOp> programs,
+          llvm::ArrayRef<Interface> interfaces, const KernelTable &kernels,
           const WeightPlan &weights, const Machine &machine,
           const HostOptions &options);
 

@@ -202,8 +202,7 @@ struct Packing {
 /// that the host program says about it in a `transom_kernel`.
 struct CompiledKernel {
   struct Variant {
-    /// `<symbol>_argv` is called; variants of one symbol share it.
-    std::string symbol;
+    std::string symbol;           ///< `<symbol>_argv` is called
     transom_kernel_variant shape; ///< `run` is null here
   };
   std::string family;

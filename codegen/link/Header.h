@@ -7,6 +7,7 @@
 #include "llvm/Support/Error.h"
 
 #include <string>
+#include <vector>
 
 namespace transom::codegen {
 
@@ -20,10 +21,16 @@ struct TensorDocumentation {
   std::string name, type, dims, note;
 };
 
-/// The text of NAME.h: transom.h, NAME's functions, and its tensors in words.
+/// What NAME_<function> takes and returns.
+struct ProgramDocumentation {
+  std::string function;
+  std::vector<TensorDocumentation> inputs, outputs;
+};
+
+/// The text of NAME.h: transom.h, NAME's functions, and the tensors of its
+/// programs in words.
 std::string libraryHeader(llvm::StringRef name, llvm::StringRef summary,
-                          llvm::ArrayRef<TensorDocumentation> inputs,
-                          llvm::ArrayRef<TensorDocumentation> outputs);
+                          llvm::ArrayRef<ProgramDocumentation> programs);
 
 } // namespace transom::codegen
 

@@ -37,39 +37,46 @@ static FailureOr<WeightShape> shapeOf(transformer::WeightOp weight) {
   return shape;
 }
 
-FailureOr<WeightPlan> WeightPlan::create(kernel::ProgramOp program,
+/// Adds those that no launch before has read.
+WalkResult WeightPlan::addWeights(kernel::LaunchOp launch,
+                                  const SelectedKernel &kernel,
+                                  SymbolTableCollection &symbols) {
+  for (auto [operand, packing] :
+       llvm::zip_equal(kernel.operands, kernel.packing)) {
+    if (operand.isResult)
+      continue;
+    auto read =
+        launch.getReads()[operand.index].getDefiningOp<kernel::WeightOp>();
+    if (!read)
+      continue;
+    auto weight = symbols.lookupNearestSymbolFrom<transformer::WeightOp>(
+        launch->getParentOfType<ModuleOp>(), read.getWeightAttr());
+    auto [entry, isNew] =
+        index.try_emplace(keyOf(weight, packing), packed.size());
+    if (!isNew)
+      continue;
+    FailureOr<WeightShape> shape = shapeOf(weight);
+    if (failed(shape))
+      return WalkResult::interrupt();
+    int64_t bytes = packedBytes(*shape, packing);
+    packed.push_back({weight, packing, *shape, end, bytes});
+    end = llvm::alignTo(end + bytes, weightAlignment);
+  }
+  return WalkResult::advance();
+}
+
+FailureOr<WeightPlan> WeightPlan::create(ArrayRef<kernel::ProgramOp> programs,
                                          const KernelTable &kernels) {
   WeightPlan plan;
   plan.end = sizeof(transom_weights_header);
-  auto module = program->getParentOfType<ModuleOp>();
   SymbolTableCollection symbols;
-  WalkResult result = program.walk([&](kernel::LaunchOp launch) {
-    const SelectedKernel &kernel = kernels.lookup(launch);
-    for (auto [operand, packing] :
-         llvm::zip_equal(kernel.operands, kernel.packing)) {
-      if (operand.isResult)
-        continue;
-      auto read =
-          launch.getReads()[operand.index].getDefiningOp<kernel::WeightOp>();
-      if (!read)
-        continue;
-      auto weight = symbols.lookupNearestSymbolFrom<transformer::WeightOp>(
-          module, read.getWeightAttr());
-      auto [entry, isNew] =
-          plan.index.try_emplace(keyOf(weight, packing), plan.packed.size());
-      if (!isNew)
-        continue;
-      FailureOr<WeightShape> shape = shapeOf(weight);
-      if (failed(shape))
-        return WalkResult::interrupt();
-      int64_t bytes = packedBytes(*shape, packing);
-      plan.packed.push_back({weight, packing, *shape, plan.end, bytes});
-      plan.end = llvm::alignTo(plan.end + bytes, weightAlignment);
-    }
-    return WalkResult::advance();
-  });
-  if (result.wasInterrupted())
-    return failure();
+  for (kernel::ProgramOp program : programs) {
+    WalkResult result = program->walk([&](kernel::LaunchOp launch) {
+      return plan.addWeights(launch, kernels.lookup(launch), symbols);
+    });
+    if (result.wasInterrupted())
+      return failure();
+  }
   return plan;
 }
 

@@ -20,17 +20,18 @@ struct PackedWeight {
   int64_t offset = 0, bytes = 0; ///< in the file
 };
 
-/// The weights file of a program. A weight that several launches read in the
-/// same packing is there once, also if it goes by several symbols (tied
-/// embeddings). Weights stand in the order of their first use, so that a run
-/// reads the file forwards.
+/// The weights file of a library's programs. A weight that several launches
+/// read in the same packing is there once, also if it goes by several symbols
+/// (tied embeddings). Weights stand in the order of their first use, so that a
+/// run reads the file forwards.
 class WeightPlan {
 public:
   /// Fails, with an error at the op, if a weight's type can't be packed.
-  static mlir::FailureOr<WeightPlan> create(kernel::ProgramOp program,
-                                            const KernelTable &kernels);
+  static mlir::FailureOr<WeightPlan>
+  create(llvm::ArrayRef<kernel::ProgramOp> programs,
+         const KernelTable &kernels);
 
-  /// Offset of a weight that a launch of the program reads.
+  /// Offset of a weight that a launch of the programs reads.
   int64_t offsetOf(transformer::WeightOp weight, const Packing &packing) const;
 
   llvm::ArrayRef<PackedWeight> weights() const { return packed; }
@@ -38,6 +39,9 @@ public:
   int64_t fileBytes() const { return end; }
 
 private:
+  mlir::WalkResult addWeights(kernel::LaunchOp launch,
+                              const SelectedKernel &kernel,
+                              mlir::SymbolTableCollection &symbols);
   /// Equal for weights with the same contents.
   using Key = std::tuple<const void *, const void *, int, int64_t, int64_t>;
   static Key keyOf(transformer::WeightOp weight, const Packing &packing);

@@ -19,7 +19,7 @@ from ctypes import (
 )
 from typing import Any
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 OK = 0
 INVALID_ARGUMENT = 1
@@ -65,6 +65,7 @@ class SessionOptions(Structure):
         ("reserved", c_int32),
         ("max_tokens", c_int64),
         ("pool", c_void_p),
+        ("cache_tokens", c_int64),
     ]
 
 
@@ -190,6 +191,25 @@ class EntryPoints(Structure):
         ("session_threads", CFUNCTYPE(c_int32, c_void_p)),
         ("error", CFUNCTYPE(c_char_p)),
         ("profile", CFUNCTYPE(_status, c_void_p, c_int32, POINTER(c_char_p))),
+        ("sequence_add", CFUNCTYPE(_status, c_void_p, POINTER(c_int64))),
+        (
+            "sequence_fork",
+            CFUNCTYPE(_status, c_void_p, c_int64, c_int64, POINTER(c_int64)),
+        ),
+        ("sequence_truncate", CFUNCTYPE(_status, c_void_p, c_int64, c_int64)),
+        ("sequence_free", CFUNCTYPE(_status, c_void_p, c_int64)),
+        ("sequence_length", CFUNCTYPE(c_int64, c_void_p, c_int64)),
+        (
+            "step",
+            CFUNCTYPE(
+                _status,
+                c_void_p,
+                POINTER(Tensor),
+                c_size_t,
+                POINTER(Tensor),
+                c_size_t,
+            ),
+        ),
     ]
 
 

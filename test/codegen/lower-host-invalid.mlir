@@ -1,6 +1,6 @@
 // RUN: transom-opt %s --transom-lower-host --split-input-file --verify-diagnostics
 
-// expected-error @below {{expects one 'kernel.program'}}
+// expected-error @below {{expects a 'kernel.program'}}
 module {
 }
 
@@ -40,7 +40,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "token_rows" or "positions", got "places"}}
+  // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "token_rows", "positions", "cache_slots", "block_table", "block_offsets" or "cache", got "places"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.role = "places"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -77,6 +77,75 @@ module attributes {transformer.metadata = "{"} {
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
+  // expected-error @below {{expects no cache, which only programs after the first can have}}
+  kernel.program @forward(%c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
+  kernel.program @forward() -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+  // expected-error @below {{expects input 'cache' to be a cache, a buffer of f32 [slots, columns], got '!kernel.buffer<tensor<?x32xf32>, tokens>'}}
+  kernel.program @step(%c: !kernel.buffer<tensor<?x32xf32>, tokens> {transformer.role = "cache"}) -> (!kernel.buffer<tensor<?x32xf32>, tokens> {transformer.role = "cache"}) arena [0, 0, 0, 0] {
+    kernel.return %c : !kernel.buffer<tensor<?x32xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
+  kernel.program @forward() -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+  // expected-error @below {{expects one cache, got a second one}}
+  kernel.program @step(%c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"},
+                       %d: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"}) -> (!kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"}) arena [0, 0, 0, 0] {
+    kernel.return %c : !kernel.buffer<tensor<?x32xf32>, slots>
+  }
+}
+
+// -----
+
+module {
+  kernel.program @forward() -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+  kernel.program @step(%c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"}) -> (!kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"}) arena [0, 0, 0, 0] {
+    kernel.return %c : !kernel.buffer<tensor<?x32xf32>, slots>
+  }
+  // expected-error @below {{expects a cache of 32 columns, as other programs have, got 64}}
+  kernel.program @other(%c: !kernel.buffer<tensor<?x64xf32>, slots> {transformer.role = "cache"}) -> (!kernel.buffer<tensor<?x64xf32>, slots> {transformer.role = "cache"}) arena [0, 0, 0, 0] {
+    kernel.return %c : !kernel.buffer<tensor<?x64xf32>, slots>
+  }
+}
+
+// -----
+
+module {
+  kernel.program @forward() -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+  kernel.program @step(%c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.role = "cache"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    // expected-error @below {{expects the result with the role "cache" to be the program's argument with that role}}
     kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
   }
 }

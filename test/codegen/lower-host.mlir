@@ -3,7 +3,7 @@
 // CHECK-LABEL: module
 // CHECK: llvm.mlir.global external hidden constant @kernel.exp()
 
-// CHECK: llvm.func internal @run(%[[FRAME:.*]]: !llvm.ptr) -> i32
+// CHECK: llvm.func internal @run.forward(%[[FRAME:.*]]: !llvm.ptr) -> i32
 // Both outputs' places are set, whatever is asked for: arena + 256 * tokens,
 // rounded up, and arena.
 // CHECK:   llvm.mlir.constant(256 : i64)
@@ -33,7 +33,8 @@
 // CHECK: ^[[EXIT]](%[[RESULT:.*]]: i32):
 // CHECK:   llvm.return %[[RESULT]] : i32
 
-// CHECK: llvm.mlir.global private constant @inputs
+// CHECK: llvm.mlir.global private constant @inputs.forward
+// CHECK: llvm.mlir.global private constant @programs
 // CHECK: llvm.mlir.global internal constant @library
 // CHECK: llvm.func @two_open(
 // CHECK:   llvm.mlir.addressof @library
@@ -60,5 +61,69 @@ module {
     %b = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.launch @exp rows tokens reads(%a) writes(%b) outputs [1] : !kernel.buffer<tensor<?x8xf32>, tokens> -> !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.return %a, %b : !kernel.buffer<tensor<?x8xf32>, tokens>, !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+// Two programs share kernels and weights; the second appends to a cache.
+// CHECK-LABEL: module
+// CHECK: llvm.func internal @run.forward(
+// CHECK: llvm.func internal @run.step(%[[FRAME:.*]]: !llvm.ptr) -> i32
+// The cache is no output: one place is set.
+// CHECK-COUNT-1: llvm.store
+// The tokens are stored, whatever is asked for.
+// CHECK-NOT:   llvm.and
+// CHECK:       llvm.call @transom_launch
+// The output's launch runs if it is asked for, though all outputs need it: a
+// step may have none.
+// CHECK:       %[[MASK:.*]] = llvm.mlir.constant(1 : i64)
+// CHECK:       llvm.and %{{.*}}, %[[MASK]]
+// CHECK:       llvm.call @transom_launch
+// CHECK:       llvm.return
+// CHECK: llvm.mlir.global private constant @inputs.forward
+// CHECK: llvm.mlir.global private constant @inputs.step
+// CHECK: llvm.mlir.global private constant @programs
+// CHECK: \22cache\22:{\22block_bytes\22:2048,\22block_tokens\22:16,\22columns\22:32}
+// CHECK-SAME: \22programs\22:{\22step\22:{\22inputs\22:[{{.*}}\22name\22:\22ids\22
+// Of a token 32 floats, of a block 2048 bytes.
+// CHECK: llvm.mlir.global internal constant @library
+// CHECK:   llvm.mlir.constant(32 : i32)
+// CHECK:   llvm.mlir.constant(2048 : i64)
+module {
+  transformer.weight @w value dense<1.0> : tensor<5x8xf32>
+  kernel.define @table(%i: tensor<?xi32>, %t: tensor<5x8xf32>) -> tensor<?x8xf32> rows 0 weights [1] {
+    %0 = transformer.embedding %i, %t : tensor<?xi32>, tensor<5x8xf32> -> tensor<?x8xf32>
+    kernel.yield %0 : tensor<?x8xf32>
+  }
+  kernel.define @append(%c: tensor<?x32xf32>, %x: tensor<?x8xf32>, %slots: tensor<?xi32>) -> tensor<?x32xf32> rows 1 weights [] {
+    %0 = transformer.append_cache %c, %x, %x, %slots key_heads 1 at 0 : tensor<?x32xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
+    kernel.yield %0 : tensor<?x32xf32>
+  }
+  kernel.define @exp(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+    %0 = transformer.exp %x : tensor<?x8xf32>
+    kernel.yield %0 : tensor<?x8xf32>
+  }
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "ids"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"}) arena [256, 0, 0, 0] {
+    %w = kernel.weight @w : !kernel.buffer<tensor<5x8xf32>>
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.launch @table rows tokens reads(%i, %w) writes(%a) outputs [0] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<5x8xf32>> -> !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+  kernel.program @step(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "ids"},
+                       %s: !kernel.buffer<tensor<?xi32>, tokens> {transformer.role = "cache_slots"},
+                       %t: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = "block_table"},
+                       %o: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "block_offsets"},
+                       %c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"},
+          !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"}) arena [512, 0, 0, 0] {
+    %w = kernel.weight @w : !kernel.buffer<tensor<5x8xf32>>
+    %x = kernel.slot [256, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.launch @table rows tokens reads(%i, %w) writes(%x) outputs [0, 1] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<5x8xf32>> -> !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.launch @append rows tokens reads(%c, %x, %s) writes(%c) outputs [1] : !kernel.buffer<tensor<?x32xf32>, slots>, !kernel.buffer<tensor<?x8xf32>, tokens>, !kernel.buffer<tensor<?xi32>, tokens> -> !kernel.buffer<tensor<?x32xf32>, slots>
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.launch @exp rows tokens reads(%x) writes(%a) outputs [0] : !kernel.buffer<tensor<?x8xf32>, tokens> -> !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a, %c : !kernel.buffer<tensor<?x8xf32>, tokens>, !kernel.buffer<tensor<?x32xf32>, slots>
   }
 }

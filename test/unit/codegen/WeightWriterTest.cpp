@@ -53,8 +53,9 @@ protected:
     Machine machine;
     FailureOr<KernelTable> kernels = selectKernels(*module, machine);
     ASSERT_TRUE(succeeded(kernels));
-    auto program = *module->getOps<kernel::ProgramOp>().begin();
-    FailureOr<WeightPlan> created = WeightPlan::create(program, *kernels);
+    SmallVector<kernel::ProgramOp> programs(
+        module->getOps<kernel::ProgramOp>());
+    FailureOr<WeightPlan> created = WeightPlan::create(programs, *kernels);
     ASSERT_TRUE(succeeded(created));
     plan = std::move(*created);
   }

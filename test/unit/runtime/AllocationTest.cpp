@@ -4,6 +4,7 @@
 // mmap are asked for, by standing in for them.
 //
 //===----------------------------------------------------------------------===//
+#include "FakeDecoder.h"
 #include "FakeLibrary.h"
 
 #include <atomic>
@@ -56,6 +57,10 @@ void *realloc(void *memory, size_t bytes) {
 void *aligned_alloc(size_t alignment, size_t bytes) {
   count();
   return __libc_memalign(alignment, bytes);
+}
+int mprotect(void *where, size_t bytes, int protection) noexcept {
+  count();
+  return int(syscall(SYS_mprotect, where, bytes, protection));
 }
 void *mmap(void *where, size_t bytes, int protection, int flags, int file,
            off_t offset) noexcept {
@@ -171,19 +176,67 @@ void expectFlat(Opened &opened, bool reserved) {
 }
 
 TEST(AllocationTest, NothingOnceAsManyTokensWereRun) {
-  Opened opened(transom_session_options{2, 0, 0, nullptr}, /*positions=*/true);
+  Opened opened(transom_session_options{2, 0, 0, nullptr, 0},
+                /*positions=*/true);
   requests = 0;
   expectFlat(opened, false);
   EXPECT_EQ(requests.load(), 0);
 }
 
 TEST(AllocationTest, OnlyScratchIfTokensWereReserved) {
-  Opened opened(transom_session_options{2, 0, 4096, nullptr},
+  Opened opened(transom_session_options{2, 0, 4096, nullptr, 0},
                 /*positions=*/true);
   requests = 0;
   expectFlat(opened, true);
   if (!sanitized)
     EXPECT_LE(requests.load(), 2) << "the scratch of two kernels";
+}
+
+/// Prompts, then tokens one by one; sequences fork, get shorter and go.
+void expectFlatSteps(transom_session *session) {
+  constexpr int32_t batch = 8, prompt = 20;
+  Ints text(prompt, 7), positions(batch);
+  std::vector<int64_t> sequences(batch);
+  std::vector<transom::StepPart> parts(batch);
+  for (int round = 0; round < 20; ++round) {
+    counting = round > 0;
+    for (int32_t i = 0; i < batch; ++i) {
+      ASSERT_EQ(transom_sequence_add(session, &sequences[size_t(i)]),
+                TRANSOM_OK);
+      parts[size_t(i)] = {sequences[size_t(i)], text.data(), prompt};
+      positions[size_t(i)] = prompt * (i + 1) - 1;
+    }
+    transom::StepRows rows;
+    for (int token = prompt; token < 180; ++token) {
+      ASSERT_EQ(transom::step(*session, parts.data(), batch, positions.data(),
+                              batch, 0, rows),
+                TRANSOM_OK)
+          << transom_error();
+      for (int32_t i = 0; i < batch; ++i) {
+        parts[size_t(i)].count = 1;
+        positions[size_t(i)] = i;
+      }
+      int64_t &last = parts[batch - 1].sequence, fork = -1;
+      if (token % 3 == 0) {
+        ASSERT_EQ(transom_sequence_fork(session, parts[0].sequence, -1, &fork),
+                  TRANSOM_OK);
+        ASSERT_EQ(transom_sequence_free(session, last), TRANSOM_OK);
+        last = fork;
+      }
+      ASSERT_EQ(transom_sequence_truncate(session, last, token - 1),
+                TRANSOM_OK);
+    }
+    for (const transom::StepPart &part : parts)
+      ASSERT_EQ(transom_sequence_free(session, part.sequence), TRANSOM_OK);
+    counting = false;
+  }
+}
+
+TEST(AllocationTest, NothingInStepsOnceOneWasAsLarge) {
+  OpenedDecoder opened(transom_session_options{2, 0, 0, nullptr, 0});
+  requests = 0;
+  expectFlatSteps(opened.session);
+  EXPECT_EQ(requests.load(), 0);
 }
 
 TEST(AllocationTest, CountsAllocations) {

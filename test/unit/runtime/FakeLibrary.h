@@ -83,6 +83,7 @@ struct FakeLibrary {
 
   // First, so that a program finds its FakeLibrary.
   transom_library library = {};
+  transom_program forward = {};
   std::vector<transom_input_info> inputs = {{"input_ids",
                                              TRANSOM_I32,
                                              TRANSOM_INPUT_VALUES,
@@ -166,9 +167,12 @@ struct FakeLibrary {
     library.weights_hash = 0x1234;
     library.weights_bytes = sizeof(Weights);
     library.embedded_weights = &weights;
-    library.arena_bytes[TRANSOM_TOKENS] = 4 * stride;
-    library.arena_bytes[TRANSOM_SEQUENCES] = 4 * stride;
-    library.run = [](transom_frame *frame) {
+    library.num_programs = 1;
+    library.programs = &forward;
+    forward.name = "forward";
+    forward.arena_bytes[TRANSOM_TOKENS] = 4 * stride;
+    forward.arena_bytes[TRANSOM_SEQUENCES] = 4 * stride;
+    forward.run = [](transom_frame *frame) {
       auto *session = static_cast<transom_session *>(frame->session);
       auto *self = reinterpret_cast<FakeLibrary *>(
           const_cast<transom_library *>(session->model->library));
@@ -181,10 +185,10 @@ struct FakeLibrary {
 
   /// After a change of the tables.
   void update() {
-    library.num_inputs = int32_t(inputs.size());
-    library.inputs = inputs.data();
-    library.num_outputs = int32_t(outputs.size());
-    library.outputs = outputs.data();
+    forward.num_inputs = int32_t(inputs.size());
+    forward.inputs = inputs.data();
+    forward.num_outputs = int32_t(outputs.size());
+    forward.outputs = outputs.data();
   }
 
   static const int32_t *packed(transom_frame *frame, int input) {
@@ -204,7 +208,7 @@ struct FakeLibrary {
     outputs.push_back(outputs[0]);
     outputs.back().name = "logits";
     outputs.back().extent = TRANSOM_POSITIONS;
-    library.arena_bytes[TRANSOM_POSITIONS] = bytes;
+    forward.arena_bytes[TRANSOM_POSITIONS] = bytes;
     program = encodeAndSelect;
     update();
   }

@@ -200,8 +200,9 @@ TEST_P(LaunchTest, HandsAFailureThrough) {
 
 TEST_P(LaunchTest, ReportsAProgramThatFailsByItself) {
   EXPECT_EQ(launch({1}, [](transom_frame *) { return 3; }), TRANSOM_INTERNAL);
-  EXPECT_THAT(transom_error(),
-              StrEq("run: the program of library 'fake' failed with status 3"));
+  EXPECT_THAT(
+      transom_error(),
+      StrEq("run: program 'forward' of library 'fake' failed with status 3"));
   opened.fake.program = [](transom_frame *) { return 0; };
   Ints ids = {1};
   std::vector<float> tokens(5);

@@ -148,6 +148,9 @@ static const struct {
   "\"outputs\": [{\"name\": \"last_hidden_state\", "                           \
   "\"dims\": [\"tokens\", 4]}]}"
 
+static const transom_program program = {
+    "forward", 1, 1, inputs, outputs, {4 * STRIDE}, run_program};
+
 static const transom_library library = {TRANSOM_ABI_VERSION,
                                         sizeof(transom_library),
                                         TEXT(NAME),
@@ -158,11 +161,9 @@ static const transom_library library = {TRANSOM_ABI_VERSION,
                                         128,
                                         WEIGHTS,
                                         1,
-                                        1,
-                                        inputs,
-                                        outputs,
-                                        {4 * STRIDE},
-                                        run_program};
+                                        0,
+                                        &program,
+                                        0};
 
 EXPORT transom_status F(_open)(const char *path, transom_model **model) {
   return transom_model_open(&library, path, model);
@@ -193,6 +194,32 @@ EXPORT transom_status F(_profile)(transom_session *session, int32_t enable,
                                   const char **json) {
   return transom_session_profile(session, enable, json);
 }
+EXPORT transom_status F(_sequence_add)(transom_session *session,
+                                       int64_t *sequence) {
+  return transom_sequence_add(session, sequence);
+}
+EXPORT transom_status F(_sequence_fork)(transom_session *session,
+                                        int64_t sequence, int64_t length,
+                                        int64_t *fork) {
+  return transom_sequence_fork(session, sequence, length, fork);
+}
+EXPORT transom_status F(_sequence_truncate)(transom_session *session,
+                                            int64_t sequence, int64_t length) {
+  return transom_sequence_truncate(session, sequence, length);
+}
+EXPORT transom_status F(_sequence_free)(transom_session *session,
+                                        int64_t sequence) {
+  return transom_sequence_free(session, sequence);
+}
+EXPORT int64_t F(_sequence_length)(const transom_session *session,
+                                   int64_t sequence) {
+  return transom_sequence_length(session, sequence);
+}
+EXPORT transom_status F(_step)(transom_session *session,
+                               const transom_tensor *in, size_t num_in,
+                               transom_tensor *out, size_t num_out) {
+  return transom_step(session, in, num_in, out, num_out);
+}
 EXPORT const char *F(_metadata)(void) { return library.metadata; }
 
 #define ENTRY                                                                  \
@@ -209,7 +236,13 @@ EXPORT const char *F(_metadata)(void) { return library.metadata; }
    transom_pool_destroy,                                                       \
    transom_session_threads,                                                    \
    transom_error,                                                              \
-   transom_session_profile}
+   transom_session_profile,                                                    \
+   transom_sequence_add,                                                       \
+   transom_sequence_fork,                                                      \
+   transom_sequence_truncate,                                                  \
+   transom_sequence_free,                                                      \
+   transom_sequence_length,                                                    \
+   transom_step}
 
 EXPORT const transom_entry_points F(_entry) = ENTRY;
 extern const transom_entry_points transom_entry;

@@ -266,7 +266,7 @@ TEST_F(PositionsTest, RefusesOtherShapes) {
 // Logits over a vocabulary are a model's largest activation: memory must not
 // be there for tokens that nobody asks for.
 TEST_F(PositionsTest, MemoryIsForTheListedOnes) {
-  fake.library.arena_bytes[TRANSOM_POSITIONS] = 1 << 20;
+  fake.forward.arena_bytes[TRANSOM_POSITIONS] = 1 << 20;
   open({});
   Ints many(4096, 1), offsets, positions = {4095, 17};
   for (int i = 0; i <= 4096; i += 32)

@@ -76,19 +76,19 @@ TEST(SessionTest, KeepsToMaxTokens) {
 
 TEST(SessionTest, SaysThatThereIsNoMemoryAndStaysUsable) {
   Opened opened(1);
-  opened.fake.library.arena_bytes[TRANSOM_TOKENS] = int64_t(1) << 44;
+  opened.fake.forward.arena_bytes[TRANSOM_TOKENS] = int64_t(1) << 44;
   Ints ids(64, 1);
   Floats tokens(64 * 5);
   EXPECT_EQ(opened.run({input("input_ids", ids, {8, 8})}), TRANSOM_EXHAUSTED);
   EXPECT_THAT(transom_error(),
               HasSubstr("no memory for 64 tokens in 64 sequences"));
-  opened.fake.library.arena_bytes[TRANSOM_TOKENS] = 4 * FakeLibrary::stride;
+  opened.fake.forward.arena_bytes[TRANSOM_TOKENS] = 4 * FakeLibrary::stride;
   EXPECT_EQ(
       opened.run({input("input_ids", ids, {8, 8})}, {output("tokens", tokens)}),
       TRANSOM_OK);
   EXPECT_EQ(tokens[0], tokenValue(1, 0, 0, 0));
   // Reserved at once, it fails at once.
-  opened.fake.library.arena_bytes[TRANSOM_TOKENS] = int64_t(1) << 44;
+  opened.fake.forward.arena_bytes[TRANSOM_TOKENS] = int64_t(1) << 44;
   transom_session_options options = {1, 0, 64, nullptr};
   transom_session *session;
   EXPECT_EQ(transom_session_create(opened.model, &options, &session),
@@ -177,7 +177,7 @@ TEST(SessionTest, TwoModelsShareAPool) {
 TEST(SessionTest, RefusesAPoolOfAnotherAbi) {
   Opened opened(1);
   transom_pool pool = {};
-  pool.abiVersion = 2;
+  pool.abiVersion = TRANSOM_ABI_VERSION + 1;
   transom_session_options options = {};
   options.pool = &pool;
   transom_session *session;

@@ -1,0 +1,272 @@
+//===- FakeDecoder.h - a library with a cache, written by hand ------------===//
+//
+// Two programs: `forward`, which is not run, and `step`, whose kernels store
+// tokens in the cache's blocks and read all of a sequence back through its
+// table. A row's value depends on every token up to it, in order, and on each
+// token being stored at its position.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRANSOM_TEST_UNIT_RUNTIME_FAKEDECODER_H
+#define TRANSOM_TEST_UNIT_RUNTIME_FAKEDECODER_H
+
+#include "FakeLibrary.h"
+
+#include "runtime/Step.h"
+
+#include <cmath>
+
+namespace transom::test {
+
+struct FakeDecoder {
+  static constexpr int64_t idBound = 500, positionBound = 200;
+  // One layer, one head of 3 columns, padded to 16: keys, then values.
+  static constexpr int64_t columns = 32, width = 5, stride = 64;
+  static constexpr int64_t blockFloats = columns * TRANSOM_CACHE_BLOCK;
+  enum Input { Ids, Positions, Offsets, Lengths, Asked, Slots, Table, Blocks };
+
+  transom_library library = {};
+  transom_program programs[2] = {};
+  std::vector<transom_input_info> inputs = {
+      {"input_ids",
+       TRANSOM_I32,
+       TRANSOM_INPUT_VALUES,
+       TRANSOM_DEFAULT_NONE,
+       TRANSOM_TOKENS,
+       {0},
+       idBound},
+      {"position_ids",
+       TRANSOM_I32,
+       TRANSOM_INPUT_VALUES,
+       TRANSOM_DEFAULT_POSITIONS,
+       TRANSOM_TOKENS,
+       {0},
+       positionBound},
+      {"offsets",
+       TRANSOM_I32,
+       TRANSOM_INPUT_OFFSETS,
+       0,
+       TRANSOM_SEQUENCES,
+       {0},
+       0},
+      {"lengths",
+       TRANSOM_I32,
+       TRANSOM_INPUT_KEY_LENGTHS,
+       0,
+       TRANSOM_SEQUENCES,
+       {0},
+       0},
+      {"positions",
+       TRANSOM_I32,
+       TRANSOM_INPUT_POSITIONS,
+       0,
+       TRANSOM_POSITIONS,
+       {0},
+       0},
+      {"slots",
+       TRANSOM_I32,
+       TRANSOM_INPUT_CACHE_SLOTS,
+       0,
+       TRANSOM_TOKENS,
+       {0},
+       0},
+      {"table",
+       TRANSOM_I32,
+       TRANSOM_INPUT_BLOCK_TABLE,
+       0,
+       TRANSOM_BLOCKS,
+       {0},
+       0},
+      {"blocks",
+       TRANSOM_I32,
+       TRANSOM_INPUT_BLOCK_OFFSETS,
+       0,
+       TRANSOM_SEQUENCES,
+       {0},
+       0},
+      {"cache", TRANSOM_F32, TRANSOM_INPUT_CACHE, 0, TRANSOM_SLOTS, {0}, 0}};
+  std::vector<transom_output_info> outputs = {{"logits",
+                                               TRANSOM_F32,
+                                               TRANSOM_POSITIONS,
+                                               1,
+                                               0,
+                                               0,
+                                               {width},
+                                               4 * stride,
+                                               width},
+                                              {"hidden",
+                                               TRANSOM_F32,
+                                               TRANSOM_TOKENS,
+                                               1,
+                                               0,
+                                               0,
+                                               {width},
+                                               4 * stride,
+                                               width}};
+  struct alignas(64) Weights {
+    transom_weights_header header = {};
+  } weights;
+  /// What the program returns after all of its launches.
+  int32_t result = 0;
+
+  FakeDecoder() {
+    memcpy(weights.header.magic, TRANSOM_WEIGHTS_MAGIC, 8);
+    weights.header.abi_version = TRANSOM_ABI_VERSION;
+    weights.header.header_bytes = sizeof(transom_weights_header);
+    weights.header.bytes = sizeof(Weights);
+    library.abi_version = TRANSOM_ABI_VERSION;
+    library.struct_bytes = sizeof(transom_library);
+    library.name = "decoder";
+    library.metadata = "{}";
+    library.target = "host";
+    library.weights_bytes = sizeof(Weights);
+    library.embedded_weights = &weights;
+    library.num_programs = 2;
+    library.programs = programs;
+    library.cache_columns = columns;
+    library.cache_block_bytes = blockFloats * int64_t(sizeof(float));
+    for (transom_program &program : programs) {
+      program.arena_bytes[TRANSOM_TOKENS] = 4 * stride;
+      program.arena_bytes[TRANSOM_POSITIONS] = 4 * stride;
+      program.outputs = outputs.data();
+      program.num_outputs = int32_t(outputs.size());
+    }
+    programs[0].name = "forward";
+    programs[0].num_inputs = Slots;
+    programs[0].run = [](transom_frame *) { return 1; };
+    programs[1].name = "step";
+    programs[1].num_inputs = int32_t(inputs.size());
+    programs[1].run = step;
+    programs[0].inputs = programs[1].inputs = inputs.data();
+  }
+  FakeDecoder(const FakeDecoder &) = delete;
+
+  static int32_t step(transom_frame *frame);
+
+  /// What a row of outputs has at its first columns after these tokens.
+  static float value(const std::vector<int32_t> &tokens, int column = 0) {
+    int64_t hash = 1;
+    for (int32_t token : tokens)
+      hash = next(hash, token);
+    return float(hash) + float(column);
+  }
+  static int64_t next(int64_t hash, int64_t token) {
+    return (hash * 31 + token + 1) % 65521;
+  }
+};
+
+/// ids, positions, slots, cache: where codegen puts columns 0 and 16.
+inline int32_t appendKernel(void **argv) {
+  auto *ids = hostAt<int32_t>(argv, 0), *positions = hostAt<int32_t>(argv, 1),
+       *slots = hostAt<int32_t>(argv, 2);
+  auto *cache = hostAt<float>(argv, 3);
+  for (int m = 0; m < bufferAt(argv, 0).dim[1].extent; ++m) {
+    int64_t token = slots[m] % TRANSOM_CACHE_BLOCK;
+    float *block =
+        cache + slots[m] / TRANSOM_CACHE_BLOCK * FakeDecoder::blockFloats;
+    block[token] = float(ids[m]);
+    block[16 * 16 + 16 * token] = float(positions[m]);
+  }
+  return 0;
+}
+
+/// cache, table, out; keys, first row, rows of the sequence.
+inline int32_t readKernel(void **argv) {
+  auto *cache = hostAt<float>(argv, 0), *out = hostAt<float>(argv, 2);
+  auto *table = hostAt<int32_t>(argv, 1);
+  int keys = scalarAt(argv, 3), first = scalarAt(argv, 4),
+      rows = scalarAt(argv, 5);
+  const Buffer &buffer = bufferAt(argv, 2);
+  int64_t hash = 1;
+  int key = 0;
+  for (int m = 0; m < buffer.dim[1].extent; ++m) {
+    for (; key < keys - rows + first + m + 1; ++key) {
+      const float *block =
+          cache + table[key / TRANSOM_CACHE_BLOCK] * FakeDecoder::blockFloats;
+      int token = key % TRANSOM_CACHE_BLOCK;
+      bool isThere = block[16 * 16 + 16 * token] == float(key);
+      hash = isThere ? FakeDecoder::next(hash, int64_t(block[token])) : -1e9;
+    }
+    for (int c = 0; c < FakeDecoder::width; ++c)
+      out[m * buffer.dim[1].stride + c] = float(hash) + float(c);
+  }
+  return 0;
+}
+
+inline int32_t FakeDecoder::step(transom_frame *frame) {
+  constexpr transom_kernel_dim one = {TRANSOM_CONSTANT, 1, 1};
+  constexpr transom_kernel_dim wide = {TRANSOM_CONSTANT, width, 1};
+  static const transom_kernel_argument stored[] = {
+      matrix(0, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
+      matrix(1, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
+      matrix(2, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
+      matrix(3, 0, TRANSOM_CONSTANT, TRANSOM_CONSTANT, wide)};
+  static const transom_kernel_argument read[] = {
+      matrix(0, 0, TRANSOM_CONSTANT, TRANSOM_CONSTANT, wide),
+      matrix(1, 1, TRANSOM_TASK_KEYS, TRANSOM_TASK_KEYS, one, 0, TRANSOM_I32),
+      matrix(2, stride, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, wide),
+      scalar(TRANSOM_TASK_KEYS),
+      scalar(TRANSOM_TASK_ROW_BEGIN),
+      scalar(TRANSOM_SEQUENCE_ROWS)};
+  static const transom_kernel_variant appends = {
+      appendKernel, INT64_MAX, 1, 4, 1, 0};
+  static const transom_kernel_variant reads = {readKernel, INT64_MAX, 1,
+                                               8,          1,         0};
+  transom_kernel append = {}, attend = {};
+  append.name = "append";
+  append.grid = TRANSOM_GRID_ROWS;
+  append.columns = 1;
+  append.num_arguments = 4;
+  append.num_variants = 1;
+  append.arguments = stored;
+  append.variants = &appends;
+  attend = append;
+  attend.name = "attend";
+  attend.grid = TRANSOM_GRID_RAGGED;
+  attend.num_arguments = 6;
+  attend.arguments = read;
+  attend.variants = &reads;
+  attend.query_offsets = 3;
+  attend.key_offsets = 4;
+  attend.key_lengths = 5;
+
+  auto *hidden = reinterpret_cast<float *>(frame->arena);
+  auto *logits = hidden + frame->padded_extents[TRANSOM_TOKENS] * stride;
+  int64_t rows = frame->extents[TRANSOM_TOKENS];
+  const void *const *in = frame->inputs;
+  const void *cache = in[Blocks + 1];
+  const void *stores[] = {in[Ids], in[Positions], in[Slots], cache};
+  if (int32_t status = transom_launch(frame, &append, stores, rows, "append"))
+    return status;
+  const void *loads[] = {cache,       in[Table],  hidden,
+                         in[Offsets], in[Blocks], in[Lengths]};
+  if (int32_t status = transom_launch(frame, &attend, loads, rows, "attend"))
+    return status;
+  auto *asked = static_cast<const int32_t *>(in[Asked]);
+  for (int64_t i = 0; i < frame->extents[TRANSOM_POSITIONS]; ++i)
+    memcpy(logits + i * stride, hidden + asked[i] * stride,
+           width * sizeof(float));
+  frame->outputs[0] = logits;
+  frame->outputs[1] = hidden;
+  auto *session = static_cast<transom_session *>(frame->session);
+  return reinterpret_cast<const FakeDecoder *>(session->model->library)->result;
+}
+
+/// A fake decoder, opened, with a session.
+struct OpenedDecoder {
+  FakeDecoder fake;
+  transom_model *model = nullptr;
+  transom_session *session = nullptr;
+
+  explicit OpenedDecoder(transom_session_options options = {}) {
+    if (transom_model_open(&fake.library, nullptr, &model) == TRANSOM_OK)
+      transom_session_create(model, &options, &session);
+  }
+  ~OpenedDecoder() {
+    transom_session_destroy(session);
+    transom_model_close(model);
+  }
+};
+
+} // namespace transom::test
+
+#endif // TRANSOM_TEST_UNIT_RUNTIME_FAKEDECODER_H
