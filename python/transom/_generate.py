@@ -52,7 +52,7 @@ class Prompts:
         rows = input_ids
         if isinstance(rows, (list, tuple)):
             lengths = _arrays.lengths("input_ids", rows)
-            if len(set(lengths)) > 1:
+            if len(set(lengths)) != 1:
                 if attention_mask is not None:
                     raise ValueError(
                         "attention_mask: goes with input_ids of the shape "
@@ -85,7 +85,7 @@ class Prompts:
     def _check(self) -> None:
         for i, row in enumerate(self.rows):
             if len(row) == 0:
-                raise ValueError(f"input_ids[{i}]: expects at least one token, got none")
+                raise ValueError(f"input_ids[{i}]: expects one token or more")
 
     @property
     def padded(self) -> int | None:
@@ -209,10 +209,11 @@ def generate(
     if settings.num_beams > 1:
         for name, value in (
             ("streamer", streamer),
-            ("stop_strings", settings.stop_strings),
+            ("stop_strings", settings.stop_strings or None),
+            ("max_time", settings.max_time),
         ):
-            if value:
-                raise ValueError(f"{name}: expects num_beams=1, since beams end together")
+            if value is not None:
+                raise ValueError(f"{name}: expects num_beams=1; beams end together")
     if streamer is not None and len(prompts.rows) * copies != 1:
         raise ValueError(
             f"streamer: expects one sequence, got {len(prompts.rows) * copies}"
@@ -221,7 +222,10 @@ def generate(
     if not prompts.rows:
         return _result(settings, prompts.extended([], copies, pad), None)
     counts = [len(row) for row in prompts.rows]
-    most = settings.lengths(counts, prompts.padded, library.max_positions)
+    limit = library.max_positions
+    most = settings.lengths(counts, prompts.padded, limit)
+    if limit is not None:
+        most = min(most, limit + 1)  # The library refuses more.
     rows = [row for row in prompts.rows for _ in range(settings.separate())]
     callback = _Callback(Watch(settings, rows), streamer)
     if streamer is not None:

@@ -68,12 +68,14 @@ class _Sessions:
         weights: PathLike | None,
         threads: int,
         max_tokens: int,
+        cache_tokens: int,
         tensors: Sequence[int],
     ):
         self.path = path
         self.entry = entry
         self.threads = threads
         self.max_tokens = max_tokens
+        self.cache_tokens = cache_tokens
         self.tensors = tensors
         self.closed = False
         self.model = ctypes.c_void_p()
@@ -110,7 +112,11 @@ class _Sessions:
             if not self.pool:
                 status = entry.pool_create(self.threads, ctypes.byref(self.pool))
                 _check(entry, status, self.path)
-        options = _abi.SessionOptions(max_tokens=self.max_tokens, pool=self.pool)
+        options = _abi.SessionOptions(
+            max_tokens=self.max_tokens,
+            pool=self.pool,
+            cache_tokens=self.cache_tokens,
+        )
         handle = ctypes.c_void_p()
         status = entry.session_create(
             self.model, ctypes.byref(options), ctypes.byref(handle)
@@ -213,7 +219,8 @@ class _Batch:
         arrays = {}
         for name, rows in given.items():
             _arrays.same_lengths(name, _arrays.lengths(name, rows), leader, lengths)
-            arrays[name] = _arrays.flat(name, rows) if lengths else np.zeros(0, np.int32)
+            values = _arrays.flat(name, rows) if lengths else np.zeros(0, np.int32)
+            arrays[name] = values
         mask = arrays.pop("attention_mask", None)
         if mask is not None and not mask.all():
             return cls.holed(lengths, {**arrays, "attention_mask": mask})
@@ -260,13 +267,15 @@ class _Batch:
             pairs = _arrays.integers("positions", pairs, 2, "[count, 2]")
             if pairs.shape[1] != 2:
                 raise ValueError(
-                    f"positions: expects the shape [count, 2], got {_arrays.shape(pairs)}"
+                    "positions: expects the shape [count, 2], got "
+                    + _arrays.shape(pairs)
                 )
             rows, columns = pairs.T
         if rows is not None:
             indices = self._indices(rows, columns)
         else:
-            indices = _arrays.integers("positions", positions, 1, "[count] or [count, 2]")
+            wanted = "[count] or [count, 2]"
+            indices = _arrays.integers("positions", positions, 1, wanted)
             if self.lengths is not None:
                 # What the caller counts is not what the padded form counts.
                 ends = np.cumsum(self.lengths)
@@ -366,6 +375,7 @@ class Library:
         weights: PathLike | None = None,
         threads: int | None = None,
         max_tokens: int | None = None,
+        cache_tokens: int | None = None,
     ):
         self.path = pathlib.Path(path)
         if not self.path.exists():
@@ -405,6 +415,7 @@ class Library:
             weights,
             threads or 0,
             max_tokens or 0,
+            cache_tokens or 0,
             (len(self._encoded), len(self._outputs)),
         )
         self._finalizer = weakref.finalize(self, self._sessions.close)
@@ -578,9 +589,11 @@ class Library:
 
     def generate(
         self,
+        inputs: Any = None,
+        generation_config: Any = None,
+        *,
         input_ids: Any = None,
         attention_mask: Any = None,
-        generation_config: Any = None,
         streamer: Any = None,
         **options: Any,
     ) -> _generate.Ids | _generate.Generated:
@@ -591,10 +604,10 @@ class Library:
         would change the result and is not supported is an error that names it.
 
         Args:
-            input_ids: `[batch, length]`, padded at the left with
-                `attention_mask`, or without a mask by an id that is padding and
-                ends no sequence; or a list of prompts of unequal length.
-                Default: the model's bos_token_id.
+            inputs, input_ids: either is the prompts: `[batch, length]`, padded
+                at the left with `attention_mask`, or without a mask by an id
+                that is padding and ends no sequence; or a list of prompts of
+                unequal length. Default: the model's bos_token_id.
             attention_mask: `[batch, length]`, 0 where there is no token.
             generation_config: a dict, or transformers' GenerationConfig.
             streamer: `put` gets the prompt, and then each token as it comes;
@@ -624,6 +637,10 @@ class Library:
                 vocabulary, or more tokens than the model has positions.
             MemoryError: no memory, or over `cache_tokens`.
         """
+        if input_ids is None:
+            input_ids = inputs
+        elif inputs is not None:
+            raise TypeError("generate takes inputs or input_ids, got both")
         return _generate.generate(
             self, input_ids, attention_mask, generation_config, streamer, options
         )
@@ -677,6 +694,7 @@ def load(
     weights: PathLike | None = None,
     threads: int | None = None,
     max_tokens: int | None = None,
+    cache_tokens: int | None = None,
 ) -> Library:
     """Opens a library that `transom compile` wrote.
 
@@ -689,6 +707,9 @@ def load(
             TRANSOM_NUM_THREADS or OMP_NUM_THREADS says otherwise.
         max_tokens: the largest number of tokens in one call; memory for them
             is reserved at once. By default memory grows with the largest call.
+        cache_tokens: of a library that generates text, the largest number of
+            tokens that one call of `generate`, one engine or `Sequences` keeps
+            keys and values of, reserved at once. By default memory grows.
 
     Raises:
         OSError: a file is missing or is none of Transom's.
@@ -696,4 +717,4 @@ def load(
             a CPU that lacks what the code needs.
         ValueError: a negative number of threads or tokens.
     """
-    return Library(path, weights, threads, max_tokens)
+    return Library(path, weights, threads, max_tokens, cache_tokens)
