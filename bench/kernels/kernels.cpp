@@ -145,7 +145,7 @@ void benchLinear(const Machine &machine, const char *name, int64_t in,
                                        kernel->kernel.packing[1].block * in);
   size_t copies = (size_t(128) << 20) / (weights * sizeof(float)) + 1;
   Floats weight(weights * copies), bias(spec.outStride + 64);
-  for (int64_t rows : {1, 8, 16, 32, 64, 128, 1024}) {
+  for (int64_t rows : {1, 8, 12, 16, 32, 64, 128, 512, 1024}) {
     if (skips(rows))
       continue;
     Floats x((rows + 15) * spec.xStride), y((rows + 15) * spec.outStride);
@@ -205,10 +205,10 @@ void benchAttention(const Machine &machine, const char *name, int64_t heads,
   }
 }
 
-/// All rows of one sequence at once, or one after `length` - 1 past ones:
-/// causal, and counted as such.
+/// The last `newRows` rows of one sequence of a length, or all of them: causal,
+/// and counted as such.
 void benchCachedAttention(const Machine &machine, const char *name,
-                          int64_t heads, int64_t headDim, bool decode) {
+                          int64_t heads, int64_t headDim, int64_t newRows = 0) {
   constexpr int64_t block = TRANSOM_CACHE_BLOCK;
   int64_t width = heads * headDim;
   // Twelve layers, in turn: the keys of one step are cold.
@@ -224,7 +224,8 @@ void benchCachedAttention(const Machine &machine, const char *name,
   for (int64_t length : {16, 64, 128, 256, 512, 1024, 2048}) {
     if (skips(length))
       continue;
-    int64_t rows = decode ? 1 : length, blocks = (length + block - 1) / block;
+    int64_t rows = newRows ? std::min(newRows, length) : length,
+            blocks = (length + block - 1) / block;
     constexpr int64_t layers = 12;
     Floats qkv((rows + 15) * spec.queryStride), y((rows + 15) * spec.outStride),
         cache(layers * blocks * block * spec.cacheWidth);
@@ -233,8 +234,7 @@ void benchCachedAttention(const Machine &machine, const char *name,
                                         tableOffsets = {0, int32_t(blocks)};
     for (int64_t b = 0; b < blocks; ++b)
       table[b] = static_cast<int32_t>(b * 7919 % blocks);
-    double pairs =
-        decode ? double(length) : double(length) * double(length + 1) / 2;
+    double pairs = double(rows) * (double(length) - 0.5 * double(rows - 1));
     int64_t layer = 0;
     Rate rate = measure(machine, kernel->kernel.flopsPerPair * pairs, [&] {
       layer = (layer + 1) % layers;
@@ -246,9 +246,10 @@ void benchCachedAttention(const Machine &machine, const char *name,
     });
     std::printf("%-22s %5lld  %6.1f %5.1f %%", name,
                 static_cast<long long>(length), rate.best, rate.share);
-    if (decode)
-      std::printf("  %6.1f GB/s", rate.best * double(spec.cacheWidth) * 4 /
-                                      kernel->kernel.flopsPerPair);
+    if (newRows)
+      std::printf("  %6.1f GB/s", rate.best * double(length * spec.cacheWidth) *
+                                      4 /
+                                      (kernel->kernel.flopsPerPair * pairs));
     std::printf("\n");
     std::fflush(stdout);
   }
@@ -301,6 +302,7 @@ int main(int argc, char **argv) {
       {"linear 768x768", 768, 768, false},
       {"linear 768x3072 gelu", 768, 3072, true},
       {"linear 3072x768", 3072, 768, false},
+      {"linear 768x50257", 768, 50257, false},
       {"linear 384x1152", 384, 1152, false},
       {"linear 384x1536 gelu", 384, 1536, true},
       {"linear 1536x384", 1536, 384, false},
@@ -315,9 +317,12 @@ int main(int argc, char **argv) {
   if (wanted("causal 12x64"))
     benchAttention(*machine, "causal 12x64", 12, 64, true);
   if (wanted("cached 12x64"))
-    benchCachedAttention(*machine, "cached 12x64", 12, 64, false);
+    benchCachedAttention(*machine, "cached 12x64", 12, 64);
   if (wanted("decode 12x64"))
-    benchCachedAttention(*machine, "decode 12x64", 12, 64, true);
+    for (int64_t rows : {1, 4, 8})
+      benchCachedAttention(*machine,
+                           ("decode 12x64, " + std::to_string(rows)).c_str(),
+                           12, 64, rows);
   if (wanted("norm 768"))
     benchNorm(*machine, "norm 768", 768);
   if (wanted("norm 384"))

@@ -54,15 +54,19 @@ struct Variant {
   int taskRows;
 };
 
-/// One row alone waits for memory: it takes more blocks at a time.
+/// Few rows wait for memory: they take more blocks at a time. Many have the
+/// widest tile, and read keys again from the cache of the CPU.
 std::vector<Variant> variantsOf(const CachedAttentionSpec &spec,
                                 const Machine &machine) {
   bool wide = machine.vectorRegisters >= 32;
   int rows = wide ? 8 : 6;
   // Causal tasks skip the keys that none of their rows sees.
-  int taskRows = (spec.causal ? 32 : 240) / rows * rows;
-  return {{"_one", 1, 1, wide ? 8 : 4, 1},
-          {"_many", INT64_MAX, rows, 1, taskRows}};
+  int taskRows = (spec.causal ? 16 : 240) / rows * rows;
+  std::vector<Variant> variants = {{"_one", 1, 1, wide ? 8 : 4, 1},
+                                   {"_many", INT64_MAX, rows, 1, taskRows}};
+  if (wide)
+    variants.insert(variants.begin() + 1, {"_few", 16, 4, 4, 16});
+  return variants;
 }
 
 class CachedAttention : public Kernel {

@@ -6,12 +6,13 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <set>
 #include <sys/mman.h>
 #include <unistd.h>
 
 using namespace transom::codegen;
 
-const char *const transom::codegen::kernelVersion = "4";
+const char *const transom::codegen::kernelVersion = "6";
 
 namespace {
 
@@ -72,12 +73,15 @@ void compile(const Family &family, const KernelSpec &spec,
   kernel = family.plan(spec, machine);
   kernel.family = family.name();
   std::vector<Halide::Module> modules;
+  std::set<std::string> names;
   for (size_t v = 0; v < kernel.variants.size(); ++v) {
+    std::string &name = kernel.variants[v].symbol;
+    name.insert(0, symbol);
+    if (!names.insert(name).second)
+      continue; // Another number of rows for the same function.
     std::unique_ptr<Kernel> function = family.build(spec, machine, v);
     if (options.schedule)
       function->schedule(machine);
-    std::string &name = kernel.variants[v].symbol;
-    name.insert(0, symbol);
     modules.push_back(
         Halide::Pipeline(function->results())
             .compile_to_module(function->arguments(), name, target,

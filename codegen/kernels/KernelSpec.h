@@ -202,7 +202,8 @@ struct Packing {
 /// that the host program says about it in a `transom_kernel`.
 struct CompiledKernel {
   struct Variant {
-    std::string symbol;           ///< `<symbol>_argv` is called
+    /// `<symbol>_argv` is called; variants of one symbol share it.
+    std::string symbol;
     transom_kernel_variant shape; ///< `run` is null here
   };
   std::string family;

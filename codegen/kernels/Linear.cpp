@@ -27,6 +27,7 @@ using Halide::Var;
 
 namespace {
 
+/// Those with one suffix are one function, of one tile.
 struct Variant {
   const char *suffix;
   int64_t maxRows;
@@ -45,8 +46,11 @@ std::vector<Variant> variantsOf(int64_t blockVectors, const Machine &machine) {
   const int64_t unlimited = INT64_MAX;
   if (tile <= 4)
     return {{"_one", 1, 1, 1}, {"_many", unlimited, tile, 128}};
-  return {
-      {"_one", 1, 1, 1}, {"_few", 4, 4, 4}, {"_many", unlimited, tile, 128}};
+  // A tile that is not full costs as much as a full one: two of six rows are
+  // better than one and a half of eight.
+  return {{"_one", 1, 1, 1},   {"_few", 4, 4, 4},
+          {"_six", 6, 6, 6},   {"_many", 8, 8, 8},
+          {"_six", 12, 6, 12}, {"_many", unlimited, 8, 128}};
 }
 
 /// Columns that a block of `block` outputs makes of `columns`.
