@@ -20,6 +20,7 @@
 #include <ctime>
 #include <functional>
 #include <immintrin.h>
+#include <numeric>
 #include <sys/mman.h>
 #include <vector>
 
@@ -255,6 +256,39 @@ void benchCachedAttention(const Machine &machine, const char *name,
   }
 }
 
+/// Microseconds of storing keys and values of new rows.
+void benchAppendCache(const Machine &machine, const char *name, int64_t heads,
+                      int64_t headDim) {
+  int64_t width = heads * headDim;
+  AppendCacheSpec spec{.keyHeads = heads,
+                       .headDim = headDim,
+                       .keyStride = rowStride(3 * width),
+                       .keyOffset = width,
+                       .valueStride = rowStride(3 * width),
+                       .valueOffset = 2 * width,
+                       .cacheWidth = 12 * 2 * heads * roundUp16(headDim)};
+  auto kernel = load(spec, machine);
+  for (int64_t rows : {1, 8, 128, 512}) {
+    if (skips(rows))
+      continue;
+    Floats qkv((rows + 15) * spec.keyStride),
+        cache((rows + 15) * spec.cacheWidth);
+    std::vector<int32_t> slots(rows);
+    std::iota(slots.begin(), slots.end(), 0);
+    auto run = [&] {
+      kernel->run({qkv.data, qkv.data, slots.data(), cache.data}, rows);
+    };
+    double best = 1;
+    for (int i = 0; i < 20; ++i)
+      best = std::min(best, seconds([&] {
+                              for (int j = 0; j < 10; ++j)
+                                run();
+                            }) / 10);
+    std::printf("%-22s %5lld  %8.2f us\n", name, static_cast<long long>(rows),
+                best * 1e6);
+  }
+}
+
 void benchNorm(const Machine &machine, const char *name, int64_t width) {
   NormSpec spec{.width = width,
                 .xStride = rowStride(width),
@@ -323,6 +357,8 @@ int main(int argc, char **argv) {
       benchCachedAttention(*machine,
                            ("decode 12x64, " + std::to_string(rows)).c_str(),
                            12, 64, rows);
+  if (wanted("append 12x64"))
+    benchAppendCache(*machine, "append 12x64", 12, 64);
   if (wanted("norm 768"))
     benchNorm(*machine, "norm 768", 768);
   if (wanted("norm 384"))
