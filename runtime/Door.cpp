@@ -355,10 +355,10 @@ void Door::packPositions(const Request &request) {
 transom_status Door::pack(const Request &request, const Members *members) {
   layOut(request, members);
   packSequences(request);
+  if (numPositions > 0)
+    packPositions(request); // Key lengths are of new tokens still.
   if (members)
     packBlocks(request, *members);
-  if (numPositions > 0)
-    packPositions(request);
   int64_t rows = numRows, padded = paddedRows(rows);
   for (int32_t i = 0; i < request.program->num_inputs; ++i) {
     const transom_input_info &info = request.program->inputs[i];

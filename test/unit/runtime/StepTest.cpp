@@ -154,6 +154,22 @@ TEST_F(StepTest, ComputesLogitsWhereAsked) {
   grow(sequences[0], text, {9});
 }
 
+TEST_F(StepTest, ComputesAllLogitsIfNotAskedForSome) {
+  Longs sequences = {add(), add()};
+  Ints textA = {1, 2, 3}, textB = {4}, more = {5, 6, 7}, offsets = {0, 1, 3};
+  ASSERT_EQ(step(sequences, {textA, textB}), TRANSOM_OK);
+  Floats logits(3 * FakeDecoder::width);
+  transom_tensor inputs[] = {input("input_ids", more, {3}),
+                             input("sequence_offsets", offsets, {3}),
+                             input("sequences", sequences, {2})};
+  transom_tensor outputs[] = {output("logits", logits)};
+  ASSERT_EQ(transom_step(session(), inputs, 3, outputs, 1), TRANSOM_OK)
+      << transom_error();
+  EXPECT_EQ(logits[0], FakeDecoder::value({1, 2, 3, 5}));
+  EXPECT_EQ(logits[FakeDecoder::width], FakeDecoder::value({4, 6}));
+  EXPECT_EQ(logits[2 * FakeDecoder::width], FakeDecoder::value({4, 6, 7}));
+}
+
 TEST_F(StepTest, WithoutTensorsItIsTheSame) {
   int64_t a = 0, b = 0;
   ASSERT_EQ(addSequence(*session(), a), TRANSOM_OK);
