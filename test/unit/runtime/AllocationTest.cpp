@@ -9,11 +9,16 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <random>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace transom::test;
@@ -237,6 +242,63 @@ TEST(AllocationTest, NothingInStepsOnceOneWasAsLarge) {
   requests = 0;
   expectFlatSteps(opened.session);
   EXPECT_EQ(requests.load(), 0);
+}
+
+/// From now on, all threads of the process die by SIGSYS at any system call but
+/// the futex (workers are woken, and sleep) and the last one.
+[[maybe_unused]] bool allowOnlyFutexes() {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+  sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                 SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
+}
+
+/// In a process of its own: how it ends.
+template <typename Body> int statusOf(Body body) {
+  pid_t child = fork();
+  if (child == 0)
+    _exit(body());
+  int status = -1;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+TEST(AllocationTest, StepsMakeNoSystemCallButToWake) {
+  if (sanitized)
+    GTEST_SKIP() << "the sanitizer makes calls of its own";
+  int status = statusOf([] {
+    OpenedDecoder opened(transom_session_options{2, 0, 0, nullptr, 4096});
+    int64_t sequence = -1;
+    transom_sequence_add(opened.session, &sequence);
+    Ints prompt(20, 7), last = {19}, first = {0};
+    transom::StepPart part = {sequence, prompt.data(), 20};
+    transom::StepRows rows;
+    bool good = transom::step(*opened.session, &part, 1, last.data(), 1, 0,
+                              rows) == TRANSOM_OK;
+    // As small as the others, so that kernels' arguments have their places.
+    part.count = 1;
+    for (int token = 0; token < 150; ++token) {
+      if (token == 2 && !allowOnlyFutexes())
+        return 2;
+      good &= transom::step(*opened.session, &part, 1, first.data(), 1, 0,
+                            rows) == TRANSOM_OK;
+    }
+    _exit(good ? 0 : 1); // Closing makes calls.
+    return 0;
+  });
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  if (WEXITSTATUS(status) == 2)
+    GTEST_SKIP() << "this system has no filters for system calls";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  // The filter does see calls.
+  status = statusOf([] { return allowOnlyFutexes() ? int(getpid() > 0) : 0; });
+  EXPECT_TRUE(WIFSIGNALED(status));
 }
 
 TEST(AllocationTest, CountsAllocations) {
