@@ -157,11 +157,6 @@ void Beams::findFinishes() {
 }
 
 void Beams::mergeFinished() {
-  bool isFull = true;
-  for (const Finished &one : finished)
-    isFull &= one.finish != TRANSOM_FINISH_NOT;
-  bool isClosed =
-      isFull && settings->earlyStopping == TRANSOM_EARLY_STOPPING_TRUE;
   auto penalty = float(pow(double(currentLength + 1 - settings->promptLength),
                            double(settings->lengthPenalty)));
   std::copy_n(finished.data(), numBeams, merged.data());
@@ -169,8 +164,6 @@ void Beams::mergeFinished() {
     // Beyond the best num_beams they are only there to go on with.
     bool isNew = next[i].finish != TRANSOM_FINISH_NOT && i < numBeams;
     float score = next[i].score / penalty;
-    score += isClosed ? never : 0;
-    score += improvable ? 0 : never;
     score += isNew ? 0 : never;
     merged[numBeams + i] = {score, currentLength + 1,
                             isNew ? next[i].finish : TRANSOM_FINISH_NOT, ~i};
@@ -230,16 +223,15 @@ void Beams::checkStop() {
   }
   for (const Next &one : next)
     allEnd &= one.finish != TRANSOM_FINISH_NOT;
-  // The best that the best live beam can still become.
+  // The best that the best live beam can still become; what is not finished is
+  // worse than any.
   int64_t length = currentLength - settings->promptLength;
   if (settings->earlyStopping == TRANSOM_EARLY_STOPPING_NEVER &&
       settings->lengthPenalty > 0)
     length = settings->maxNewTokens;
   float possible = liveScores[0] /
                    float(pow(double(length), double(settings->lengthPenalty)));
-  improvable =
-      improvable && (possible > worst || (!isFull && possible > never));
   bool isEnough =
       isFull && settings->earlyStopping == TRANSOM_EARLY_STOPPING_TRUE;
-  done = !improvable || isEnough || allEnd;
+  done = !(possible > worst) || isEnough || allEnd;
 }

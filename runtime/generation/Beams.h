@@ -63,7 +63,7 @@ private:
   const Settings *settings = nullptr;
   int64_t vocabulary = 0, capacity = 0, currentLength = 0;
   int32_t numBeams = 0, numNext = 0;
-  bool improvable = true, done = false;
+  bool done = false;
 
   /// Rows of tokens: two sets of live beams in turn, and of finished ones.
   Array<int32_t> rows;

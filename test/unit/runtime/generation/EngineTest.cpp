@@ -146,6 +146,7 @@ TEST(EngineTest, ResultsDependOnNobodyElse) {
     options.max_sequences = 5 + int32_t(random() % 20);
     options.step_tokens = options.max_sequences + int32_t(random() % 40);
     options.kept_sequences = int32_t(random() % 5);
+    fake.table.stepTokens = options.step_tokens;
     // The largest request alone takes 5 beams of 90 tokens.
     if (round % 2)
       fake.capacity = 500 + int64_t(random() % 300);
@@ -405,6 +406,22 @@ TEST(EngineTest, OneThatFindsNoRoomFails) {
   EXPECT_EQ(transom::test::generate(fake, {{1}, Ints(60, 1)}, options).status,
             TRANSOM_EXHAUSTED);
   EXPECT_STREQ(transom_error(), "generate: prompt 1: step: full");
+}
+
+TEST(EngineTest, RequestsDoNotTakeMemoryFromEachOtherInTurns) {
+  FakeDecoder fake;
+  fake.capacity = 100;
+  Engine engine(fake);
+  transom_generation_options options = defaults();
+  options.max_new_tokens = 30;
+  for (int32_t token : {1, 2, 3})
+    engine.submit(Ints(40, token), options);
+  engine.runToEnd();
+  for (int32_t request : {0, 1, 2})
+    EXPECT_EQ(engine.listener.of(request).size(), 30U);
+  EXPECT_GT(fake.exhaustions, 0);
+  // Each reads 69 tokens, and once more if it had to give way.
+  EXPECT_LT(fake.tokensRead, 2 * 3 * 70);
 }
 
 TEST(EngineTest, OneThatIsNoNumberFailsAlone) {
