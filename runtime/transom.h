@@ -289,6 +289,60 @@ typedef struct transom_entry_points {
   transom_status (*step)(transom_session *session, const transom_tensor *inputs,
                          size_t num_inputs, transom_tensor *outputs,
                          size_t num_outputs);
+
+  // Of the same libraries: choosing tokens.
+
+  /// Generates tokens after all prompts together.
+  /// `options` null: the defaults. `callback` and `results` may be null.
+  /// Returns when all sequences have ended. A request that its callback cancels
+  /// is no failure.
+  ///   TRANSOM_INVALID_ARGUMENT  null pointers, an empty prompt, an option out
+  ///   of
+  ///                             range, or a library that has no step
+  ///   TRANSOM_OUT_OF_RANGE      a token that the model does not know; a prompt
+  ///                             and new tokens beyond its greatest length
+  ///   TRANSOM_EXHAUSTED         no memory, or over `cache_tokens` of the
+  ///   session TRANSOM_INTERNAL          the model computed no numbers (NaN)
+  /// On failure `results` are undefined.
+  transom_status (*generate)(transom_session *session,
+                             const transom_token_lists *prompts,
+                             const transom_generation_options *options,
+                             transom_generation_callback callback, void *user,
+                             const transom_generated *results);
+
+  /// An engine steps the sequences of many requests together, and takes new
+  /// ones at any time. It belongs to its session's thread; the session may be
+  /// used between two calls. Prompts that begin as another sequence of the
+  /// engine does share its keys and values. `options` null: the defaults.
+  transom_status (*engine_create)(transom_session *session,
+                                  const transom_engine_options *options,
+                                  transom_engine **engine);
+
+  /// Null is allowed. Requests that have not ended get no further calls. Before
+  /// the session.
+  void (*engine_destroy)(transom_engine *engine);
+
+  /// Takes a request; prompt and options are copied. Fails as transom_generate
+  /// does. Requests are served in this order.
+  ///   prompt   [length], at least 1
+  ///   request  its number, 0, 1, ...; may be null
+  transom_status (*engine_submit)(transom_engine *engine, const int32_t *prompt,
+                                  int64_t length,
+                                  const transom_generation_options *options,
+                                  transom_generation_callback callback,
+                                  void *user, int64_t *request);
+
+  /// One step of all sequences that there is room for, and the callbacks for
+  /// the tokens that it gave. `live`, may be null: requests that have not
+  /// ended; with none there is nothing to do. A request that fails ends with
+  /// TRANSOM_FINISH_FAILED, the others go on. Allocates nothing, and makes no
+  /// system call but to wake workers, if no request has come since the last
+  /// step and all sequences are past their prompts.
+  transom_status (*engine_step)(transom_engine *engine, int64_t *live);
+
+  /// Ends a request; its callback is called once more for each of its sequences
+  /// that has not ended. No failure if it has ended already.
+  transom_status (*engine_cancel)(transom_engine *engine, int64_t request);
 } transom_entry_points;
 
 #ifdef __cplusplus

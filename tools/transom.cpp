@@ -16,8 +16,8 @@ using namespace llvm;
 static SmallVector<transom::Command> commands() {
   return {transom::compileCommand(), transom::checkCommand(),
           transom::importCommand(),  transom::infoCommand(),
-          transom::runCommand(),     transom::benchCommand(),
-          transom::verifyCommand()};
+          transom::runCommand(),     transom::generateCommand(),
+          transom::benchCommand(),   transom::verifyCommand()};
 }
 
 int main(int argc, char **argv) {

@@ -69,6 +69,12 @@ static constexpr Forwarder forwarders[] = {
     {"sequence_free", "transom_sequence_free", "pn", 'i'},
     {"sequence_length", "transom_sequence_length", "pn", 'n'},
     {"step", "transom_step", "ppnpn", 'i'},
+    {"generate", "transom_generate", "pppppp", 'i'},
+    {"engine_create", "transom_engine_create", "ppp", 'i'},
+    {"engine_destroy", "transom_engine_destroy", "p", 'v'},
+    {"engine_submit", "transom_engine_submit", "ppnpppp", 'i'},
+    {"engine_step", "transom_engine_step", "pp", 'i'},
+    {"engine_cancel", "transom_engine_cancel", "pn", 'i'},
 };
 
 std::vector<std::string> transom::codegen::exportedSymbols(StringRef name,

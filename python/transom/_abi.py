@@ -126,6 +126,8 @@ class GenerationEvent(Structure):
         ("score", c_float),
         ("num_tokens", c_int64),
         ("tokens", POINTER(c_int32)),
+        ("status", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -210,6 +212,38 @@ class EntryPoints(Structure):
                 c_size_t,
             ),
         ),
+        (
+            "generate",
+            CFUNCTYPE(
+                _status,
+                c_void_p,
+                POINTER(TokenLists),
+                POINTER(GenerationOptions),
+                GenerationCallback,
+                c_void_p,
+                POINTER(Generated),
+            ),
+        ),
+        (
+            "engine_create",
+            CFUNCTYPE(_status, c_void_p, POINTER(EngineOptions), _handle),
+        ),
+        ("engine_destroy", CFUNCTYPE(None, c_void_p)),
+        (
+            "engine_submit",
+            CFUNCTYPE(
+                _status,
+                c_void_p,
+                c_void_p,
+                c_int64,
+                POINTER(GenerationOptions),
+                GenerationCallback,
+                c_void_p,
+                POINTER(c_int64),
+            ),
+        ),
+        ("engine_step", CFUNCTYPE(_status, c_void_p, POINTER(c_int64))),
+        ("engine_cancel", CFUNCTYPE(_status, c_void_p, c_int64)),
     ]
 
 

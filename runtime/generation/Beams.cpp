@@ -11,10 +11,10 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/generation/Beams.h"
 
+#include "runtime/generation/Math.h"
 #include "runtime/generation/Random.h"
 
 #include <algorithm>
-#include <cmath>
 
 using namespace transom;
 
@@ -157,8 +157,8 @@ void Beams::findFinishes() {
 }
 
 void Beams::mergeFinished() {
-  auto penalty = float(pow(double(currentLength + 1 - settings->promptLength),
-                           double(settings->lengthPenalty)));
+  auto penalty = float(power(double(currentLength + 1 - settings->promptLength),
+                             double(settings->lengthPenalty)));
   std::copy_n(finished.data(), numBeams, merged.data());
   for (int32_t i = 0; i < numNext; ++i) {
     // Beyond the best num_beams they are only there to go on with.
@@ -229,8 +229,9 @@ void Beams::checkStop() {
   if (settings->earlyStopping == TRANSOM_EARLY_STOPPING_NEVER &&
       settings->lengthPenalty > 0)
     length = settings->maxNewTokens;
-  float possible = liveScores[0] /
-                   float(pow(double(length), double(settings->lengthPenalty)));
+  float possible =
+      liveScores[0] /
+      float(power(double(length), double(settings->lengthPenalty)));
   bool isEnough =
       isFull && settings->earlyStopping == TRANSOM_EARLY_STOPPING_TRUE;
   done = !(possible > worst) || isEnough || allEnd;

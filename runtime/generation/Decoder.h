@@ -8,8 +8,9 @@ namespace transom {
 
 /// A model that turns tokens of sequences into logits of the next ones, as a
 /// table of functions: a session (SessionDecoder.cpp), or a test's. What they
-/// do is said in Step.h. Rows of logits depend on the tokens before them only,
-/// to the bit: not on how these came in steps, nor on other sequences.
+/// do is said in Step.h; who calls them holds the model. Rows of logits depend
+/// on the tokens before them only, to the bit: not on how these came in steps,
+/// nor on other sequences.
 struct Decoder {
   void *self;
   int64_t vocabulary; ///< width of the logits
@@ -18,11 +19,6 @@ struct Decoder {
   int64_t stepTokens; ///< most tokens of a step; 0: any
   int32_t numEosIds;
   int32_t eosIds[32]; ///< the model's own ends of a sequence
-
-  /// Holds the model for its caller; `function` tells who. Fails if another
-  /// holds it.
-  transom_status (*take)(void *self, const char *function);
-  void (*giveBack)(void *self);
 
   transom_status (*add)(void *self, int64_t &sequence);
   transom_status (*fork)(void *self, int64_t sequence, int64_t length,

@@ -32,14 +32,14 @@ static int64_t commonLength(const int32_t *a, const int32_t *b, int64_t most) {
 // Requests come and go
 //===----------------------------------------------------------------------===//
 
-transom_status transom_engine::create(const Decoder &given,
-                                      const transom_engine_options *options) {
+transom_status Engine::create(const Decoder &given,
+                              const transom_engine_options *options) {
   transom_engine_options o = {};
   o.struct_bytes = sizeof(o);
   if (options) {
     if (options->struct_bytes != sizeof(o))
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "engine_create: 'struct_bytes' of the options expects %u, "
+                  "'struct_bytes' of the options expects %u, "
                   "sizeof(transom_engine_options), got %u",
                   unsigned(sizeof(o)), options->struct_bytes);
     o = *options;
@@ -49,7 +49,7 @@ transom_status transom_engine::create(const Decoder &given,
   int64_t mostLive = std::min<int64_t>(most, mostSequences);
   if (o.max_sequences < 0 || o.max_sequences > mostLive)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "engine_create: 'max_sequences' expects a number in [0, %lld], "
+                "'max_sequences' expects a number in [0, %lld], "
                 "got %d",
                 (long long)mostLive, o.max_sequences);
   maxSequences = o.max_sequences > 0 ? int64_t(o.max_sequences)
@@ -57,7 +57,7 @@ transom_status transom_engine::create(const Decoder &given,
   if (o.step_tokens != 0 &&
       (o.step_tokens < maxSequences || o.step_tokens > most))
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "engine_create: 'step_tokens' expects 0 or a number in [%lld, "
+                "'step_tokens' expects 0 or a number in [%lld, "
                 "%lld], from 'max_sequences' to the session's 'max_tokens', "
                 "got %d",
                 (long long)maxSequences, (long long)most, o.step_tokens);
@@ -66,20 +66,20 @@ transom_status transom_engine::create(const Decoder &given,
                    : std::min(std::max(defaultStepTokens, maxSequences), most);
   if (o.kept_sequences < 0 || o.kept_sequences > mostSequences)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "engine_create: 'kept_sequences' expects a number in [0, %d], "
+                "'kept_sequences' expects a number in [0, %d], "
                 "got %d",
                 mostSequences, o.kept_sequences);
   maxKept = o.kept_sequences;
   if (!memory.create(decoder.vocabulary) || !parts.resize(maxSequences) ||
       !positions.resize(stepTokens) || !beamLogits.resize(maxSequences) ||
       !kept.reserve(maxKept + 2) || !live.reserve(maxSequences))
-    return fail(TRANSOM_EXHAUSTED, "engine_create: no memory");
+    return fail(TRANSOM_EXHAUSTED, "no memory");
   return TRANSOM_OK;
 }
 
-transom_engine::~transom_engine() {
-  for (Array<Request *> *requests : {&live, &waiting})
-    for (Request *request : *requests) {
+Engine::~Engine() {
+  for (Array<Job *> *requests : {&live, &waiting})
+    for (Job *request : *requests) {
       for (Branch &branch : request->branches)
         release(branch);
       destroy(request);
@@ -88,48 +88,44 @@ transom_engine::~transom_engine() {
     ;
 }
 
-transom_status transom_engine::submit(const char *function,
-                                      const int32_t *prompt, int64_t length,
-                                      const transom_generation_options *options,
-                                      transom_generation_callback callback,
-                                      void *user, int64_t *number) {
+transom_status Engine::submit(const int32_t *prompt, int64_t length,
+                              const transom_generation_options *options,
+                              transom_generation_callback callback, void *user,
+                              int64_t *number) {
   if (number)
     *number = -1;
   if (length < 1)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: expected a prompt of at least one token, got %lld",
-                function, (long long)length);
+                "expected a prompt of at least one token, got %lld",
+                (long long)length);
   if (!prompt)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: 'prompt' expects %lld tokens, got null", function,
-                (long long)length);
+                "'prompt' expects %lld tokens, got null", (long long)length);
   for (int64_t i = 0; i < length; ++i)
     if (prompt[i] < 0 || prompt[i] >= decoder.ids)
       return fail(TRANSOM_OUT_OF_RANGE,
-                  "%s: token %lld of the prompt: expected a value in [0, "
+                  "token %lld of the prompt: expected a value in [0, "
                   "%lld), got %d",
-                  function, (long long)i, (long long)decoder.ids, prompt[i]);
+                  (long long)i, (long long)decoder.ids, prompt[i]);
   struct Guard {
     ~Guard() { destroy(request); }
-    Request *request;
-  } guard{transom::create<Request>()};
-  Request *request = guard.request;
+    Job *request;
+  } guard{transom::create<Job>()};
+  Job *request = guard.request;
   auto noMemory = [&] {
-    return fail(TRANSOM_EXHAUSTED, "%s: no memory for the request", function);
+    return fail(TRANSOM_EXHAUSTED, "no memory for the request");
   };
   if (!request)
     return noMemory();
   Settings &settings = request->settings;
-  if (transom_status status =
-          readSettings(function, options, decoder, length, settings))
+  if (transom_status status = readSettings(options, decoder, length, settings))
     return status;
   int64_t width =
       settings.isBeamSearch() ? settings.numBeams : settings.numReturnSequences;
   if (width > maxSequences)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: '%s' expects at most the engine's 'max_sequences', %lld, "
+                "'%s' expects at most the engine's 'max_sequences', %lld, "
                 "got %lld",
-                function,
                 settings.isBeamSearch() ? "num_beams" : "num_return_sequences",
                 (long long)maxSequences, (long long)width);
   if (!request->branches.resize(width) ||
@@ -164,44 +160,41 @@ transom_status transom_engine::submit(const char *function,
   return TRANSOM_OK;
 }
 
-transom_status transom_engine::cancel(int64_t number) {
+transom_status Engine::cancel(int64_t number) {
   if (number < 0 || number >= nextNumber)
     return fail(TRANSOM_OUT_OF_RANGE,
-                "engine_cancel: 'request' expects a number in [0, %lld), got "
+                "'request' expects a number in [0, %lld), got "
                 "%lld",
                 (long long)nextNumber, (long long)number);
-  for (Array<Request *> *requests : {&live, &waiting})
-    for (Request *request : *requests)
+  for (Array<Job *> *requests : {&live, &waiting})
+    for (Job *request : *requests)
       if (request->number == number)
         request->isCancelled = true;
   // In a callback: the step goes on, and sweeps when it is over.
   if (isBusy)
     return TRANSOM_OK;
-  if (transom_status status = decoder.take(decoder.self, "engine_cancel"))
-    return status;
   isBusy = true;
   sweep();
   isBusy = false;
-  decoder.giveBack(decoder.self);
   return TRANSOM_OK;
 }
 
 /// Ends what is cancelled and forgets what has ended. Callbacks may submit and
 /// cancel meanwhile.
-void transom_engine::sweep() {
+void Engine::sweep() {
   bool isDone;
   do {
     isDone = true;
-    for (Array<Request *> *requests : {&live, &waiting})
+    for (Array<Job *> *requests : {&live, &waiting})
       for (int64_t i = 0; i < requests->size(); ++i) {
-        Request &request = *(*requests)[i];
+        Job &request = *(*requests)[i];
         if (request.isCancelled && !request.hasEnded) {
           isDone = false;
           endRequest(request, TRANSOM_FINISH_CANCELLED, TRANSOM_OK);
         }
       }
   } while (!isDone);
-  for (Array<Request *> *requests : {&live, &waiting})
+  for (Array<Job *> *requests : {&live, &waiting})
     for (int64_t i = requests->size() - 1; i >= 0; --i)
       if ((*requests)[i]->hasEnded) {
         destroy((*requests)[i]);
@@ -212,10 +205,9 @@ void transom_engine::sweep() {
     giveUpKept();
 }
 
-void transom_engine::report(Request &request, int32_t sequence,
-                            const int32_t *tokens, int64_t count,
-                            transom_finish finish, float score,
-                            transom_status status) {
+void Engine::report(Job &request, int32_t sequence, const int32_t *tokens,
+                    int64_t count, transom_finish finish, float score,
+                    transom_status status) {
   if (!request.callback || request.isSilent)
     return;
   transom_generation_event event = {};
@@ -234,8 +226,8 @@ void transom_engine::report(Request &request, int32_t sequence,
 }
 
 /// Tells of the branch's new tokens, and lets its keys and values go.
-void transom_engine::endBranch(Request &request, int32_t index,
-                               transom_finish finish, transom_status status) {
+void Engine::endBranch(Job &request, int32_t index, transom_finish finish,
+                       transom_status status) {
   Branch &branch = request.branches[index];
   branch.finish = finish;
   bool isComplete = finish == TRANSOM_FINISH_EOS ||
@@ -251,8 +243,8 @@ void transom_engine::endBranch(Request &request, int32_t index,
 }
 
 /// Ends all that has not ended yet.
-void transom_engine::endRequest(Request &request, transom_finish finish,
-                                transom_status status) {
+void Engine::endRequest(Job &request, transom_finish finish,
+                        transom_status status) {
   request.hasEnded = true;
   if (request.settings.isBeamSearch()) {
     for (Branch &branch : request.branches)
@@ -266,14 +258,14 @@ void transom_engine::endRequest(Request &request, transom_finish finish,
       endBranch(request, i, finish, status);
 }
 
-void transom_engine::release(Branch &branch) {
+void Engine::release(Branch &branch) {
   if (branch.sequence >= 0)
     decoder.free(decoder.self, branch.sequence);
   branch.sequence = -1;
   branch.computed = 0;
 }
 
-void transom_engine::keep(Branch &branch) {
+void Engine::keep(Branch &branch) {
   if (branch.sequence < 0 || branch.computed < leastShared)
     return;
   auto *tokens =
@@ -289,10 +281,10 @@ void transom_engine::keep(Branch &branch) {
 
 /// Is there a prompt that could begin like one that has been read? Those that
 /// wait for it in this step must still find it if it ends in it.
-bool transom_engine::isAwaited() const {
+bool Engine::isAwaited() const {
   if (!waiting.empty())
     return true;
-  for (const Request *request : live)
+  for (const Job *request : live)
     for (int32_t i = 0; i < request->numBranches; ++i) {
       const Branch &branch = request->branches[i];
       if (branch.sequence < 0 && branch.finish == TRANSOM_FINISH_NOT)
@@ -302,7 +294,7 @@ bool transom_engine::isAwaited() const {
 }
 
 /// The one that has been of no use for longest; false: there is none.
-bool transom_engine::giveUpKept() {
+bool Engine::giveUpKept() {
   if (kept.empty())
     return false;
   decoder.free(decoder.self, kept[0].sequence);
@@ -316,9 +308,9 @@ bool transom_engine::giveUpKept() {
 //===----------------------------------------------------------------------===//
 
 /// Makes requests live, in their order, as long as all fit.
-void transom_engine::admit() {
+void Engine::admit() {
   int64_t width = 0;
-  for (Request *request : live)
+  for (Job *request : live)
     width += request->width();
   while (!waiting.empty() && (!isShort || live.empty()) &&
          width + waiting[0]->width() <= maxSequences) {
@@ -328,9 +320,8 @@ void transom_engine::admit() {
   }
 }
 
-void transom_engine::feed(Branch &branch, int64_t count, int64_t guesses,
-                          bool wantsLogits, int64_t &numParts,
-                          int64_t &numRows) {
+void Engine::feed(Branch &branch, int64_t count, int64_t guesses,
+                  bool wantsLogits, int64_t &numParts, int64_t &numRows) {
   int64_t first = 0; // The part's first token, among those of all parts.
   for (int64_t i = 0; i < numParts; ++i)
     first += parts[i].count;
@@ -345,9 +336,9 @@ void transom_engine::feed(Branch &branch, int64_t count, int64_t guesses,
 }
 
 /// The last token of every sequence of which the model has read all others.
-void transom_engine::gatherDecodes(int64_t &numParts, int64_t &numRows,
-                                   int64_t &budget) {
-  for (Request *request : live) {
+void Engine::gatherDecodes(int64_t &numParts, int64_t &numRows,
+                           int64_t &budget) {
+  for (Job *request : live) {
     const Settings &settings = request->settings;
     auto isReady = [](const Branch &branch) {
       return branch.sequence >= 0 && branch.computed == branch.length - 1;
@@ -383,10 +374,9 @@ void transom_engine::gatherDecodes(int64_t &numParts, int64_t &numRows,
 }
 
 /// Prompts, and what else the model has to read before a sequence goes on.
-transom_status transom_engine::gatherPrompts(int64_t &numParts,
-                                             int64_t &numRows,
-                                             int64_t &budget) {
-  for (Request *request : live)
+transom_status Engine::gatherPrompts(int64_t &numParts, int64_t &numRows,
+                                     int64_t &budget) {
+  for (Job *request : live)
     for (int32_t i = 0; i < request->numBranches && budget > 0; ++i) {
       Branch &branch = request->branches[i];
       if (branch.finish != TRANSOM_FINISH_NOT || branch.fed > 0)
@@ -412,10 +402,10 @@ transom_status transom_engine::gatherPrompts(int64_t &numParts,
   return TRANSOM_OK;
 }
 
-transom_status transom_engine::gather(int64_t &numParts, int64_t &numRows) {
+transom_status Engine::gather(int64_t &numParts, int64_t &numRows) {
   numParts = numRows = 0;
   int64_t numLive = 0;
-  for (Request *request : live)
+  for (Job *request : live)
     for (int32_t i = 0; i < request->numBranches; ++i) {
       Branch &branch = request->branches[i];
       branch.fed = branch.guesses = 0;
@@ -436,11 +426,11 @@ transom_status transom_engine::gather(int64_t &numParts, int64_t &numRows) {
 /// Makes a sequence for a branch that has none: a fork of the one that begins
 /// most alike, or a new one. Not placed: another one is still reading what both
 /// have in common, and it pays to wait for it.
-transom_status transom_engine::place(Branch &branch, bool &isPlaced) {
+transom_status Engine::place(Branch &branch, bool &isPlaced) {
   // At least one token has to be read, to get logits.
   int64_t most = branch.length - 1, best = 0, expected = 0, source = -1;
   int64_t keptIndex = -1;
-  for (Request *other : live)
+  for (Job *other : live)
     for (int32_t i = 0; i < other->numBranches; ++i) {
       const Branch &candidate = other->branches[i];
       if (&candidate == &branch || candidate.sequence < 0)
@@ -485,12 +475,12 @@ transom_status transom_engine::place(Branch &branch, bool &isPlaced) {
 
 /// Makes memory free when it is short; false if there is nothing left to give
 /// up. The oldest request never gives up anything, so one always gets on.
-bool transom_engine::relieve() {
+bool Engine::relieve() {
   if (giveUpKept())
     return true;
   if (live.size() < 2)
     return false;
-  Request *newest = live[live.size() - 1];
+  Job *newest = live[live.size() - 1];
   for (Branch &branch : newest->branches)
     release(branch);
   live.erase(live.size() - 1);
@@ -505,25 +495,22 @@ bool transom_engine::relieve() {
 // What becomes of the logits
 //===----------------------------------------------------------------------===//
 
-transom_status transom_engine::step(int64_t *numLive) {
+transom_status Engine::step(int64_t *numLive) {
   if (isBusy)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "engine_step: the engine is in a step: expected no call of it "
+                "the engine is in a step: expected no call of it "
                 "from a callback");
-  if (transom_status status = decoder.take(decoder.self, "engine_step"))
-    return status;
   isBusy = true;
   admit();
   transom_status status = live.empty() ? TRANSOM_OK : run();
   sweep();
   isBusy = false;
-  decoder.giveBack(decoder.self);
   if (numLive)
     *numLive = live.size() + waiting.size();
   return status;
 }
 
-transom_status transom_engine::run() {
+transom_status Engine::run() {
   StepRows rows = {};
   for (;;) {
     int64_t numParts, numRows;
@@ -533,7 +520,7 @@ transom_status transom_engine::run() {
     if (!status && numParts == 0)
       status = gather(numParts, numRows);
     if (!status && numParts == 0)
-      return fail(TRANSOM_INTERNAL, "engine_step: no sequence can go on");
+      return fail(TRANSOM_INTERNAL, "no sequence can go on");
     if (!status)
       status = decoder.step(decoder.self, parts.data(), numParts,
                             positions.data(), numRows, rows);
@@ -546,7 +533,7 @@ transom_status transom_engine::run() {
     endRequest(*live[0], TRANSOM_FINISH_FAILED, status);
     return TRANSOM_OK;
   }
-  for (Request *request : live)
+  for (Job *request : live)
     for (int32_t i = 0; i < request->numBranches; ++i)
       request->branches[i].computed += request->branches[i].fed;
   // A callback may submit, but not make a request live.
@@ -555,7 +542,7 @@ transom_status transom_engine::run() {
   return TRANSOM_OK;
 }
 
-void transom_engine::choose(Request &request, const StepRows &rows) {
+void Engine::choose(Job &request, const StepRows &rows) {
   if (request.isCancelled)
     return;
   if (request.settings.isBeamSearch()) {
@@ -589,8 +576,8 @@ void transom_engine::choose(Request &request, const StepRows &rows) {
   request.hasEnded = hasEnded && request.numBranches == request.width();
 }
 
-void transom_engine::chooseForBranch(Request &request, int32_t index,
-                                     const StepRows &rows) {
+void Engine::chooseForBranch(Job &request, int32_t index,
+                             const StepRows &rows) {
   const Settings &settings = request.settings;
   Branch &branch = request.branches[index];
   transom_finish finish = TRANSOM_FINISH_NOT;
@@ -626,7 +613,7 @@ void transom_engine::chooseForBranch(Request &request, int32_t index,
          TRANSOM_FINISH_NOT, 0, TRANSOM_OK);
 }
 
-void transom_engine::chooseForBeams(Request &request, const StepRows &rows) {
+void Engine::chooseForBeams(Job &request, const StepRows &rows) {
   const Settings &settings = request.settings;
   Beams &beams = request.beams;
   for (int32_t i = 0; i < request.width(); ++i) {

@@ -25,7 +25,8 @@ struct Branch {
   int64_t fed = 0, guesses = 0, firstRow = -1;
 };
 
-struct Request {
+/// A request while it is served.
+struct Job {
   int64_t number = 0;
   Settings settings;
   transom_generation_callback callback = nullptr;
@@ -52,26 +53,23 @@ struct Kept {
   int64_t length;
 };
 
-} // namespace transom
-
 /// See transom_engine_create. All memory of a step is reserved when a request
 /// is submitted, or before.
-struct transom_engine {
-  ~transom_engine();
-  transom_status create(const transom::Decoder &decoder,
+class Engine {
+public:
+  ~Engine();
+  transom_status create(const Decoder &decoder,
                         const transom_engine_options *options);
-  transom_status submit(const char *function, const int32_t *prompt,
-                        int64_t length,
+  transom_status submit(const int32_t *prompt, int64_t length,
                         const transom_generation_options *options,
                         transom_generation_callback callback, void *user,
                         int64_t *request);
   transom_status step(int64_t *live);
   transom_status cancel(int64_t request);
+  /// Is this call made by a callback? If not, the model must be held.
+  bool isInCallback() const { return isBusy; }
 
 private:
-  using Branch = transom::Branch;
-  using Request = transom::Request;
-
   void admit();
   transom_status run();
   transom_status gather(int64_t &numParts, int64_t &numRows);
@@ -84,15 +82,13 @@ private:
   bool relieve();
   bool giveUpKept();
 
-  void choose(Request &request, const transom::StepRows &rows);
-  void chooseForBranch(Request &request, int32_t index,
-                       const transom::StepRows &rows);
-  void chooseForBeams(Request &request, const transom::StepRows &rows);
-  void endBranch(Request &request, int32_t index, transom_finish finish,
+  void choose(Job &request, const StepRows &rows);
+  void chooseForBranch(Job &request, int32_t index, const StepRows &rows);
+  void chooseForBeams(Job &request, const StepRows &rows);
+  void endBranch(Job &request, int32_t index, transom_finish finish,
                  transom_status status);
-  void endRequest(Request &request, transom_finish finish,
-                  transom_status status);
-  void report(Request &request, int32_t sequence, const int32_t *tokens,
+  void endRequest(Job &request, transom_finish finish, transom_status status);
+  void report(Job &request, int32_t sequence, const int32_t *tokens,
               int64_t count, transom_finish finish, float score,
               transom_status status);
   void release(Branch &branch);
@@ -100,19 +96,21 @@ private:
   bool isAwaited() const;
   void sweep();
 
-  transom::Decoder decoder = {};
+  Decoder decoder = {};
   int64_t maxSequences = 0, stepTokens = 0, maxKept = 0;
   bool isBusy = false; ///< in a step, or in a cancel
   /// A request had to give up its memory: none is taken until one has ended.
   bool isShort = false;
   int64_t nextNumber = 0;
 
-  transom::Array<Request *> waiting, live; ///< in order of their numbers
-  transom::Array<transom::Kept> kept;      ///< the one used last is last
-  transom::ScoreMemory memory;
-  transom::Array<transom::StepPart> parts;  ///< [maxSequences]
-  transom::Array<int32_t> positions;        ///< [stepTokens]
-  transom::Array<const float *> beamLogits; ///< [maxSequences]
+  Array<Job *> waiting, live; ///< in order of their numbers
+  Array<Kept> kept;           ///< the one used last is last
+  ScoreMemory memory;
+  Array<StepPart> parts;           ///< [maxSequences]
+  Array<int32_t> positions;        ///< [stepTokens]
+  Array<const float *> beamLogits; ///< [maxSequences]
 };
+
+} // namespace transom
 
 #endif // TRANSOM_RUNTIME_GENERATION_ENGINE_H

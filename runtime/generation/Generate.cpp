@@ -64,13 +64,12 @@ static transom_status readResults(const transom_generated *given,
     return TRANSOM_OK;
   if (given->struct_bytes != sizeof(results))
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "generate: 'struct_bytes' of the results expects %u, "
+                "'struct_bytes' of the results expects %u, "
                 "sizeof(transom_generated), got %u",
                 unsigned(sizeof(results)), given->struct_bytes);
   if (given->reserved != 0)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "generate: 'reserved' of the results expects 0, got %u",
-                given->reserved);
+                "'reserved' of the results expects 0, got %u", given->reserved);
   results = *given;
   return TRANSOM_OK;
 }
@@ -82,14 +81,13 @@ transom_status transom::generate(const Decoder &decoder,
                                  void *user, const transom_generated *given) {
   if (!prompts)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "generate: 'prompts' expects lists of tokens, got null");
+                "'prompts' expects lists of tokens, got null");
   Sink sink = {};
   sink.callback = callback;
   sink.user = user;
   if (transom_status status = readResults(given, sink.results))
     return status;
-  if (transom_status status =
-          checkTokenLists("generate", "prompts", *prompts, decoder.ids))
+  if (transom_status status = checkTokenLists("prompts", *prompts, decoder.ids))
     return status;
 
   // All settings are read once before, so that nothing runs if one is wrong.
@@ -99,7 +97,7 @@ transom_status transom::generate(const Decoder &decoder,
         prompts->count ? prompts->offsets[i + 1] - prompts->offsets[i] : 1;
     Settings settings;
     if (transom_status status =
-            readSettings("generate", options, decoder, length, settings))
+            readSettings(options, decoder, length, settings))
       return status;
     mostNew = std::max(mostNew, settings.maxNewTokens);
     sink.sequencesPerPrompt = settings.numReturnSequences;
@@ -109,12 +107,12 @@ transom_status transom::generate(const Decoder &decoder,
     return TRANSOM_OK;
   if (sink.results.tokens && sink.results.row_tokens < mostNew)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "generate: 'row_tokens' of the results expects at least %lld, "
+                "'row_tokens' of the results expects at least %lld, "
                 "the most new tokens of a sequence, got %lld",
                 (long long)mostNew, (long long)sink.results.row_tokens);
   if (__builtin_mul_overflow(prompts->count, sink.sequencesPerPrompt, &rows) ||
       !sink.lengths.resize(rows))
-    return fail(TRANSOM_EXHAUSTED, "generate: no memory for %lld prompts",
+    return fail(TRANSOM_EXHAUSTED, "no memory for %lld prompts",
                 (long long)prompts->count);
   std::fill(sink.lengths.begin(), sink.lengths.end(), 0);
 
@@ -125,11 +123,11 @@ transom_status transom::generate(const Decoder &decoder,
     engineOptions.max_sequences = int32_t(width);
   struct Guard {
     ~Guard() { destroy(engine); }
-    transom_engine *engine;
-  } guard{create<transom_engine>()};
-  transom_engine *engine = guard.engine;
+    Engine *engine;
+  } guard{create<Engine>()};
+  Engine *engine = guard.engine;
   if (!engine)
-    return fail(TRANSOM_EXHAUSTED, "generate: no memory");
+    return fail(TRANSOM_EXHAUSTED, "no memory");
   if (transom_status status = engine->create(decoder, &engineOptions))
     return status;
   transom_generation_options each = {};
@@ -138,7 +136,7 @@ transom_status transom::generate(const Decoder &decoder,
     each = *options;
   for (int64_t i = 0; i < prompts->count; ++i) {
     if (transom_status status =
-            engine->submit("generate", prompts->tokens + prompts->offsets[i],
+            engine->submit(prompts->tokens + prompts->offsets[i],
                            prompts->offsets[i + 1] - prompts->offsets[i], &each,
                            Sink::receive, &sink, nullptr))
       return status;
@@ -148,8 +146,8 @@ transom_status transom::generate(const Decoder &decoder,
     if (transom_status status = engine->step(&live))
       return status;
     if (sink.status)
-      return fail(sink.status, "generate: prompt %lld: %s",
-                  (long long)sink.failedPrompt, sink.message);
+      return fail(sink.status, "prompt %lld: %s", (long long)sink.failedPrompt,
+                  sink.message);
   }
   return TRANSOM_OK;
 }

@@ -7,11 +7,11 @@
 #include "runtime/generation/Scores.h"
 
 #include "runtime/Error.h"
+#include "runtime/generation/Math.h"
 #include "runtime/generation/Random.h"
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 
 using namespace transom;
 
@@ -43,13 +43,13 @@ int64_t transom::findBest(const float *scores, int64_t count) {
 /// exp(x) for x <= 0, within two units in the last place; 0 below -87. Without
 /// branches or calls, so that loops of it become vector code.
 static inline float exponential(float x) {
-  constexpr float log2e = 1.44269504F, ln2High = 0.693359375F,
-                  ln2Low = -2.12194440e-4F, rounder = 0x1.8p23F;
+  constexpr float log2e = 1.44269504F, ln2First = 0.693359375F,
+                  ln2Second = -2.12194440e-4F, rounder = 0x1.8p23F;
   float clamped = x < -87 ? -87 : x;
   // x = n ln 2 + r: adding the rounder leaves n in the last bits.
   float shifted = clamped * log2e + rounder;
   float n = shifted - rounder;
-  float r = clamped - n * ln2High - n * ln2Low;
+  float r = clamped - n * ln2First - n * ln2Second;
   float series = 1.9875691500e-4F;
   series = series * r + 1.3981999507e-3F;
   series = series * r + 8.3334519073e-3F;
@@ -79,7 +79,7 @@ void transom::logSoftmax(float *scores, int64_t count) {
     sum += double(exponential(scores[i] - best));
   for (double one : sums)
     sum += one;
-  auto logSum = float(log(sum));
+  auto logSum = float(naturalLog(sum));
   for (int64_t i = 0; i < count; ++i)
     scores[i] = scores[i] - best - logSum;
 }
@@ -300,14 +300,15 @@ void Pool::keepMinP(float p) {
 void Pool::keepTypical(float mass) {
   if (count <= least)
     return;
-  double total = weigh(), logTotal = log(total), entropy = 0;
+  double total = weigh(), logTotal = naturalLog(total), entropy = 0;
   for (int64_t i = 0; i < count; ++i)
     entropy -= (double(begin[i].score - best) - logTotal) *
                (weightOf(begin[i]) / total);
   for (int64_t i = 0; i < count; ++i) {
     double information = logTotal - double(begin[i].score - best);
     // How far from typical; bits of floats >= 0 are in their order.
-    begin[i].rank = std::bit_cast<uint32_t>(float(fabs(information - entropy)));
+    begin[i].rank =
+        std::bit_cast<uint32_t>(float(__builtin_fabs(information - entropy)));
   }
   // As many as it takes to have the mass, and all that are as typical as the
   // last of them.

@@ -24,48 +24,46 @@ transom_finish Settings::finishOf(const int32_t *tokens, int64_t length) const {
   return generated >= maxNewTokens ? TRANSOM_FINISH_LENGTH : TRANSOM_FINISH_NOT;
 }
 
-transom_status transom::checkTokenLists(const char *function, const char *what,
+transom_status transom::checkTokenLists(const char *what,
                                         const transom_token_lists &lists,
                                         int64_t ids) {
   if (lists.count < 0)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: '%s' expects a count of at least 0, got %lld", function,
-                what, (long long)lists.count);
+                "'%s' expects a count of at least 0, got %lld", what,
+                (long long)lists.count);
   if (lists.count == 0)
     return TRANSOM_OK;
   if (!lists.tokens || !lists.offsets)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: '%s' expects tokens and offsets of its %lld lists, got "
+                "'%s' expects tokens and offsets of its %lld lists, got "
                 "null",
-                function, what, (long long)lists.count);
+                what, (long long)lists.count);
   if (lists.offsets[0] != 0)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: '%s' expects offsets that begin at 0, got %lld", function,
-                what, (long long)lists.offsets[0]);
+                "'%s' expects offsets that begin at 0, got %lld", what,
+                (long long)lists.offsets[0]);
   for (int64_t i = 0; i < lists.count; ++i) {
     int64_t begin = lists.offsets[i], end = lists.offsets[i + 1];
     if (end <= begin)
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "%s: '%s', list %lld: expected at least one token, got "
+                  "'%s', list %lld: expected at least one token, got "
                   "offsets %lld and %lld",
-                  function, what, (long long)i, (long long)begin,
-                  (long long)end);
+                  what, (long long)i, (long long)begin, (long long)end);
     for (int64_t t = begin; t < end; ++t)
       if (lists.tokens[t] < 0 || lists.tokens[t] >= ids)
         return fail(TRANSOM_OUT_OF_RANGE,
-                    "%s: '%s', list %lld, token %lld: expected a value in [0, "
+                    "'%s', list %lld, token %lld: expected a value in [0, "
                     "%lld), got %d",
-                    function, what, (long long)i, (long long)(t - begin),
-                    (long long)ids, lists.tokens[t]);
+                    what, (long long)i, (long long)(t - begin), (long long)ids,
+                    lists.tokens[t]);
   }
   return TRANSOM_OK;
 }
 
 namespace {
 
-/// One call's options and who reads them, for messages.
+/// Options, and where they go.
 struct Reader {
-  const char *function;
   const transom_generation_options &options;
   const Decoder &decoder;
   Settings &settings;
@@ -75,14 +73,14 @@ struct Reader {
     if (value >= least && value <= most)
       return TRANSOM_OK;
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: '%s' expects a number in [%lld, %lld], got %lld", function,
-                name, (long long)least, (long long)most, (long long)value);
+                "'%s' expects a number in [%lld, %lld], got %lld", name,
+                (long long)least, (long long)most, (long long)value);
   }
   transom_status boolean(const char *name, int32_t value) const {
     if (value == 0 || value == 1)
       return TRANSOM_OK;
-    return fail(TRANSOM_INVALID_ARGUMENT, "%s: '%s' expects 0 or 1, got %d",
-                function, name, value);
+    return fail(TRANSOM_INVALID_ARGUMENT, "'%s' expects 0 or 1, got %d", name,
+                value);
   }
   /// Sets `result`, but for a value of 0, which leaves the default there.
   transom_status number(const char *name, float value, bool inRange,
@@ -90,16 +88,15 @@ struct Reader {
     if (value == 0)
       return TRANSOM_OK;
     if (!inRange)
-      return fail(TRANSOM_INVALID_ARGUMENT,
-                  "%s: '%s' expects a number %s, got %g", function, name, range,
-                  double(value));
+      return fail(TRANSOM_INVALID_ARGUMENT, "'%s' expects a number %s, got %g",
+                  name, range, double(value));
     result = value;
     return TRANSOM_OK;
   }
   transom_status copy(const char *name, const transom_token_lists &lists,
                       TokenLists &result) const;
   transom_status noMemory() const {
-    return fail(TRANSOM_EXHAUSTED, "%s: no memory for the options", function);
+    return fail(TRANSOM_EXHAUSTED, "no memory for the options");
   }
 
   transom_status readChoice() const;
@@ -112,8 +109,7 @@ struct Reader {
 
 transom_status Reader::copy(const char *name, const transom_token_lists &lists,
                             TokenLists &result) const {
-  if (transom_status status =
-          checkTokenLists(function, name, lists, decoder.vocabulary))
+  if (transom_status status = checkTokenLists(name, lists, decoder.vocabulary))
     return status;
   if (lists.count == 0)
     return TRANSOM_OK;
@@ -191,19 +187,19 @@ transom_status Reader::readSearch() const {
     s.lookupNgramSize = o.max_matching_ngram_size;
   if (s.isBeamSearch() && s.numReturnSequences > s.numBeams)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: 'num_return_sequences' expects at most 'num_beams', %d, "
+                "'num_return_sequences' expects at most 'num_beams', %d, "
                 "got %d",
-                function, s.numBeams, s.numReturnSequences);
+                s.numBeams, s.numReturnSequences);
   if (!s.isBeamSearch() && !s.sample && s.numReturnSequences > 1)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: 'num_return_sequences' expects 1 without 'do_sample' and "
+                "'num_return_sequences' expects 1 without 'do_sample' and "
                 "'num_beams', since all would be the same, got %d",
-                function, s.numReturnSequences);
+                s.numReturnSequences);
   if (s.isBeamSearch() && s.lookupTokens > 0)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: 'prompt_lookup_num_tokens' expects 0 with 'num_beams' %d, "
+                "'prompt_lookup_num_tokens' expects 0 with 'num_beams' %d, "
                 "got %lld",
-                function, s.numBeams, (long long)s.lookupTokens);
+                s.numBeams, (long long)s.lookupTokens);
   return TRANSOM_OK;
 }
 
@@ -217,18 +213,17 @@ transom_status Reader::readEosIds() const {
     count = decoder.numEosIds;
   } else if (count > 0 && !ids) {
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "%s: 'eos_ids' expects 'num_eos_ids' %lld tokens, got null",
-                function, (long long)count);
+                "'eos_ids' expects 'num_eos_ids' %lld tokens, got null",
+                (long long)count);
   }
   // The model's own may be of no token that it has, and then never comes.
   if (options.num_eos_ids > 0)
     for (int64_t i = 0; i < count; ++i)
       if (ids[i] < 0 || ids[i] >= decoder.vocabulary)
         return fail(TRANSOM_OUT_OF_RANGE,
-                    "%s: 'eos_ids', token %lld: expected a value in [0, %lld), "
+                    "'eos_ids', token %lld: expected a value in [0, %lld), "
                     "got %d",
-                    function, (long long)i, (long long)decoder.vocabulary,
-                    ids[i]);
+                    (long long)i, (long long)decoder.vocabulary, ids[i]);
   if (!settings.eosIds.assign(ids, count < 0 ? 0 : count))
     return noMemory();
   return TRANSOM_OK;
@@ -247,23 +242,23 @@ transom_status Reader::readLengths() const {
     return status;
   if (prompt > limit)
     return fail(TRANSOM_OUT_OF_RANGE,
-                "%s: expected a prompt of at most %lld tokens, the model's "
+                "expected a prompt of at most %lld tokens, the model's "
                 "greatest length, got %lld",
-                function, (long long)limit, (long long)prompt);
+                (long long)limit, (long long)prompt);
   if (o.max_new_tokens > 0 || o.max_length > 0) {
     if (o.max_new_tokens == 0 && o.max_length <= prompt)
       return fail(TRANSOM_OUT_OF_RANGE,
-                  "%s: 'max_length' expects more than the prompt's %lld "
+                  "'max_length' expects more than the prompt's %lld "
                   "tokens, got %d",
-                  function, (long long)prompt, o.max_length);
+                  (long long)prompt, o.max_length);
     s.maxNewTokens = o.max_new_tokens > 0 ? int64_t(o.max_new_tokens)
                                           : o.max_length - prompt;
     // The last token is not read by the model again.
     if (prompt + s.maxNewTokens - 1 > limit)
       return fail(TRANSOM_OUT_OF_RANGE,
-                  "%s: expected at most %lld new tokens after a prompt of "
+                  "expected at most %lld new tokens after a prompt of "
                   "%lld, for the model's greatest length is %lld, got '%s' %d",
-                  function, (long long)(limit + 1 - prompt), (long long)prompt,
+                  (long long)(limit + 1 - prompt), (long long)prompt,
                   (long long)limit,
                   o.max_new_tokens > 0 ? "max_new_tokens" : "max_length",
                   o.max_new_tokens > 0 ? o.max_new_tokens : o.max_length);
@@ -278,8 +273,7 @@ transom_status Reader::readLengths() const {
   return TRANSOM_OK;
 }
 
-transom_status transom::readSettings(const char *function,
-                                     const transom_generation_options *given,
+transom_status transom::readSettings(const transom_generation_options *given,
                                      const Decoder &decoder,
                                      int64_t promptLength, Settings &settings) {
   transom_generation_options options = {};
@@ -287,13 +281,13 @@ transom_status transom::readSettings(const char *function,
   if (given) {
     if (given->struct_bytes != sizeof(options))
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "%s: 'struct_bytes' of the options expects %u, "
+                  "'struct_bytes' of the options expects %u, "
                   "sizeof(transom_generation_options), got %u",
-                  function, unsigned(sizeof(options)), given->struct_bytes);
+                  unsigned(sizeof(options)), given->struct_bytes);
     options = *given;
   }
   settings.promptLength = promptLength;
-  Reader reader{function, options, decoder, settings};
+  Reader reader{options, decoder, settings};
   transom_status status;
   if ((status = reader.readChoice()) || (status = reader.readSearch()) ||
       (status = reader.readEosIds()))

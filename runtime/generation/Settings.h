@@ -59,14 +59,13 @@ struct Settings {
 };
 
 /// Checks that `lists` are lists of tokens below `ids`, each with at least one.
-/// Messages begin with "function: 'what'".
-transom_status checkTokenLists(const char *function, const char *what,
+/// `what` they are called in messages.
+transom_status checkTokenLists(const char *what,
                                const transom_token_lists &lists, int64_t ids);
 
 /// Fills `settings` from `options` (null: the defaults) for a prompt of that
 /// many tokens. Fails for what is out of range, naming it.
-transom_status readSettings(const char *function,
-                            const transom_generation_options *options,
+transom_status readSettings(const transom_generation_options *options,
                             const Decoder &decoder, int64_t promptLength,
                             Settings &settings);
 

@@ -23,6 +23,7 @@ struct Command {
 Command benchCommand();
 Command checkCommand();
 Command compileCommand();
+Command generateCommand();
 Command importCommand();
 Command infoCommand();
 Command runCommand();

@@ -220,6 +220,36 @@ EXPORT transom_status F(_step)(transom_session *session,
                                transom_tensor *out, size_t num_out) {
   return transom_step(session, in, num_in, out, num_out);
 }
+EXPORT transom_status F(_generate)(transom_session *session,
+                                   const transom_token_lists *prompts,
+                                   const transom_generation_options *options,
+                                   transom_generation_callback callback,
+                                   void *user,
+                                   const transom_generated *results) {
+  return transom_generate(session, prompts, options, callback, user, results);
+}
+EXPORT transom_status F(_engine_create)(transom_session *session,
+                                        const transom_engine_options *options,
+                                        transom_engine **engine) {
+  return transom_engine_create(session, options, engine);
+}
+EXPORT void F(_engine_destroy)(transom_engine *engine) {
+  transom_engine_destroy(engine);
+}
+EXPORT transom_status F(_engine_submit)(
+    transom_engine *engine, const int32_t *prompt, int64_t length,
+    const transom_generation_options *options,
+    transom_generation_callback callback, void *user, int64_t *request) {
+  return transom_engine_submit(engine, prompt, length, options, callback, user,
+                               request);
+}
+EXPORT transom_status F(_engine_step)(transom_engine *engine, int64_t *live) {
+  return transom_engine_step(engine, live);
+}
+EXPORT transom_status F(_engine_cancel)(transom_engine *engine,
+                                        int64_t request) {
+  return transom_engine_cancel(engine, request);
+}
 EXPORT const char *F(_metadata)(void) { return library.metadata; }
 
 #define ENTRY                                                                  \
@@ -242,7 +272,13 @@ EXPORT const char *F(_metadata)(void) { return library.metadata; }
    transom_sequence_truncate,                                                  \
    transom_sequence_free,                                                      \
    transom_sequence_length,                                                    \
-   transom_step}
+   transom_step,                                                               \
+   transom_generate,                                                           \
+   transom_engine_create,                                                      \
+   transom_engine_destroy,                                                     \
+   transom_engine_submit,                                                      \
+   transom_engine_step,                                                        \
+   transom_engine_cancel}
 
 EXPORT const transom_entry_points F(_entry) = ENTRY;
 extern const transom_entry_points transom_entry;

@@ -43,24 +43,21 @@ struct Listener {
   }
 };
 
-struct Engine {
-  explicit Engine(FakeDecoder &fake, transom_engine_options options = {})
-      : fake(fake), engine(std::make_unique<transom_engine>()) {
+struct Runner {
+  explicit Runner(FormulaDecoder &fake, transom_engine_options options = {})
+      : fake(fake), engine(std::make_unique<Engine>()) {
     options.struct_bytes = sizeof(options);
     EXPECT_EQ(engine->create(fake.table, &options), TRANSOM_OK)
         << transom_error();
   }
-  ~Engine() {
-    fake.isTaken = true;
+  ~Runner() {
     engine.reset();
-    fake.isTaken = false;
     EXPECT_TRUE(fake.sequences.empty());
   }
   int64_t submit(const Ints &prompt,
                  const transom_generation_options &options) {
     int64_t number = -1;
-    EXPECT_EQ(engine->submit("engine_submit", prompt.data(),
-                             int64_t(prompt.size()), &options,
+    EXPECT_EQ(engine->submit(prompt.data(), int64_t(prompt.size()), &options,
                              Listener::receive, &listener, &number),
               TRANSOM_OK)
         << transom_error();
@@ -75,8 +72,8 @@ struct Engine {
     for (int steps = 0; step() > 0; ++steps)
       ASSERT_LT(steps, 100000);
   }
-  FakeDecoder &fake;
-  std::unique_ptr<transom_engine> engine;
+  FormulaDecoder &fake;
+  std::unique_ptr<Engine> engine;
   Listener listener;
 };
 
@@ -121,14 +118,14 @@ Sample makeSample(std::mt19937 &random) {
     o.temperature = 0.5F;
     break;
   }
-  FakeDecoder alone;
+  FormulaDecoder alone;
   Generated result = transom::test::generate(alone, {sample.prompt}, o);
   EXPECT_EQ(result.status, TRANSOM_OK) << transom_error();
   sample.expected = result.tokens;
   return sample;
 }
 
-void expectSame(Engine &engine, const std::map<int64_t, Sample> &samples) {
+void expectSame(Runner &engine, const std::map<int64_t, Sample> &samples) {
   for (const auto &[number, sample] : samples)
     for (size_t r = 0; r < sample.expected.size(); ++r)
       EXPECT_EQ(engine.listener.of(number, int32_t(r)), sample.expected[r])
@@ -141,7 +138,7 @@ TEST(EngineTest, ResultsDependOnNobodyElse) {
   int64_t forks = 0, exhaustions = 0;
   for (int round = 0; round < 60; ++round) {
     SCOPED_TRACE(round);
-    FakeDecoder fake;
+    FormulaDecoder fake;
     transom_engine_options options = {};
     options.max_sequences = 5 + int32_t(random() % 20);
     options.step_tokens = options.max_sequences + int32_t(random() % 40);
@@ -150,7 +147,7 @@ TEST(EngineTest, ResultsDependOnNobodyElse) {
     // The largest request alone takes 5 beams of 90 tokens.
     if (round % 2)
       fake.capacity = 500 + int64_t(random() % 300);
-    Engine engine(fake, options);
+    Runner engine(fake, options);
     std::map<int64_t, Sample> samples;
     for (int i = 0; i < 25; ++i) {
       Sample sample = makeSample(random);
@@ -168,7 +165,7 @@ TEST(EngineTest, ResultsDependOnNobodyElse) {
 }
 
 TEST(EngineTest, TheSameStreamGivesTheSameTokens) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   transom_generation_options options = defaults();
   options.do_sample = 1;
   options.num_return_sequences = 3;
@@ -190,7 +187,7 @@ TEST(EngineTest, TheSameStreamGivesTheSameTokens) {
 }
 
 TEST(EngineTest, StopsAtStopSequencesOfNewTokens) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   transom_generation_options options = defaults();
   Ints all = transom::test::generate(fake, {{3, 1}}, options).tokens[0];
   Lists stops({{all[4], all[5]}, {all[0], all[2]}, {1, all[0]}, {39, 39, 39}});
@@ -208,8 +205,8 @@ TEST(EngineTest, StopsAtStopSequencesOfNewTokens) {
 }
 
 TEST(EngineTest, StreamsTokensAsTheyCome) {
-  FakeDecoder fake;
-  Engine engine(fake);
+  FormulaDecoder fake;
+  Runner engine(fake);
   transom_generation_options options = defaults();
   options.max_new_tokens = 6;
   int64_t number = engine.submit({1, 2, 3}, options);
@@ -227,8 +224,8 @@ TEST(EngineTest, StreamsTokensAsTheyCome) {
 
 TEST(EngineTest, ACallbackCancelsItsRequest) {
   for (int32_t beams : {1, 3}) {
-    FakeDecoder fake;
-    Engine engine(fake);
+    FormulaDecoder fake;
+    Runner engine(fake);
     transom_generation_options options = defaults();
     options.do_sample = 1;
     options.num_return_sequences = 3;
@@ -251,10 +248,10 @@ TEST(EngineTest, ACallbackCancelsItsRequest) {
 }
 
 TEST(EngineTest, ACancelledRequestEndsAtOnce) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   transom_engine_options few = {};
   few.max_sequences = 4;
-  Engine engine(fake, few);
+  Runner engine(fake, few);
   transom_generation_options options = defaults();
   int64_t first = engine.submit({1, 2, 3}, options);
   options.num_beams = 4;
@@ -272,13 +269,13 @@ TEST(EngineTest, ACancelledRequestEndsAtOnce) {
   EXPECT_EQ(engine.listener.of(last).size(), 20U);
   EXPECT_EQ(engine.engine->cancel(last), TRANSOM_OK) << "it has ended";
   EXPECT_EQ(engine.engine->cancel(3), TRANSOM_OUT_OF_RANGE);
-  EXPECT_STREQ(transom_error(), "engine_cancel: 'request' expects a number in "
+  EXPECT_STREQ(transom_error(), "'request' expects a number in "
                                 "[0, 3), got 3");
 }
 
 TEST(EngineTest, ACallbackSubmitsAndCancels) {
-  FakeDecoder fake;
-  Engine engine(fake);
+  FormulaDecoder fake;
+  Runner engine(fake);
   transom_generation_options options = defaults();
   options.max_new_tokens = 8;
   int64_t first = engine.submit({1, 2}, options);
@@ -298,7 +295,7 @@ TEST(EngineTest, ACallbackSubmitsAndCancels) {
 }
 
 TEST(EngineTest, PromptsThatBeginAlikeAreReadOnce) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   Ints common(300, 1);
   std::vector<Ints> prompts(8, common);
   for (size_t i = 0; i < prompts.size(); ++i)
@@ -309,7 +306,7 @@ TEST(EngineTest, PromptsThatBeginAlikeAreReadOnce) {
   EXPECT_EQ(fake.tokensRead, 300 + 8);
   EXPECT_EQ(fake.forks, 7);
   // A beginning that is short is not worth it.
-  FakeDecoder other;
+  FormulaDecoder other;
   prompts = {{1, 2, 3, 4}, {1, 2, 3, 5}};
   ASSERT_EQ(transom::test::generate(other, prompts, options).status,
             TRANSOM_OK);
@@ -317,10 +314,10 @@ TEST(EngineTest, PromptsThatBeginAlikeAreReadOnce) {
 }
 
 TEST(EngineTest, KeepsWhatHasEndedForLater) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   transom_engine_options keeping = {};
   keeping.kept_sequences = 2;
-  Engine engine(fake, keeping);
+  Runner engine(fake, keeping);
   transom_generation_options options = defaults();
   options.max_new_tokens = 10;
   int64_t first = engine.submit(Ints(50, 1), options);
@@ -343,11 +340,11 @@ TEST(EngineTest, KeepsWhatHasEndedForLater) {
 }
 
 TEST(EngineTest, LongPromptsDoNotHoldUpOthers) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   transom_engine_options small = {};
   small.max_sequences = 4;
   small.step_tokens = 20;
-  Engine engine(fake, small);
+  Runner engine(fake, small);
   transom_generation_options options = defaults();
   int64_t first = engine.submit({1, 2, 3}, options);
   engine.step();
@@ -363,7 +360,7 @@ TEST(EngineTest, LongPromptsDoNotHoldUpOthers) {
 TEST(EngineTest, GuessesSaveStepsAndChangeNothing) {
   // A model that repeats itself: it has few tokens.
   for (int sample = 0; sample < 2; ++sample) {
-    FakeDecoder plain(6), guessing(6);
+    FormulaDecoder plain(6), guessing(6);
     transom_generation_options options = defaults();
     options.max_new_tokens = 200;
     options.do_sample = sample;
@@ -378,7 +375,7 @@ TEST(EngineTest, GuessesSaveStepsAndChangeNothing) {
 }
 
 TEST(EngineTest, GuessesNeverGoBeyondTheModel) {
-  FakeDecoder fake(2);
+  FormulaDecoder fake(2);
   fake.table.positions = 30; // Checked by the fake.
   transom_generation_options options = defaults();
   options.prompt_lookup_num_tokens = 100;
@@ -392,9 +389,9 @@ TEST(EngineTest, GuessesNeverGoBeyondTheModel) {
 }
 
 TEST(EngineTest, OneThatFindsNoRoomFails) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   fake.capacity = 50;
-  Engine engine(fake);
+  Runner engine(fake);
   transom_generation_options options = defaults();
   options.max_new_tokens = 10;
   int64_t large = engine.submit(Ints(60, 1), options);
@@ -405,13 +402,13 @@ TEST(EngineTest, OneThatFindsNoRoomFails) {
   EXPECT_EQ(engine.listener.of(small).size(), 10U);
   EXPECT_EQ(transom::test::generate(fake, {{1}, Ints(60, 1)}, options).status,
             TRANSOM_EXHAUSTED);
-  EXPECT_STREQ(transom_error(), "generate: prompt 1: step: full");
+  EXPECT_STREQ(transom_error(), "prompt 1: step: full");
 }
 
 TEST(EngineTest, RequestsDoNotTakeMemoryFromEachOtherInTurns) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   fake.capacity = 100;
-  Engine engine(fake);
+  Runner engine(fake);
   transom_generation_options options = defaults();
   options.max_new_tokens = 30;
   for (int32_t token : {1, 2, 3})
@@ -425,7 +422,7 @@ TEST(EngineTest, RequestsDoNotTakeMemoryFromEachOtherInTurns) {
 }
 
 TEST(EngineTest, OneThatIsNoNumberFailsAlone) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   auto formula = fake.logit;
   float bad = NAN;
   fake.logit = [&](const Ints &tokens, int32_t next) {
@@ -439,7 +436,7 @@ TEST(EngineTest, OneThatIsNoNumberFailsAlone) {
         bad = value;
         if (value == INFINITY && beams == 1 && sample == 0)
           continue; // The best there is.
-        Engine engine(fake);
+        Runner engine(fake);
         transom_generation_options options = defaults();
         options.num_beams = beams;
         options.do_sample = sample;
@@ -453,7 +450,7 @@ TEST(EngineTest, OneThatIsNoNumberFailsAlone) {
 }
 
 TEST(EngineTest, OneWithoutATokenLeftFails) {
-  FakeDecoder fake(4);
+  FormulaDecoder fake(4);
   transom_generation_options options = defaults();
   Lists all({{0}, {1}, {2}, {3}});
   options.bad_words = all.get();
@@ -464,7 +461,7 @@ TEST(EngineTest, OneWithoutATokenLeftFails) {
       EXPECT_EQ(transom::test::generate(fake, {{1}}, options).status,
                 TRANSOM_INVALID_ARGUMENT);
       EXPECT_STREQ(transom_error(),
-                   "generate: prompt 0: expected a token that may follow, got "
+                   "prompt 0: expected a token that may follow, got "
                    "none: 'bad_words', 'no_repeat_ngram_size', minimum lengths "
                    "rule out all");
     }
@@ -474,7 +471,7 @@ TEST(EngineTest, BeamSamplingDrawsWithoutReplacement) {
   // One step of two beams: the pair of tokens that is returned, best first, is
   // of four draws of the distribution, without replacement, the best two.
   constexpr int vocabulary = 6, draws = 20000;
-  FakeDecoder fake(vocabulary);
+  FormulaDecoder fake(vocabulary);
   fake.logit = [](const Ints &, int32_t next) { return float(next) / 2; };
   std::vector<double> p(vocabulary);
   double total = 0;
@@ -509,50 +506,49 @@ TEST(EngineTest, BeamSamplingDrawsWithoutReplacement) {
 }
 
 TEST(EngineTest, RefusesOptionsOutOfRange) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   fake.table.stepTokens = 100;
   auto refuse = [&](transom_engine_options options, const char *message) {
     options.struct_bytes = sizeof(options);
-    transom_engine engine;
+    Engine engine;
     EXPECT_EQ(engine.create(fake.table, &options), TRANSOM_INVALID_ARGUMENT);
     EXPECT_STREQ(transom_error(), message);
   };
-  refuse({0, -1, 0, 0}, "engine_create: 'max_sequences' expects a number in "
+  refuse({0, -1, 0, 0}, "'max_sequences' expects a number in "
                         "[0, 100], got -1");
-  refuse({0, 101, 0, 0}, "engine_create: 'max_sequences' expects a number in "
+  refuse({0, 101, 0, 0}, "'max_sequences' expects a number in "
                          "[0, 100], got 101");
   refuse({0, 10, 9, 0},
-         "engine_create: 'step_tokens' expects 0 or a number in [10, 100], "
+         "'step_tokens' expects 0 or a number in [10, 100], "
          "from 'max_sequences' to the session's 'max_tokens', got 9");
-  refuse({0, 0, 0, -3}, "engine_create: 'kept_sequences' expects a number in "
+  refuse({0, 0, 0, -3}, "'kept_sequences' expects a number in "
                         "[0, 65536], got -3");
   transom_engine_options options = {};
-  transom_engine engine;
+  Engine engine;
   EXPECT_EQ(engine.create(fake.table, &options), TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(), HasSubstr("'struct_bytes' of the options"));
 
-  Engine small(fake, {0, 2, 0, 0});
+  Runner small(fake, {0, 2, 0, 0});
   transom_generation_options three = defaults();
   three.num_beams = 3;
   int32_t prompt = 1;
-  EXPECT_EQ(small.engine->submit("engine_submit", &prompt, 1, &three, nullptr,
-                                 nullptr, nullptr),
+  EXPECT_EQ(small.engine->submit(&prompt, 1, &three, nullptr, nullptr, nullptr),
             TRANSOM_INVALID_ARGUMENT);
-  EXPECT_STREQ(transom_error(), "engine_submit: 'num_beams' expects at most "
+  EXPECT_STREQ(transom_error(), "'num_beams' expects at most "
                                 "the engine's 'max_sequences', 2, got 3");
   int64_t number = 5;
-  EXPECT_EQ(small.engine->submit("engine_submit", &prompt, 0, nullptr, nullptr,
-                                 nullptr, &number),
-            TRANSOM_INVALID_ARGUMENT);
+  EXPECT_EQ(
+      small.engine->submit(&prompt, 0, nullptr, nullptr, nullptr, &number),
+      TRANSOM_INVALID_ARGUMENT);
   EXPECT_EQ(number, -1);
-  EXPECT_EQ(small.engine->submit("engine_submit", nullptr, 3, nullptr, nullptr,
-                                 nullptr, nullptr),
-            TRANSOM_INVALID_ARGUMENT);
+  EXPECT_EQ(
+      small.engine->submit(nullptr, 3, nullptr, nullptr, nullptr, nullptr),
+      TRANSOM_INVALID_ARGUMENT);
   prompt = 40;
-  EXPECT_EQ(small.engine->submit("engine_submit", &prompt, 1, nullptr, nullptr,
-                                 nullptr, nullptr),
-            TRANSOM_OUT_OF_RANGE);
-  EXPECT_STREQ(transom_error(), "engine_submit: token 0 of the prompt: "
+  EXPECT_EQ(
+      small.engine->submit(&prompt, 1, nullptr, nullptr, nullptr, nullptr),
+      TRANSOM_OUT_OF_RANGE);
+  EXPECT_STREQ(transom_error(), "token 0 of the prompt: "
                                 "expected a value in [0, 40), got 40");
 }
 

@@ -19,7 +19,7 @@ void expectRefused(
   SCOPED_TRACE(message);
   transom_generation_options options = defaults();
   change(options);
-  FakeDecoder fake;
+  FormulaDecoder fake;
   fake.table.positions = 50;
   EXPECT_EQ(transom::test::generate(fake, {{1, 2, 3}}, options).status, status);
   EXPECT_STREQ(transom_error(), message);
@@ -32,60 +32,59 @@ TEST(OptionsTest, NamesWhatIsOutOfRange) {
   };
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  refuse("generate: 'temperature' expects a number > 0, got -1",
+  refuse("'temperature' expects a number > 0, got -1",
          [](auto &o) { o.temperature = -1; });
-  refuse("generate: 'temperature' expects a number > 0, got nan",
+  refuse("'temperature' expects a number > 0, got nan",
          [](auto &o) { o.temperature = nan; });
-  refuse("generate: 'temperature' expects a number > 0, got inf",
+  refuse("'temperature' expects a number > 0, got inf",
          [](auto &o) { o.temperature = infinity; });
-  refuse("generate: 'top_k' expects a number in [0, 2147483647], got -5",
+  refuse("'top_k' expects a number in [0, 2147483647], got -5",
          [](auto &o) { o.top_k = -5; });
-  refuse("generate: 'top_p' expects a number in (0, 1], got 1.5",
+  refuse("'top_p' expects a number in (0, 1], got 1.5",
          [](auto &o) { o.top_p = 1.5F; });
-  refuse("generate: 'min_p' expects a number in [0, 1], got -0.5",
+  refuse("'min_p' expects a number in [0, 1], got -0.5",
          [](auto &o) { o.min_p = -0.5F; });
-  refuse("generate: 'typical_p' expects a number in (0, 1], got 2",
+  refuse("'typical_p' expects a number in (0, 1], got 2",
          [](auto &o) { o.typical_p = 2; });
-  refuse("generate: 'repetition_penalty' expects a number > 0, got -2",
+  refuse("'repetition_penalty' expects a number > 0, got -2",
          [](auto &o) { o.repetition_penalty = -2; });
-  refuse("generate: 'no_repeat_ngram_size' expects a number in [0, "
+  refuse("'no_repeat_ngram_size' expects a number in [0, "
          "2147483647], got -1",
          [](auto &o) { o.no_repeat_ngram_size = -1; });
-  refuse("generate: 'do_sample' expects 0 or 1, got 2",
-         [](auto &o) { o.do_sample = 2; });
-  refuse("generate: 'renormalize_logits' expects 0 or 1, got -1",
+  refuse("'do_sample' expects 0 or 1, got 2", [](auto &o) { o.do_sample = 2; });
+  refuse("'renormalize_logits' expects 0 or 1, got -1",
          [](auto &o) { o.renormalize_logits = -1; });
-  refuse("generate: 'num_beams' expects a number in [0, 1024], got 2000",
+  refuse("'num_beams' expects a number in [0, 1024], got 2000",
          [](auto &o) { o.num_beams = 2000; });
-  refuse("generate: 'early_stopping' expects a number in [0, 2], got 3",
+  refuse("'early_stopping' expects a number in [0, 2], got 3",
          [](auto &o) { o.early_stopping = 3; });
-  refuse("generate: 'length_penalty' expects a number that is finite, got "
+  refuse("'length_penalty' expects a number that is finite, got "
          "-inf",
          [](auto &o) { o.length_penalty = -infinity; });
-  refuse("generate: 'num_return_sequences' expects at most 'num_beams', 2, got "
+  refuse("'num_return_sequences' expects at most 'num_beams', 2, got "
          "3",
          [](auto &o) { o.num_beams = 2, o.num_return_sequences = 3; });
-  refuse("generate: 'num_return_sequences' expects 1 without 'do_sample' and "
+  refuse("'num_return_sequences' expects 1 without 'do_sample' and "
          "'num_beams', since all would be the same, got 2",
          [](auto &o) { o.num_return_sequences = 2; });
-  refuse("generate: 'prompt_lookup_num_tokens' expects 0 with 'num_beams' 4, "
+  refuse("'prompt_lookup_num_tokens' expects 0 with 'num_beams' 4, "
          "got 2",
          [](auto &o) { o.num_beams = 4, o.prompt_lookup_num_tokens = 2; });
-  refuse("generate: 'max_new_tokens' expects a number in [0, 2147483647], got "
+  refuse("'max_new_tokens' expects a number in [0, 2147483647], got "
          "-1",
          [](auto &o) { o.max_new_tokens = -1; });
-  refuse("generate: 'min_length' expects a number in [0, 2147483647], got -1",
+  refuse("'min_length' expects a number in [0, 2147483647], got -1",
          [](auto &o) { o.min_length = -1; });
-  refuse("generate: 'num_eos_ids' expects a number in [-1, 2147483647], got -2",
+  refuse("'num_eos_ids' expects a number in [-1, 2147483647], got -2",
          [](auto &o) { o.num_eos_ids = -2; });
-  refuse("generate: 'eos_ids' expects 'num_eos_ids' 1 tokens, got null",
+  refuse("'eos_ids' expects 'num_eos_ids' 1 tokens, got null",
          [](auto &o) { o.num_eos_ids = 1; });
-  refuse("generate: 'bad_words' expects a count of at least 0, got -1",
+  refuse("'bad_words' expects a count of at least 0, got -1",
          [](auto &o) { o.bad_words.count = -1; });
-  refuse("generate: 'stop_sequences' expects tokens and offsets of its 1 "
+  refuse("'stop_sequences' expects tokens and offsets of its 1 "
          "lists, got null",
          [](auto &o) { o.stop_sequences.count = 1; });
-  refuse("generate: 'struct_bytes' of the options expects 160, "
+  refuse("'struct_bytes' of the options expects 160, "
          "sizeof(transom_generation_options), got 3",
          [](auto &o) { o.struct_bytes = 3; });
 }
@@ -96,48 +95,47 @@ TEST(OptionsTest, NamesTokensAndLengthsBeyondTheModel) {
   };
   static const int32_t token = 40;
   static const int64_t offsets[] = {0, 1};
-  refuse("generate: 'eos_ids', token 0: expected a value in [0, 40), got 40",
+  refuse("'eos_ids', token 0: expected a value in [0, 40), got 40",
          [](auto &o) { o.num_eos_ids = 1, o.eos_ids = &token; });
-  refuse("generate: 'bad_words', list 0, token 0: expected a value in [0, 40), "
+  refuse("'bad_words', list 0, token 0: expected a value in [0, 40), "
          "got 40",
          [](auto &o) { o.bad_words = {&token, offsets, 1}; });
-  refuse("generate: 'max_length' expects more than the prompt's 3 tokens, got "
+  refuse("'max_length' expects more than the prompt's 3 tokens, got "
          "3",
          [](auto &o) { o.max_length = 3; });
-  refuse("generate: expected at most 48 new tokens after a prompt of 3, for "
+  refuse("expected at most 48 new tokens after a prompt of 3, for "
          "the model's greatest length is 50, got 'max_new_tokens' 49",
          [](auto &o) { o.max_new_tokens = 49; });
-  refuse("generate: expected at most 48 new tokens after a prompt of 3, for "
+  refuse("expected at most 48 new tokens after a prompt of 3, for "
          "the model's greatest length is 50, got 'max_length' 52",
          [](auto &o) { o.max_length = 52; });
 }
 
 TEST(OptionsTest, NamesPromptsThatAreNone) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   transom_generation_options options = defaults();
   EXPECT_EQ(transom::generate(fake.table, nullptr, &options, nullptr, nullptr,
                               nullptr),
             TRANSOM_INVALID_ARGUMENT);
-  EXPECT_STREQ(transom_error(),
-               "generate: 'prompts' expects lists of tokens, got null");
+  EXPECT_STREQ(transom_error(), "'prompts' expects lists of tokens, got null");
   EXPECT_EQ(transom::test::generate(fake, {{1}, {}}, options).status,
             TRANSOM_INVALID_ARGUMENT);
-  EXPECT_THAT(transom_error(), StartsWith("generate: 'prompts', list 1: "
+  EXPECT_THAT(transom_error(), StartsWith("'prompts', list 1: "
                                           "expected at least one token"));
   EXPECT_EQ(transom::test::generate(fake, {{1}, {2, -1}}, options).status,
             TRANSOM_OUT_OF_RANGE);
-  EXPECT_STREQ(transom_error(), "generate: 'prompts', list 1, token 1: "
+  EXPECT_STREQ(transom_error(), "'prompts', list 1, token 1: "
                                 "expected a value in [0, 40), got -1");
   EXPECT_EQ(transom::test::generate(fake, {{1}, Ints(1001, 1)}, options).status,
             TRANSOM_OUT_OF_RANGE);
-  EXPECT_STREQ(transom_error(), "generate: expected a prompt of at most 1000 "
+  EXPECT_STREQ(transom_error(), "expected a prompt of at most 1000 "
                                 "tokens, the model's greatest length, got "
                                 "1001");
   EXPECT_EQ(fake.steps, 0);
 }
 
 TEST(OptionsTest, NamesResultsThatAreTooSmall) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   Lists prompts({{1, 2}});
   transom_token_lists given = prompts.get();
   transom_generation_options options = defaults();
@@ -148,7 +146,7 @@ TEST(OptionsTest, NamesResultsThatAreTooSmall) {
                               &results),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_STREQ(transom_error(),
-               "generate: 'row_tokens' of the results expects at least 20, the "
+               "'row_tokens' of the results expects at least 20, the "
                "most new tokens of a sequence, got 19");
   results.struct_bytes = 1;
   EXPECT_EQ(transom::generate(fake.table, &given, &options, nullptr, nullptr,
@@ -158,7 +156,7 @@ TEST(OptionsTest, NamesResultsThatAreTooSmall) {
 }
 
 TEST(OptionsTest, DefaultsAreHuggingFaces) {
-  FakeDecoder fake;
+  FormulaDecoder fake;
   fake.table.numEosIds = 1;
   fake.table.eosIds[0] = 5;
   Lists prompts({{1, 2}});

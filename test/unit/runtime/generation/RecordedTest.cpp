@@ -47,7 +47,7 @@ TEST(RecordedTest, GreedyAndBeamSearchGiveTheSameTokens) {
     const RecordedSequences &record = recordedSequences[i];
     Lists badWords(record.badWords);
     transom_generation_options options = optionsOf(record, badWords);
-    FakeDecoder fake;
+    FormulaDecoder fake;
     Generated result = generate(fake, {record.prompt}, options);
     ASSERT_EQ(result.status, TRANSOM_OK) << transom_error();
     EXPECT_EQ(result.tokens, record.tokens);
@@ -66,7 +66,7 @@ TEST(RecordedTest, AllTogetherGiveWhatEachGivesAlone) {
     transom_generation_options options = optionsOf(record, badWords);
     if (options.max_length)
       continue;
-    FakeDecoder fake;
+    FormulaDecoder fake;
     fake.table.stepTokens = 7;
     std::vector<Ints> prompts(5, Ints(20, 3));
     prompts[2] = record.prompt;
@@ -88,10 +88,10 @@ TEST(RecordedTest, DistributionsAreTheSame) {
     Lists badWords(record.badWords);
     transom_generation_options options = optionsOf(record, badWords);
     options.do_sample = 1;
-    FakeDecoder fake;
+    FormulaDecoder fake;
     Settings settings;
-    ASSERT_EQ(readSettings("test", &options, fake.table,
-                           int64_t(record.prompt.size()), settings),
+    ASSERT_EQ(readSettings(&options, fake.table, int64_t(record.prompt.size()),
+                           settings),
               TRANSOM_OK)
         << transom_error();
     int64_t vocabulary = fake.table.vocabulary;

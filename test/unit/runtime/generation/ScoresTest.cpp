@@ -1,8 +1,9 @@
 //===- ScoresTest.cpp - ties, ends of ranges, and guesses
 //------------------===//
-#include "FakeDecoder.h"
+#include "Formula.h"
 
 #include "runtime/generation/Lookup.h"
+#include "runtime/generation/Math.h"
 #include "runtime/generation/Scores.h"
 
 #include <cmath>
@@ -84,6 +85,22 @@ TEST(ScoresTest, LogProbabilitiesAreExactToFloat) {
   std::vector<float> none = {-infinity, -infinity};
   logSoftmax(none.data(), 2);
   EXPECT_EQ(none[0], -infinity);
+}
+
+TEST(ScoresTest, LogarithmsAndPowersAreThoseOfTheLibrary) {
+  for (double x = 1e-300; x < 1e300; x *= 1.37)
+    ASSERT_NEAR(naturalLog(x), log(x), 4e-16 * fabs(log(x)) + 1e-17) << x;
+  EXPECT_EQ(naturalLog(1), 0);
+  for (double exponent : {1e-30, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, -0.75, -2.0})
+    for (int base = 1; base < 5000; ++base) {
+      ASSERT_NEAR(power(base, exponent) / pow(base, exponent), 1, 2e-14);
+      if (exponent == 1)
+        ASSERT_EQ(float(power(base, exponent)), float(base));
+    }
+  EXPECT_EQ(power(10, 400), INFINITY);
+  EXPECT_EQ(power(10, -400), 0);
+  EXPECT_EQ(power(1, 3e38), 1);
+  EXPECT_EQ(power(7, 3e38), INFINITY);
 }
 
 TEST(ScoresTest, TheBestIsTheFirstOfThem) {

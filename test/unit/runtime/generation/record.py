@@ -2,7 +2,7 @@
 
     python record.py > Recorded.inc
 
-The model's logits depend on the last two tokens (FakeDecoder.h has the same
+The model's logits depend on the last two tokens (Formula.h has the same
 formula), so the C++ tests can ask for the same and compare token by token.
 """
 

@@ -1,6 +1,6 @@
-//===- FakeDecoder.h - a model that is a formula, and remembers tokens ----===//
-#ifndef TRANSOM_TEST_UNIT_RUNTIME_GENERATION_FAKEDECODER_H
-#define TRANSOM_TEST_UNIT_RUNTIME_GENERATION_FAKEDECODER_H
+//===- Formula.h - a model that is a formula, and remembers tokens --------===//
+#ifndef TRANSOM_TEST_UNIT_RUNTIME_GENERATION_FORMULA_H
+#define TRANSOM_TEST_UNIT_RUNTIME_GENERATION_FORMULA_H
 
 #include "runtime/Error.h"
 #include "runtime/generation/Decoder.h"
@@ -31,13 +31,13 @@ inline float formula(int32_t before, int32_t last, int32_t next) {
 }
 
 /// Keeps the tokens of every sequence and fails tests that misuse it.
-struct FakeDecoder {
-  explicit FakeDecoder(int64_t vocabulary = 40) {
-    table = {this, vocabulary, vocabulary, 1000, 0,        0,    {},
-             take, giveBack,   add,        fork, truncate, free, step};
+struct FormulaDecoder {
+  explicit FormulaDecoder(int64_t vocabulary = 40) {
+    table = {this, vocabulary, vocabulary, 1000,     0,    0,
+             {},   add,        fork,       truncate, free, step};
     stride = vocabulary + 3; // As an arena's padding.
   }
-  FakeDecoder(const FakeDecoder &) = delete;
+  FormulaDecoder(const FormulaDecoder &) = delete;
 
   Decoder table;
   int64_t stride;
@@ -50,7 +50,6 @@ struct FakeDecoder {
     size_t size = tokens.size();
     return formula(size < 2 ? -1 : tokens[size - 2], tokens[size - 1], next);
   };
-  bool isTaken = false;
   std::vector<float> rows;
 
   // What has happened.
@@ -65,25 +64,17 @@ struct FakeDecoder {
   }
 
 private:
-  static FakeDecoder &of(void *self) {
-    return *static_cast<FakeDecoder *>(self);
+  static FormulaDecoder &of(void *self) {
+    return *static_cast<FormulaDecoder *>(self);
   }
-  static transom_status take(void *self, const char *) {
-    EXPECT_FALSE(of(self).isTaken);
-    of(self).isTaken = true;
-    return TRANSOM_OK;
-  }
-  static void giveBack(void *self) { of(self).isTaken = false; }
   static transom_status add(void *self, int64_t &sequence) {
-    EXPECT_TRUE(of(self).isTaken);
     sequence = of(self).nextSequence++;
     of(self).sequences[sequence];
     return TRANSOM_OK;
   }
   static transom_status fork(void *self, int64_t sequence, int64_t length,
                              int64_t &result) {
-    FakeDecoder &fake = of(self);
-    EXPECT_TRUE(fake.isTaken);
+    FormulaDecoder &fake = of(self);
     if (!fake.sequences.count(sequence)) {
       ADD_FAILURE() << "no sequence " << sequence;
       return TRANSOM_INVALID_ARGUMENT;
@@ -108,14 +99,12 @@ private:
     return TRANSOM_OK;
   }
   static void free(void *self, int64_t sequence) {
-    EXPECT_TRUE(of(self).isTaken);
     EXPECT_EQ(of(self).sequences.erase(sequence), 1U);
   }
   static transom_status step(void *self, const StepPart *parts,
                              int64_t numParts, const int32_t *positions,
                              int64_t numPositions, StepRows &result) {
-    FakeDecoder &fake = of(self);
-    EXPECT_TRUE(fake.isTaken);
+    FormulaDecoder &fake = of(self);
     EXPECT_GT(numParts, 0);
     std::set<int64_t> numbers;
     int64_t total = 0;
@@ -161,4 +150,4 @@ private:
 
 } // namespace transom::test
 
-#endif // TRANSOM_TEST_UNIT_RUNTIME_GENERATION_FAKEDECODER_H
+#endif // TRANSOM_TEST_UNIT_RUNTIME_GENERATION_FORMULA_H

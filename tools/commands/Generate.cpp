@@ -1,0 +1,328 @@
+//===- Generate.cpp - transom generate: text of a compiled library --------===//
+//
+// Tokens in, tokens out: what words they are is a tokenizer's affair.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/commands/Commands.h"
+#include "tools/commands/Library.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <chrono>
+
+using namespace llvm;
+
+namespace transom {
+
+static cl::SubCommand flags("generate", "generate tokens with a library");
+
+static cl::opt<std::string> path(cl::Positional, cl::Required, cl::desc("LIB"),
+                                 cl::sub(flags));
+static cl::list<std::string>
+    prompts("input-ids", cl::OneOrMore, cl::value_desc("1,2,..."),
+            cl::desc("tokens of a prompt; again for each further prompt"),
+            cl::sub(flags));
+
+static cl::opt<int> maxNewTokens("max-new-tokens", cl::value_desc("n"),
+                                 cl::desc("default: 20"), cl::sub(flags));
+static cl::opt<int> maxLength("max-length", cl::value_desc("n"),
+                              cl::desc("of prompt and new tokens"),
+                              cl::sub(flags));
+static cl::opt<int> minNewTokens("min-new-tokens", cl::value_desc("n"),
+                                 cl::desc("no end of sequence before"),
+                                 cl::sub(flags));
+static cl::opt<int> minLength("min-length", cl::value_desc("n"),
+                              cl::desc("the same, of prompt and new tokens"),
+                              cl::sub(flags));
+
+static cl::opt<bool> doSample("do-sample",
+                              cl::desc("draw tokens, not the best one"),
+                              cl::sub(flags));
+static cl::opt<uint64_t> seed("seed", cl::value_desc("n"),
+                              cl::desc("the same gives the same; default: 0"),
+                              cl::sub(flags));
+static cl::opt<float> temperature("temperature", cl::value_desc("x"),
+                                  cl::desc("default: 1"), cl::init(1),
+                                  cl::sub(flags));
+static cl::opt<int> topK("top-k", cl::value_desc("n"),
+                         cl::desc("of the n likeliest; 0: all; default: 50"),
+                         cl::init(50), cl::sub(flags));
+static cl::opt<float> topP("top-p", cl::value_desc("x"),
+                           cl::desc("of the likeliest that make up x"),
+                           cl::init(1), cl::sub(flags));
+static cl::opt<float> minP("min-p", cl::value_desc("x"),
+                           cl::desc("of those x times as likely as the best"),
+                           cl::sub(flags));
+static cl::opt<float> typicalP("typical-p", cl::value_desc("x"),
+                               cl::desc("of the most typical that make up x"),
+                               cl::init(1), cl::sub(flags));
+
+static cl::opt<float> repetitionPenalty("repetition-penalty",
+                                        cl::value_desc("x"),
+                                        cl::desc("default: 1"), cl::init(1),
+                                        cl::sub(flags));
+static cl::opt<int> noRepeatNgramSize("no-repeat-ngram-size",
+                                      cl::value_desc("n"),
+                                      cl::desc("no n tokens come twice"),
+                                      cl::sub(flags));
+static cl::opt<bool> renormalizeLogits("renormalize-logits",
+                                       cl::desc("after all processors"),
+                                       cl::sub(flags));
+
+static cl::opt<int> numBeams("num-beams", cl::value_desc("n"),
+                             cl::desc("beam search; default: 1, none"),
+                             cl::init(1), cl::sub(flags));
+static cl::opt<int> numReturnSequences("num-return-sequences",
+                                       cl::value_desc("n"),
+                                       cl::desc("default: 1"), cl::init(1),
+                                       cl::sub(flags));
+static cl::opt<transom_early_stopping> earlyStopping(
+    "early-stopping", cl::desc("when beams are enough:"),
+    cl::values(clEnumValN(TRANSOM_EARLY_STOPPING_FALSE, "false",
+                          "when the best live one is worse (default)"),
+               clEnumValN(TRANSOM_EARLY_STOPPING_TRUE, "true",
+                          "when num-beams have ended"),
+               clEnumValN(TRANSOM_EARLY_STOPPING_NEVER, "never",
+                          "when none can become better")),
+    cl::init(TRANSOM_EARLY_STOPPING_FALSE), cl::sub(flags));
+static cl::opt<float> lengthPenalty("length-penalty", cl::value_desc("x"),
+                                    cl::desc("default: 1"), cl::init(1),
+                                    cl::sub(flags));
+
+static cl::opt<int> promptLookup("prompt-lookup-num-tokens",
+                                 cl::value_desc("n"),
+                                 cl::desc("guess n tokens from the text"),
+                                 cl::sub(flags));
+static cl::opt<int> matchingNgram("max-matching-ngram-size",
+                                  cl::value_desc("n"),
+                                  cl::desc("guess after n tokens; default: 2"),
+                                  cl::init(2), cl::sub(flags));
+
+static cl::opt<std::string>
+    eosIds("eos-ids", cl::value_desc("1,2,..."),
+           cl::desc("ends of a sequence; none; default: the model's"),
+           cl::sub(flags));
+static cl::list<std::string>
+    badWords("bad-words", cl::value_desc("1,2,..."),
+             cl::desc("tokens that are not to come; may be given again"),
+             cl::sub(flags));
+static cl::list<std::string>
+    stopSequences("stop", cl::value_desc("1,2,..."),
+                  cl::desc("tokens to end after; may be given again"),
+                  cl::sub(flags));
+
+static cl::opt<bool> asJson("json", cl::desc("one object a sequence"),
+                            cl::sub(flags));
+static cl::opt<bool> showTimes("times", cl::desc("say how long it took"),
+                               cl::sub(flags));
+static cl::opt<int> threads("threads", cl::init(0), cl::value_desc("n"),
+                            cl::desc("default: as the library decides"),
+                            cl::sub(flags));
+static cl::opt<std::string>
+    weights("weights", cl::value_desc("file"),
+            cl::desc("default: NAME.weights beside the library"),
+            cl::sub(flags));
+
+namespace {
+/// Lists of tokens, in the form that the library takes.
+struct Lists {
+  std::vector<int32_t> tokens;
+  std::vector<int64_t> offsets = {0};
+
+  Error add(const char *flag, StringRef text);
+  transom_token_lists get() const {
+    return {tokens.data(), offsets.data(), int64_t(offsets.size()) - 1};
+  }
+};
+
+/// What is written as tokens come.
+struct Writer {
+  /// With one sequence its tokens are written at once; of several, each when
+  /// it has ended, by prompt and sequence.
+  bool isStreaming;
+  int64_t sequencesPerPrompt;
+  std::vector<std::string> rows;
+  int64_t numTokens = 0;
+  std::chrono::steady_clock::time_point first;
+
+  static int32_t receive(void *user, const transom_generation_event *event);
+  void take(const transom_generation_event &event);
+};
+} // namespace
+
+Error Lists::add(const char *flag, StringRef text) {
+  SmallVector<StringRef> parts;
+  text.split(parts, ',');
+  for (StringRef part : parts) {
+    int32_t token;
+    if (part.trim().getAsInteger(10, token))
+      return createStringError(
+          "--%s=%s: expected tokens with commas between them, such as 1,2,3",
+          flag, text.str().c_str());
+    tokens.push_back(token);
+  }
+  offsets.push_back(int64_t(tokens.size()));
+  return Error::success();
+}
+
+static StringRef nameOf(int32_t finish) {
+  switch (finish) {
+  case TRANSOM_FINISH_EOS:
+    return "eos";
+  case TRANSOM_FINISH_LENGTH:
+    return "length";
+  case TRANSOM_FINISH_STOP:
+    return "stop";
+  default:
+    return "";
+  }
+}
+
+int32_t Writer::receive(void *user, const transom_generation_event *event) {
+  static_cast<Writer *>(user)->take(*event);
+  return 0;
+}
+
+void Writer::take(const transom_generation_event &event) {
+  if (numTokens == 0)
+    first = std::chrono::steady_clock::now();
+  numTokens += event.num_tokens;
+  size_t index = event.request * sequencesPerPrompt + event.sequence;
+  if (index >= rows.size())
+    rows.resize(index + 1);
+  std::string &row = rows[index];
+  std::string more;
+  for (int32_t token : ArrayRef(event.tokens, event.num_tokens)) {
+    if (!row.empty() || !more.empty())
+      more += ',';
+    more += std::to_string(token);
+  }
+  row += more;
+  if (isStreaming) {
+    outs() << more;
+    if (event.finish != TRANSOM_FINISH_NOT)
+      outs() << '\n';
+    outs().flush();
+  }
+  if (event.finish == TRANSOM_FINISH_NOT || !asJson)
+    return;
+  std::string text;
+  raw_string_ostream(text) << "{\"prompt\": " << event.request
+                           << ", \"sequence\": " << event.sequence
+                           << ", \"finish\": \"" << nameOf(event.finish) << '"';
+  if (numBeams > 1)
+    raw_string_ostream(text) << ", \"score\": " << format("%.9g", event.score);
+  row = text + ", \"tokens\": [" + row + "]}";
+}
+
+static Error readOptions(transom_generation_options &options, Lists &eos,
+                         Lists &bad, Lists &stops) {
+  options.struct_bytes = sizeof(options);
+  options.max_new_tokens = maxNewTokens;
+  options.max_length = maxLength;
+  options.min_new_tokens = minNewTokens;
+  options.min_length = minLength;
+  options.do_sample = doSample;
+  options.seed = seed;
+  options.top_k = topK;
+  options.min_p = minP;
+  options.no_repeat_ngram_size = noRepeatNgramSize;
+  options.renormalize_logits = renormalizeLogits;
+  options.num_beams = numBeams;
+  options.num_return_sequences = numReturnSequences;
+  options.early_stopping = earlyStopping;
+  options.length_penalty =
+      lengthPenalty == 0 ? TRANSOM_NO_LENGTH_PENALTY : lengthPenalty;
+  options.prompt_lookup_num_tokens = promptLookup;
+  options.max_matching_ngram_size = matchingNgram;
+  // The library takes 0 for "not given", and would not object to these.
+  struct {
+    const cl::opt<float> &flag;
+    float &field;
+  } numbers[] = {{temperature, options.temperature},
+                 {topP, options.top_p},
+                 {typicalP, options.typical_p},
+                 {repetitionPenalty, options.repetition_penalty}};
+  for (auto &[flag, field] : numbers) {
+    if (flag == 0)
+      return createStringError("--%s=0: expected a number > 0",
+                               flag.ArgStr.str().c_str());
+    field = flag;
+  }
+  if (eosIds == "none") {
+    options.num_eos_ids = -1;
+  } else if (!eosIds.empty()) {
+    if (Error error = eos.add("eos-ids", eosIds))
+      return error;
+    options.num_eos_ids = int32_t(eos.tokens.size());
+    options.eos_ids = eos.tokens.data();
+  }
+  for (StringRef text : badWords)
+    if (Error error = bad.add("bad-words", text))
+      return error;
+  for (StringRef text : stopSequences)
+    if (Error error = stops.add("stop", text))
+      return error;
+  options.bad_words = bad.get();
+  options.stop_sequences = stops.get();
+  return Error::success();
+}
+
+static Error generateTokens() {
+  Lists given, eos, bad, stops;
+  for (StringRef text : prompts)
+    if (Error error = given.add("input-ids", text))
+      return error;
+  transom_generation_options options = {};
+  if (Error error = readOptions(options, eos, bad, stops))
+    return error;
+  Expected<Library> library = Library::load(path);
+  if (!library)
+    return library.takeError();
+  Expected<Session> session = Session::open(*library, weights, threads);
+  if (!session)
+    return session.takeError();
+
+  Writer writer = {};
+  writer.sequencesPerPrompt = numReturnSequences;
+  writer.isStreaming =
+      prompts.size() == 1 && numReturnSequences == 1 && !asJson;
+  transom_token_lists lists = given.get();
+  auto begin = std::chrono::steady_clock::now();
+  if (Error error = library->check(
+          library->entry().generate(session->get(), &lists, &options,
+                                    Writer::receive, &writer, nullptr))) {
+    if (writer.isStreaming && writer.numTokens > 0)
+      outs() << '\n';
+    return error;
+  }
+  auto end = std::chrono::steady_clock::now();
+  if (!writer.isStreaming)
+    for (const std::string &row : writer.rows)
+      outs() << row << '\n';
+  if (showTimes) {
+    using Seconds = std::chrono::duration<double>;
+    double total = Seconds(end - begin).count();
+    double wait = Seconds(writer.first - begin).count();
+    errs() << format("first token after %.3f ms, ", 1000 * wait)
+           << writer.numTokens
+           << format(" new tokens in %.3f ms, %.1f tokens/s\n", 1000 * total,
+                     writer.numTokens / total);
+  }
+  return Error::success();
+}
+
+static int run() {
+  if (Error error = generateTokens()) {
+    errs() << "error: " << toString(std::move(error)) << '\n';
+    return 1;
+  }
+  return 0;
+}
+
+Command generateCommand() { return {flags, run}; }
+
+} // namespace transom
