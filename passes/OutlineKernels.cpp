@@ -72,6 +72,18 @@ std::string nameKernel(Operation *op) {
         if (op.getCausal())
           name << "_causal";
       })
+      .Case<CachedAttentionOp>([&](CachedAttentionOp op) {
+        name << '_' << op.getHeads() << 'x'
+             << columns(op.getQuery()) / op.getHeads();
+        if (op.getKeyHeads() != op.getHeads())
+          name << "_keys" << op.getKeyHeads();
+        if (op.getCausal())
+          name << "_causal";
+      })
+      .Case<AppendCacheOp>([&](AppendCacheOp op) {
+        name << '_' << op.getKeyHeads() << 'x'
+             << columns(op.getKey()) / op.getKeyHeads();
+      })
       .Case<RotaryOp>([&](RotaryOp op) {
         name << '_' << *op.getHeads() << 'x'
              << columns(op.getInput()) / *op.getHeads();
@@ -151,7 +163,9 @@ bool isSplat(Operation *op) {
 unsigned getRowsOperand(Operation *op) {
   if (auto rowwise = dyn_cast<RowwiseOpInterface>(op))
     return rowwise.getRowsOperand().getOperandNumber();
-  return 0; // ragged_attention's query, reduce's input
+  if (auto update = dyn_cast<UpdateOpInterface>(op))
+    return update.getRowsOperand().getOperandNumber();
+  return 0; // An attention's query, reduce's input.
 }
 
 /// Moves the ops of one module into definitions.
@@ -251,6 +265,12 @@ void Outliner::outline(Operation *op) {
   }
   Operation *clone = inside.clone(*op);
   clone->setOperands(operands);
+  // All layers of a cache have the kernel of the first one.
+  IntegerAttr at;
+  if (auto layer = dyn_cast<CacheOpInterface>(clone); layer && layer.getAt()) {
+    at = inside.getI64IntegerAttr(layer.getAt());
+    layer.setAt(0);
+  }
   clone->walk([&](Operation *nested) { nested->setLoc(unknown); });
   kernel::YieldOp::create(
       inside, unknown, llvm::map_to_vector(used, [&](OpResult result) -> Value {
@@ -263,7 +283,7 @@ void Outliner::outline(Operation *op) {
   auto call = kernel::CallOp::create(
       place, op->getLoc(), definition.getFunctionType().getResults(),
       FlatSymbolRefAttr::get(definition.getSymNameAttr()), outside,
-      layer.empty() ? StringAttr() : place.getStringAttr(layer));
+      layer.empty() ? StringAttr() : place.getStringAttr(layer), at);
   for (auto [result, replacement] : llvm::zip_equal(used, call.getResults()))
     result.replaceAllUsesWith(replacement);
   op->erase();

@@ -8,6 +8,9 @@
 // holds for every batch, and for every subset of the outputs: a launch that is
 // skipped writes nothing, and whoever would have read from it is skipped too.
 //
+// What a kernel changes in place (the cache) is an argument of the function and
+// stays where it is: nobody may read what it was before.
+//
 //===----------------------------------------------------------------------===//
 
 #include "ir/Kernel/Kernel.h"
@@ -124,6 +127,8 @@ public:
 
 private:
   LogicalResult findRows();
+  LogicalResult findRowsOfResults(kernel::CallOp call);
+  LogicalResult checkUpdate(kernel::CallOp call, Value updated);
   void findOutputs();
   void findSlots();
   void rewrite();
@@ -133,10 +138,53 @@ private:
   SymbolTable &symbols;
   SmallVector<kernel::CallOp> calls;
   llvm::DenseMap<Value, Rows> rows;
+  /// The argument whose memory a value is a later state of.
+  llvm::DenseMap<Value, Value> updates;
   llvm::DenseMap<Operation *, llvm::BitVector> outputs;
   llvm::MapVector<Value, Slot> slots;
   SmallVector<int64_t> arena = SmallVector<int64_t>(numExtents, 0);
 };
+
+/// A new state takes the memory of the old one, so that whoever reads the old
+/// one must have done so.
+LogicalResult Planner::checkUpdate(kernel::CallOp call, Value updated) {
+  Value origin = updates.lookup(updated);
+  if (!origin && isa<BlockArgument>(updated))
+    origin = updated;
+  if (!origin)
+    return call.emitOpError()
+           << "expects to change an argument of the function "
+              "in place, got another value";
+  for (Operation *user : updated.getUsers())
+    if (user != call && !user->isBeforeInBlock(call)) {
+      InFlightDiagnostic diagnostic =
+          call.emitOpError()
+          << "changes in place what is read again later as it was before";
+      diagnostic.attachNote(user->getLoc()) << "it is read here";
+      return diagnostic;
+    }
+  updates[call.getResult(0)] = origin;
+  Rows same = rows.find(updated)->second;
+  rows[call.getResult(0)] = same;
+  return success();
+}
+
+LogicalResult Planner::findRowsOfResults(kernel::CallOp call) {
+  auto define = symbols.lookup<kernel::DefineOp>(call.getCallee());
+  auto leading = rows.find(call.getArguments()[define.getRows()]);
+  if (leading == rows.end())
+    return call.emitOpError() << "expects its rows operand to be an "
+                                 "activation, got a weight";
+  if (std::optional<unsigned> updated = define.getUpdatedArgument())
+    return checkUpdate(call, call.getArguments()[*updated]);
+  Rows result{leading->second.extent};
+  if (static_cast<unsigned>(result.extent) >= numExtents)
+    return call.emitOpError() << "expects rows that the arena has, got "
+                              << kernel::stringifyExtent(result.extent);
+  for (Value value : call.getResults())
+    rows[value] = result;
+  return success();
+}
 
 /// Rows of arguments by the names of their dimensions, of results by the rows
 /// operand of their kernel.
@@ -152,7 +200,8 @@ LogicalResult Planner::findRows() {
           function.emitOpError()
           << "argument " << argument.getArgNumber()
           << " expects the first of 'transformer.dims' to be \"tokens\", "
-             "\"sequences\", \"source_tokens\" or \"positions\", got ";
+             "\"sequences\", \"source_tokens\", \"positions\", \"blocks\" or "
+             "\"slots\", got ";
       return name ? diagnostic << name : diagnostic << "no names";
     }
     rows[argument] = *found;
@@ -168,14 +217,8 @@ LogicalResult Planner::findRows() {
           << "transom-outline-kernels should have consumed it";
       return diagnostic;
     }
-    auto define = symbols.lookup<kernel::DefineOp>(call.getCallee());
-    auto leading = rows.find(call.getArguments()[define.getRows()]);
-    if (leading == rows.end())
-      return call.emitOpError() << "expects its rows operand to be an "
-                                   "activation, got a weight";
-    Rows result{leading->second.extent};
-    for (Value value : call.getResults())
-      rows[value] = result;
+    if (failed(findRowsOfResults(call)))
+      return failure();
     calls.push_back(call);
   }
   auto results = function.front().getTerminator()->getOperands();
@@ -212,11 +255,12 @@ void Planner::findSlots() {
       if (auto slot = slots.find(argument); slot != slots.end())
         slot->second.end = time;
     for (Value result : call.getResults())
-      slots.insert({result,
-                    {result, rows[result],
-                     getRowBytes(cast<RankedTensorType>(result.getType())),
-                     static_cast<int64_t>(time), static_cast<int64_t>(time),
-                     static_cast<unsigned>(slots.size())}});
+      if (!updates.contains(result))
+        slots.insert({result,
+                      {result, rows[result],
+                       getRowBytes(cast<RankedTensorType>(result.getType())),
+                       static_cast<int64_t>(time), static_cast<int64_t>(time),
+                       static_cast<unsigned>(slots.size())}});
   }
   for (Value result : function.front().getTerminator()->getOperands())
     if (auto slot = slots.find(result); slot != slots.end())
@@ -286,7 +330,18 @@ void Planner::rewrite() {
     SmallVector<Value> reads, writes;
     for (Value argument : call.getArguments())
       reads.push_back(buffers[argument]);
+    auto define = symbols.lookup<kernel::DefineOp>(call.getCallee());
+    if (call.getAt()) {
+      Value &cache = reads[*define.getCacheArgument()];
+      cache = kernel::LayerOp::create(builder, call.getLoc(), cache.getType(),
+                                      cache, call.getAtAttr());
+    }
     for (Value result : call.getResults()) {
+      if (Value origin = updates.lookup(result)) {
+        buffers[result] = buffers[origin];
+        writes.push_back(reads[*define.getUpdatedArgument()]);
+        continue;
+      }
       const Slot &slot = slots.find(result)->second;
       // Whole regions before its own, and its place in that.
       SmallVector<int64_t> offset(numExtents, 0);
@@ -298,7 +353,6 @@ void Planner::rewrite() {
                                  builder.getDenseI64ArrayAttr(offset));
       writes.push_back(buffers[result]);
     }
-    auto define = symbols.lookup<kernel::DefineOp>(call.getCallee());
     SmallVector<int64_t> needed(outputs[call].set_bits());
     kernel::LaunchOp::create(
         builder, call.getLoc(), call.getCalleeAttr(),

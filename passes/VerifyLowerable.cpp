@@ -135,6 +135,15 @@ bool isLowerable(Operation *op) {
                isRows(op.getKeyOffsets(), isI32) &&
                isRows(op.getKeyLengths(), isI32);
       })
+      .Case<AppendCacheOp>([](AppendCacheOp op) {
+        return areActivations({op.getCache(), op.getKey(), op.getValue()}) &&
+               isRows(op.getSlots(), isI32);
+      })
+      .Case<CachedAttentionOp>([](CachedAttentionOp op) {
+        return areActivations({op.getQuery(), op.getCache(), op.getResult()}) &&
+               llvm::all_of(op->getOperands().drop_front(2),
+                            [](Value value) { return isRows(value, isI32); });
+      })
       .Case<RotaryOp>([](RotaryOp op) {
         return isActivation(op.getInput()) && isRows(op.getPositions(), isI32);
       })

@@ -4,6 +4,7 @@
 
 #include "ir/Interpreter/Interpreter.h"
 #include "ir/Kernel/Kernel.h"
+#include "ir/Transformer/CacheLayout.h"
 #include "ir/Transformer/Transformer.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -23,8 +24,12 @@ using interpreter::Tensor;
 namespace {
 
 /// An input of a program for two sequences, of two tokens and of one: counts
-/// from 0, or what offsets are.
+/// from 0, or what offsets are; an empty cache of three blocks.
 Tensor makeInput(kernel::BufferType type) {
+  if (type.getExtent() == kernel::Extent::Slots)
+    return Tensor(
+        type.getTensor().getElementType(),
+        {3 * transformer::cacheBlock, type.getTensor().getDimSize(1)});
   bool perSequence = type.getExtent() == kernel::Extent::Sequences;
   int64_t rows = (perSequence ? 2 : 3) + type.getSlack();
   Tensor result(type.getTensor().getElementType(), {rows});

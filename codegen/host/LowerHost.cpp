@@ -9,6 +9,7 @@
 
 #include "codegen/host/LowerHost.h"
 #include "codegen/host/ConstantData.h"
+#include "ir/Transformer/CacheLayout.h"
 #include "ir/Transformer/Transformer.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -28,6 +29,9 @@ enum FrameField {
   FramePaddedExtents = 5,
   FrameRequested = 6
 };
+
+static_assert(transformer::cacheBlock == TRANSOM_CACHE_BLOCK);
+static_assert(kernel::numArenaExtents == TRANSOM_EXTENTS);
 
 static constexpr StringRef librarySymbol = "library";
 
@@ -180,6 +184,14 @@ Value HostLowering::address(Value buffer, const Packing *packing) {
         builder, loc, types.pointer, types.pointer, inputs,
         ArrayRef<LLVM::GEPArg>(int32_t(argument.getArgNumber())));
     return LLVM::LoadOp::create(builder, loc, types.pointer, place);
+  }
+  if (auto layer = buffer.getDefiningOp<kernel::LayerOp>()) {
+    // Within a block, columns stand one after another.
+    int64_t bytes = layer.getAt() * TRANSOM_CACHE_BLOCK * sizeof(float);
+    return LLVM::GEPOp::create(
+        builder, loc, types.pointer, types.i8,
+        address(layer.getCache(), packing),
+        ArrayRef<LLVM::GEPArg>(constant(types.i64, bytes)));
   }
   Value base, offset;
   if (auto weight = buffer.getDefiningOp<kernel::WeightOp>()) {

@@ -18,6 +18,16 @@ using namespace transom;
 using namespace transom::interpreter;
 using transom::interpreter::Context;
 
+/// [rows, W] with column `at` first.
+static Tensor rotateColumns(const Tensor &tensor, int64_t at) {
+  Tensor result = tensor;
+  int64_t width = tensor.getShape()[1];
+  double *row = result.floats().data();
+  for (int64_t i = 0; i < tensor.getShape()[0]; ++i, row += width)
+    std::rotate(row, row + at, row + width);
+  return result;
+}
+
 static LogicalResult interpret(kernel::CallOp op, Operands operands,
                                Context &context, Results results) {
   auto define = dyn_cast_or_null<kernel::DefineOp>(
@@ -25,7 +35,19 @@ static LogicalResult interpret(kernel::CallOp op, Operands operands,
   if (!define)
     return op.emitOpError()
            << "expects " << op.getCalleeAttr() << " to be a kernel";
-  return context.run(define, operands, results);
+  std::optional<int64_t> at = op.getAt();
+  if (!at)
+    return context.run(define, operands, results);
+  // Of a layer: the callee's begins at column 0.
+  SmallVector<Tensor> arguments(operands);
+  Tensor &cache = arguments[*define.getCacheArgument()];
+  int64_t width = cache.getShape()[1];
+  cache = rotateColumns(cache, *at);
+  if (failed(context.run(define, arguments, results)))
+    return failure();
+  if (define.getUpdatedArgument())
+    results[0] = rotateColumns(results[0], width - *at);
+  return success();
 }
 
 namespace {
@@ -114,6 +136,12 @@ FailureOr<Tensor> Machine::load(Operation *op, Value buffer) {
     return context.getWeight(op, weight.getWeightAttr());
   if (auto input = inputs.find(buffer); input != inputs.end())
     return input->second;
+  if (auto layer = buffer.getDefiningOp<kernel::LayerOp>()) {
+    FailureOr<Tensor> cache = load(op, layer.getCache());
+    if (failed(cache))
+      return failure();
+    return rotateColumns(*cache, layer.getAt());
+  }
   FailureOr<char *> at = locate(op, buffer);
   if (failed(at))
     return failure();
@@ -154,6 +182,16 @@ LogicalResult Machine::poison(Operation *op, Value buffer) {
 /// Writes a result's numbers; the padding stays as `poison` left it.
 LogicalResult Machine::store(Operation *op, Value buffer,
                              const Tensor &tensor) {
+  // In place: an argument of the program, or a layer of one.
+  if (auto layer = buffer.getDefiningOp<kernel::LayerOp>())
+    return store(op, layer.getCache(),
+                 rotateColumns(tensor, tensor.getShape()[1] - layer.getAt()));
+  if (auto input = inputs.find(buffer); input != inputs.end()) {
+    input->second = tensor;
+    for (double &value : input->second.floats())
+      value = static_cast<float>(value);
+    return success();
+  }
   FailureOr<char *> at = locate(op, buffer);
   if (failed(at))
     return failure();
@@ -186,9 +224,10 @@ LogicalResult Machine::launch(kernel::LaunchOp op) {
            << "expects " << op.getCalleeAttr() << " to be a kernel";
   SmallVector<Tensor> operands, results;
   // A kernel's tasks run in any order: what it writes may be gone before the
-  // last of it is read.
+  // last of it is read. But what is changed in place keeps the rest.
   for (Value buffer : op.getWrites())
-    if (failed(poison(op, buffer)))
+    if (!llvm::is_contained(op.getReads(), buffer) &&
+        failed(poison(op, buffer)))
       return failure();
   for (Value buffer : op.getReads()) {
     FailureOr<Tensor> tensor = load(op, buffer);

@@ -171,6 +171,25 @@ Operation *DefineOp::getSpecOp() {
   return spec;
 }
 
+/// The argument of a kernel that is an operand of its spec.
+static std::optional<unsigned> findArgument(OpOperand &operand) {
+  if (auto argument = dyn_cast<BlockArgument>(operand.get()))
+    return argument.getArgNumber();
+  return std::nullopt;
+}
+
+std::optional<unsigned> DefineOp::getCacheArgument() {
+  if (auto op = dyn_cast_or_null<transformer::CacheOpInterface>(getSpecOp()))
+    return findArgument(op.getCacheMutable());
+  return std::nullopt;
+}
+
+std::optional<unsigned> DefineOp::getUpdatedArgument() {
+  if (auto op = dyn_cast_or_null<transformer::UpdateOpInterface>(getSpecOp()))
+    return findArgument(op.getUpdatedOperand());
+  return std::nullopt;
+}
+
 //===----------------------------------------------------------------------===//
 // program
 //===----------------------------------------------------------------------===//
@@ -240,6 +259,17 @@ LogicalResult SlotOp::verify() {
   return verifyPerExtent(*this, "an offset", getOffset());
 }
 
+LogicalResult LayerOp::verify() {
+  if (getType().getExtent() != Extent::Slots ||
+      getType().getTensor().getRank() != 2)
+    return emitOpError() << "expects a buffer of slots, got " << getType();
+  int64_t width = getType().getTensor().getDimSize(1), at = getAt();
+  if (at >= 0 && at < width)
+    return success();
+  return emitOpError() << "expects at to be one of the " << width
+                       << " columns, got " << at;
+}
+
 //===----------------------------------------------------------------------===//
 // Uses of symbols
 //===----------------------------------------------------------------------===//
@@ -275,6 +305,10 @@ LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
       failed(verifyTypes(*this, getCalleeAttr(), "operands",
                          kernel->getArgumentTypes(), getOperandTypes())))
     return failure();
+  if (getAt() && !kernel->getCacheArgument())
+    return emitOpError()
+           << "expects a kernel on a layer of a cache for at, got "
+           << getCalleeAttr();
   return verifyTypes(*this, getCalleeAttr(), "results",
                      kernel->getResultTypes(), getResultTypes());
 }

@@ -52,6 +52,10 @@ def DefineOp : Kernel_Op<"define", [
     /// The op that the kernel is of: the only one of the body that isn't a
     /// slice, a constant or the terminator. Null if there is none or several.
     ::mlir::Operation *getSpecOp();
+    /// The argument that is the cache of a kernel on one of its layers.
+    std::optional<unsigned> getCacheArgument();
+    /// The argument that the kernel changes in place: its result's buffer.
+    std::optional<unsigned> getUpdatedArgument();
     /// The argument whose leading extent is the number of rows.
     ::mlir::BlockArgument getRowsArgument() {
       return getBody().getArgument(getRows());
@@ -80,7 +84,9 @@ def CallOp : Kernel_Op<"call", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInte
   let summary = "a kernel applied to tensors";
   let description = [{
     Value semantics: what stands in place of the op that was outlined. `layer` is
-    the model's own name of the place, for profiles.
+    the model's own name of the place, for profiles. A kernel on a cache is one
+    on the layer that begins at column 0; `at` is where the call's begins: the
+    callee sees the cache's columns from there on (and then those before it).
 
     ```mlir
     %y = kernel.call @linear_768x3072(%x, %w, %b)
@@ -88,10 +94,10 @@ def CallOp : Kernel_Op<"call", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInte
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyRankedTensor>:$arguments,
-                       OptionalAttr<StrAttr>:$layer);
+                       OptionalAttr<StrAttr>:$layer, OptionalAttr<I64Attr>:$at);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
-    $callee `(` $arguments `)` (`layer` $layer^)? attr-dict `:` functional-type($arguments, $results)
+    $callee `(` $arguments `)` (`at` $at^)? (`layer` $layer^)? attr-dict `:` functional-type($arguments, $results)
   }];
 }
 
@@ -177,12 +183,30 @@ def WeightOp : Kernel_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOp
   let assemblyFormat = "$weight attr-dict `:` qualified(type($result))";
 }
 
+def LayerOp : Kernel_Op<"layer", [Pure, AllTypesMatch<["cache", "result"]>]> {
+  let summary = "the cache from a layer's first column on";
+  let description = [{
+    What a kernel on a layer of the cache is launched with: column c of the result
+    is column (at + c) mod W of the cache. In memory that is the cache's address
+    and 16 * at elements: each block has 16 rows of a column side by side.
+
+    ```mlir
+    %l = kernel.layer %cache at 1536 : !kernel.buffer<tensor<?x18432xf32>, slots>
+    ```
+  }];
+  let arguments = (ins Kernel_BufferType:$cache, I64Attr:$at);
+  let results = (outs Kernel_BufferType:$result);
+  let assemblyFormat = "$cache `at` $at attr-dict `:` qualified(type($cache))";
+  let hasVerifier = 1;
+}
+
 def LaunchOp : Kernel_Op<"launch", [
     AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a kernel run on buffers";
   let description = [{
-    `reads` are the callee's arguments, `writes` its results, in order. `rows` is
-    the extent that counts its rows. `outputs` lists the program's outputs that
+    `reads` are the callee's arguments, `writes` its results, in order; what the
+    callee changes in place is among both. `rows` is the extent that counts its
+    rows. `outputs` lists the program's outputs that
     need this launch: it is skipped if none of them was asked for.
 
     ```mlir

@@ -8,6 +8,7 @@
 #define TRANSOM_IR_TRANSFORMER_CACHE_OPS_TD
 
 def AppendCacheOp : Transformer_ValueOp<"append_cache", [
+    Transformer_CacheOpInterface,
     DeclareOpInterfaceMethods<Transformer_UpdateOpInterface>]> {
   let summary = "the cache with the keys and values of new tokens";
   let description = [{
@@ -43,7 +44,8 @@ def AppendCacheOp : Transformer_ValueOp<"append_cache", [
   let hasVerifier = 1;
 }
 
-def CachedAttentionOp : Transformer_ValueOp<"cached_attention"> {
+def CachedAttentionOp : Transformer_ValueOp<"cached_attention", [
+    Transformer_CacheOpInterface]> {
   let summary = "attention to keys and values in the cache";
   let description = [{
     As `ragged_attention`, but of sequence s key j is in the cache's slot

@@ -32,10 +32,10 @@ def Transformer_Dialect : Dialect {
     | `transformer.default` | argument | `"zeros"`, `"ones"`, `"positions"` (0, 1, 2, ...) or `"counted_positions"`: what stands in when the caller leaves it out |
     | `transformer.padding_id` | argument | p, with default `"counted_positions"`: the first argument without a default has values other than p at the tokens that are counted; they get p + 1, p + 2, ..., the others p (RoBERTa) |
     | `transformer.bound` | argument | integer values lie in [0, bound) |
-    | `transformer.role` | argument | `"attention_mask"` (padded form); made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"`; by `transom-select-positions`: `"positions"` |
+    | `transformer.role` | argument | `"attention_mask"` (padded form); made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"`; by `transom-select-positions`: `"positions"`; by `transom-introduce-cache`: `"cache_slots"`, `"block_table"`, `"block_offsets"`, `"cache"` (of a result too: the argument's newest state) |
     | `transformer.token_index` | argument | with role `"token_rows"`: which token of each sequence |
     | `transformer.select_positions` | result | a unit: callers may ask for it at some tokens only |
-    | `transformer.generates` | function | a unit: its logits are those of the token that follows |
+    | `transformer.generates` | function | a unit: its logits are those of the token that follows; `transom-introduce-cache` gives it a step |
     | `transformer.metadata` | module | a string of JSON that is handed on to the library |
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];

@@ -63,4 +63,18 @@ def Transformer_UpdateOpInterface : OpInterface<"UpdateOpInterface"> {
   ];
 }
 
+def Transformer_CacheOpInterface : OpInterface<"CacheOpInterface"> {
+  let cppNamespace = "::transom::transformer";
+  let description = [{
+    An op on one layer of a cache: on columns of it that begin at `at`. All
+    layers have one kernel, which finds its columns where a launch says.
+  }];
+  let methods = [
+    InterfaceMethod<"The cache.", "::mlir::OpOperand &", "getCacheMutable">,
+    InterfaceMethod<"Its first column that is the layer's.", "uint64_t", "getAt">,
+    InterfaceMethod<"Makes the op one on another layer.", "void", "setAt",
+                    (ins "uint64_t":$at)>
+  ];
+}
+
 #endif // TRANSOM_IR_TRANSFORMER_INTERFACES_TD

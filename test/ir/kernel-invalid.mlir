@@ -220,3 +220,34 @@ func.func @f() {
   %0 = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?xi32>, blocks>
   return
 }
+
+// -----
+
+// layer: of the cache only.
+func.func @f(%b: !kernel.buffer<tensor<?x64xf32>, tokens>) {
+  // expected-error@+1 {{'kernel.layer' op expects a buffer of slots, got '!kernel.buffer<tensor<?x64xf32>, tokens>'}}
+  %0 = kernel.layer %b at 0 : !kernel.buffer<tensor<?x64xf32>, tokens>
+  return
+}
+
+// -----
+
+// layer: a column that is there.
+func.func @f(%b: !kernel.buffer<tensor<?x64xf32>, slots>) {
+  // expected-error@+1 {{'kernel.layer' op expects at to be one of the 64 columns, got 64}}
+  %0 = kernel.layer %b at 64 : !kernel.buffer<tensor<?x64xf32>, slots>
+  return
+}
+
+// -----
+
+// call: a layer of what is no cache.
+kernel.define private @tanh(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.tanh %x : tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{'kernel.call' op expects a kernel on a layer of a cache for at, got @tanh}}
+  %0 = kernel.call @tanh(%x) at 64 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}

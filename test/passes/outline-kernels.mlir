@@ -45,6 +45,37 @@ func.func @rotates_a_slice(%x: tensor<?x16xf32>, %p: tensor<?xi32>) -> tensor<?x
 
 // -----
 
+// All layers of a cache share the kernels of the first one; a call says at which
+// column its layer begins. What is appended counts the rows, and its slices go
+// along; the cache itself is an argument.
+// CHECK:       kernel.define private @append_cache_2x4(%[[C:.+]]: tensor<?x128xf32>, %[[K:.+]]: tensor<?x16xf32>, %[[V:.+]]: tensor<?x16xf32>, %{{.+}}: tensor<?xi32>) -> tensor<?x128xf32> rows 1 weights [] {
+// CHECK-NEXT:    transformer.slice %[[K]] axis 1 from 0 to 8
+// CHECK-NEXT:    transformer.slice %[[V]] axis 1 from 8 to 16
+// CHECK-NEXT:    transformer.append_cache %[[C]], %{{.+}} key_heads 2 at 0 :
+// CHECK:       kernel.define private @cached_attention_4x4_keys2_causal({{.+}}) -> tensor<?x16xf32> rows 0 weights [] {
+// CHECK-NEXT:    transformer.cached_attention {{.+}} at 0 causal
+// CHECK-NOT:   kernel.define
+// CHECK-LABEL: func.func @shares_kernels_of_layers
+// CHECK-SAME:    (%[[X:.+]]: tensor<?x16xf32>, %[[S:.+]]: tensor<?xi32>, %[[C0:.+]]: tensor<?x128xf32>)
+// CHECK-NEXT:    %[[C1:.+]] = kernel.call @append_cache_2x4(%[[C0]], %[[X]], %[[X]], %[[S]]) :
+// CHECK-NEXT:    %[[A:.+]] = kernel.call @cached_attention_4x4_keys2_causal(%[[X]], %[[C1]], %[[S]], %[[S]], %[[S]], %[[S]]) :
+// CHECK-NEXT:    %[[C2:.+]] = kernel.call @append_cache_2x4(%[[C1]], %[[A]], %[[A]], %[[S]]) at 64 :
+// CHECK-NEXT:    %[[B:.+]] = kernel.call @cached_attention_4x4_keys2_causal(%[[A]], %[[C2]], %[[S]], %[[S]], %[[S]], %[[S]]) at 64 layer "h.1" :
+// CHECK-NEXT:    return %[[B]], %[[C2]]
+func.func @shares_kernels_of_layers(%x: tensor<?x16xf32>, %s: tensor<?xi32>, %c0: tensor<?x128xf32>) -> (tensor<?x16xf32>, tensor<?x128xf32>) {
+  %k0 = transformer.slice %x axis 1 from 0 to 8 : tensor<?x16xf32> -> tensor<?x8xf32>
+  %v0 = transformer.slice %x axis 1 from 8 to 16 : tensor<?x16xf32> -> tensor<?x8xf32>
+  %c1 = transformer.append_cache %c0, %k0, %v0, %s key_heads 2 at 0 : tensor<?x128xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
+  %a = transformer.cached_attention %x, %c1, %s, %s, %s, %s heads 4 key_heads 2 at 0 causal scale 0.5 : tensor<?x16xf32>, tensor<?x128xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x16xf32>
+  %k1 = transformer.slice %a axis 1 from 0 to 8 : tensor<?x16xf32> -> tensor<?x8xf32>
+  %v1 = transformer.slice %a axis 1 from 8 to 16 : tensor<?x16xf32> -> tensor<?x8xf32>
+  %c2 = transformer.append_cache %c1, %k1, %v1, %s key_heads 2 at 64 : tensor<?x128xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
+  %b = transformer.cached_attention %a, %c2, %s, %s, %s, %s heads 4 key_heads 2 at 64 causal scale 0.5 : tensor<?x16xf32>, tensor<?x128xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x16xf32> loc("h.1")
+  return %b, %c2 : tensor<?x16xf32>, tensor<?x128xf32>
+}
+
+// -----
+
 // Slices go along into the kernel, one argument an operand, even if they are of
 // one buffer; so does a splat constant, which is no argument.
 // CHECK:       kernel.define private @ragged_attention_2x4(%[[Q:.+]]: tensor<?x24xf32>, %[[K:.+]]: tensor<?x24xf32>, %[[V:.+]]: tensor<?x24xf32>, %{{.+}}: tensor<?xi32>, %{{.+}}: tensor<?xi32>, %{{.+}}: tensor<?xi32>) -> tensor<?x8xf32> rows 0 weights [] {

@@ -156,3 +156,42 @@ func.func @positions(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]
   %l = kernel.call @linear_8x100(%g, %up) : (tensor<?x8xf32>, tensor<100x8xf32>) -> tensor<?x100xf32>
   return %l : tensor<?x100xf32>
 }
+
+// -----
+
+kernel.define private @append(%c: tensor<?x128xf32>, %k: tensor<?x8xf32>, %v: tensor<?x8xf32>, %s: tensor<?xi32>) -> tensor<?x128xf32> rows 1 weights [] {
+  %0 = transformer.append_cache %c, %k, %v, %s key_heads 2 at 0 : tensor<?x128xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
+  kernel.yield %0 : tensor<?x128xf32>
+}
+kernel.define private @attention(%q: tensor<?x8xf32>, %c: tensor<?x128xf32>, %o: tensor<?xi32>, %n: tensor<?xi32>, %t: tensor<?xi32>, %b: tensor<?xi32>) -> tensor<?x8xf32> rows 0 weights [] {
+  %0 = transformer.cached_attention %q, %c, %o, %n, %t, %b heads 2 key_heads 2 at 0 causal scale 0.5 : tensor<?x8xf32>, tensor<?x128xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  kernel.yield %0 : tensor<?x8xf32>
+}
+
+// The cache is changed where it is: no slot, no copy. The second layer's columns
+// are seen through its own view. Who asks for the cache alone needs no attention
+// of the last layer.
+// CHECK-LABEL: kernel.program @updates_in_place(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: !kernel.buffer<tensor<?x8xf32>, tokens>
+// CHECK-SAME:    %[[T:[a-z0-9]+]]: !kernel.buffer<tensor<?xi32>, blocks>
+// CHECK-SAME:    %[[C:[a-z0-9]+]]: !kernel.buffer<tensor<?x128xf32>, slots>
+// CHECK-SAME:    arena [512, 0, 0, 0]
+// CHECK-NEXT:    kernel.launch @append rows tokens reads(%[[C]], %[[X]], %[[X]], %{{.+}}) writes(%[[C]]) outputs [0, 1]
+// CHECK-NEXT:    %[[A:.+]] = kernel.slot
+// CHECK-NEXT:    kernel.launch @attention rows tokens reads(%[[X]], %[[C]], {{.+}} writes(%[[A]]) outputs [0, 1]
+// CHECK-NEXT:    %[[L:.+]] = kernel.layer %[[C]] at 64 : !kernel.buffer<tensor<?x128xf32>, slots>
+// CHECK-NEXT:    kernel.launch @append rows tokens reads(%[[L]], %[[A]], %[[A]], %{{.+}}) writes(%[[L]]) outputs [0, 1]
+// CHECK-NEXT:    %[[M:.+]] = kernel.layer %[[C]] at 64
+// CHECK-NEXT:    %[[Y:.+]] = kernel.slot
+// CHECK-NEXT:    kernel.launch @attention rows tokens reads(%[[A]], %[[M]], {{.+}} writes(%[[Y]]) outputs [0] :
+// CHECK-NEXT:    kernel.return %[[Y]], %[[C]]
+func.func @updates_in_place(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, %o: tensor<?xi32> {transformer.dims = ["sequences+1"]},
+                          %n: tensor<?xi32> {transformer.dims = ["sequences"]}, %s: tensor<?xi32> {transformer.dims = ["tokens"]},
+                          %t: tensor<?xi32> {transformer.dims = ["blocks"]}, %b: tensor<?xi32> {transformer.dims = ["sequences+1"]},
+                          %c0: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.role = "cache"}) -> (tensor<?x8xf32>, tensor<?x128xf32>) {
+  %c1 = kernel.call @append(%c0, %x, %x, %s) : (tensor<?x128xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x128xf32>
+  %a = kernel.call @attention(%x, %c1, %o, %n, %t, %b) : (tensor<?x8xf32>, tensor<?x128xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>) -> tensor<?x8xf32>
+  %c2 = kernel.call @append(%c1, %a, %a, %s) at 64 : (tensor<?x128xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x128xf32>
+  %y = kernel.call @attention(%a, %c2, %o, %n, %t, %b) at 64 : (tensor<?x8xf32>, tensor<?x128xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>) -> tensor<?x8xf32>
+  return %y, %c2 : tensor<?x8xf32>, tensor<?x128xf32>
+}

@@ -36,6 +36,12 @@ func.func @lowerable(%ids: tensor<?xi32>, %e: tensor<?x1xf32>, %offsets: tensor<
   return %t, %m : tensor<?x8xf32>, tensor<?x1xf32>
 }
 
+func.func @cache(%x: tensor<?x8xf32>, %o: tensor<?xi32>, %c: tensor<?x64xf32>) -> (tensor<?x8xf32>, tensor<?x64xf32>) {
+  %d = transformer.append_cache %c, %x, %x, %o key_heads 2 at 0 : tensor<?x64xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
+  %y = transformer.cached_attention %x, %d, %o, %o, %o, %o heads 2 key_heads 2 at 0 causal scale 0.5 : tensor<?x8xf32>, tensor<?x64xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %y, %d : tensor<?x8xf32>, tensor<?x64xf32>
+}
+
 // One column of a row, and nothing else of a reshape.
 func.func @column(%x: tensor<?x1xf32>) -> tensor<?xf32> {
   %y = transformer.reshape %x to [0] : tensor<?x1xf32> -> tensor<?xf32>
@@ -142,5 +148,15 @@ func.func @slice_of_rows(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 func.func @rotary_by_i64(%x: tensor<?x8xf32>, %p: tensor<?xi64>) -> tensor<?x8xf32> {
   // expected-error@+1 {{no kernel accepts 'transformer.rotary' on 'tensor<?x8xf32>'}}
   %y = transformer.rotary %x, %p heads 2 theta 10000.0 : tensor<?x8xf32>, tensor<?xi64> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// A cache of as many columns as a run has.
+func.func @cache_of_any_width(%x: tensor<?x8xf32>, %o: tensor<?xi32>, %c: tensor<?x?xf32>) -> tensor<?x8xf32> {
+  // expected-error@+1 {{no kernel accepts 'transformer.append_cache' on 'tensor<?x?xf32>'}}
+  %d = transformer.append_cache %c, %x, %x, %o key_heads 2 at 0 : tensor<?x?xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
+  %y = transformer.cached_attention %x, %d, %o, %o, %o, %o heads 2 key_heads 2 at 0 causal scale 0.5 : tensor<?x8xf32>, tensor<?x?xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
