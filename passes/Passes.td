@@ -91,6 +91,33 @@ def RemovePadding : Pass<"transom-remove-padding", "::mlir::ModuleOp"> {
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
 }
 
+def IntroduceCache : Pass<"transom-introduce-cache", "::mlir::ModuleOp"> {
+  let summary = "a function beside the model's that continues sequences";
+  let description = [{
+    A decoder that has seen a sequence needs only the keys and values of it to go
+    on. For a packed function with the attribute `transformer.generates`, adds
+    `@step`, which computes the same for tokens that follow others: each
+    `ragged_attention` becomes an `append_cache` and a `cached_attention` on a
+    layer of one cache. The function itself stays as it is.
+
+    ```mlir
+    %c1 = transformer.append_cache %c0, %k, %v, %slots key_heads 12 at 0 : ..
+    %y = transformer.cached_attention %q, %c1, %offsets, %lengths, %table, %blocks
+        heads 12 key_heads 12 at 0 causal scale 0.125 : ..
+    ```
+
+    New arguments have the roles `cache_slots`, `block_table`, `block_offsets` and
+    `cache`; the last result is the cache as it is then. `key_lengths` counts past
+    and new tokens. Of the results those per token remain.
+
+    What a step can't compute is an error that names it: attention that isn't
+    causal, an op that mixes tokens in another way, positions that are counted
+    from the whole sequence's content.
+  }];
+  let statistics = [Statistic<"numLayers", "num-layers", "attentions with a cache">];
+  let dependentDialects = ["::transom::transformer::TransformerDialect"];
+}
+
 def SelectPositions : Pass<"transom-select-positions", "::mlir::ModuleOp"> {
   let summary = "results only for the tokens that are asked for";
   let description = [{

@@ -33,6 +33,7 @@ void transom::buildFusionPipeline(OpPassManager &manager,
   if (options.mergeProjections)
     manager.addPass(createMergeProjections());
   manager.addPass(createRemovePadding());
+  manager.addPass(createIntroduceCache());
   // While a tail can still begin between any two ops.
   manager.addPass(createSelectPositions());
   if (options.fuseEpilogues)

@@ -3,6 +3,8 @@
 #include "passes/StageChecker.h"
 
 #include "ir/Interpreter/Interpreter.h"
+#include "ir/Interpreter/Steps.h"
+#include "ir/Transformer/ModelAttributes.h"
 #include "passes/Pipelines.h"
 
 #include "mlir/IR/SymbolTable.h"
@@ -33,6 +35,13 @@ static double getError(const Tensor &expected, const Tensor &actual) {
   return largest / std::sqrt(square / expected.getNumElements());
 }
 
+static StringRef getResultText(FunctionOpInterface function, unsigned result,
+                               StringRef name) {
+  auto text =
+      dyn_cast_or_null<StringAttr>(function.getResultAttr(result, name));
+  return text ? text.getValue() : StringRef();
+}
+
 double StageChecker::Stage::getError() const {
   return errors.empty() ? 0 : *llvm::max_element(errors);
 }
@@ -54,6 +63,9 @@ FailureOr<StageChecker> StageChecker::create(ModuleOp module,
   if (failed(arguments) || failed(context.run(padded, *arguments, results)))
     return failure();
   checker.expected = batch->unpack(padded, results);
+  for (unsigned number = 0; number < padded.getNumResults(); ++number)
+    checker.numbers[getResultText(padded, number, transformer::nameAttr)] =
+        number;
   return checker;
 }
 
@@ -77,7 +89,29 @@ StageChecker::Stage StageChecker::check(StringRef stage,
   interpreter::Context context(module, weights);
   if (failed(arguments) || failed(context.run(changed, *arguments, results)))
     return compare(stage, {});
-  return compare(stage, batch.unpack(changed, results));
+  Stage outcome = compare(stage, batch.unpack(changed, results));
+  if (auto step = module.lookupSymbol<FunctionOpInterface>("step"))
+    checkStep(step, module, outcome);
+  return outcome;
+}
+
+/// Each result is one of the function's, by its name.
+void StageChecker::checkStep(FunctionOpInterface step, ModuleOp module,
+                             Stage &outcome) const {
+  interpreter::Context context(module, weights);
+  FailureOr<SmallVector<Tensor>> results =
+      interpreter::runInSteps(step, batch, context, /*seed=*/1);
+  if (failed(results)) {
+    outcome.errors.push_back(INFINITY);
+    return;
+  }
+  for (auto [number, tensor] : llvm::enumerate(*results)) {
+    auto known =
+        numbers.find(getResultText(step, number, transformer::nameAttr));
+    outcome.errors.push_back(known == numbers.end()
+                                 ? INFINITY
+                                 : ::getError(expected[known->second], tensor));
+  }
 }
 
 namespace {

@@ -14,12 +14,13 @@
 namespace transom {
 
 /// Holds what a model's function computes before any pass against what it
-/// computes later.
+/// computes later, and what its `@step` does once there is one.
 class StageChecker {
 public:
   /// One comparison: for each result, the largest difference over the root mean
   /// square of what is expected; infinite if the stage could not be run or
-  /// gives something that is not a number.
+  /// gives something that is not a number. Results of the step follow those of
+  /// the function.
   struct Stage {
     std::string name;
     llvm::SmallVector<double> errors;
@@ -34,7 +35,8 @@ public:
                                               llvm::StringRef function,
                                               const WeightSource *weights);
 
-  /// Runs what the function has become in `module` and compares.
+  /// Runs what the function has become in `module` and compares; so with the
+  /// step, to which the batch is fed in parts.
   Stage check(llvm::StringRef stage, mlir::ModuleOp module) const;
 
   /// Compares results in padded form, as Batch::unpack has them.
@@ -55,10 +57,14 @@ private:
       : batch(std::move(batch)), function(std::move(function)),
         weights(weights) {}
 
+  void checkStep(mlir::FunctionOpInterface step, mlir::ModuleOp module,
+                 Stage &outcome) const;
+
   interpreter::Batch batch;
   std::string function;
   const WeightSource *weights;
   llvm::SmallVector<interpreter::Tensor> expected;
+  llvm::StringMap<unsigned> numbers; ///< of the results, by their names
 };
 
 } // namespace transom

@@ -43,7 +43,8 @@ static bool isPresent(int64_t sequence, int64_t column, int64_t length) {
 
 FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
   constexpr int64_t sequences = 5;
-  int64_t length = 9;
+  // More than a block of the cache, where there will be one.
+  int64_t length = function->hasAttr(transformer::generatesAttr) ? 18 : 9;
   Batch batch;
   for (unsigned number = 0; number < function.getNumArguments(); ++number) {
     auto bound =

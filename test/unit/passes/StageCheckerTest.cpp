@@ -53,6 +53,53 @@ func.func @forward(
   return %y, %w, %l : tensor<?x?x4xf32>, tensor<?x4xf32>, tensor<?x?x2xf32>
 })";
 
+/// A decoder of two layers, the second with shared key heads and rotary
+/// positions, whose logits are those of the next token.
+constexpr const char *decoder = R"(
+transformer.weight @table value dense<[[1.0, 2.0, 3.0, 4.0], [-1.0, 0.5, 2.0, -3.0], [0.1, 0.2, 0.3, 1.4]]> : tensor<3x4xf32>
+transformer.weight @place value dense<[[0.1], [0.9], [-0.4], [0.3], [0.7], [-0.1], [0.2], [0.5], [-0.6], [0.8], [-0.9], [0.0], [0.4], [-0.2], [0.6], [-0.3], [-0.5], [1.0]]> : tensor<18x1xf32>
+transformer.weight @words value dense<[[1.0, 0.0, 0.0, 0.5], [0.0, 1.0, 0.3, 0.0]]> : tensor<2x4xf32>
+transformer.weight @keys value dense<[[1.0, 0.0, 0.2, 0.5], [0.0, 1.0, 0.3, 0.0]]> : tensor<2x4xf32>
+func.func @forward(
+    %ids: tensor<?x?xi32> {transformer.name = "ids", transformer.dims = ["batch", "length"], transformer.bound = 3 : i64},
+    %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"},
+    %positions: tensor<?x?xi32> {transformer.name = "positions_of_tokens", transformer.dims = ["batch", "length"], transformer.bound = 18 : i64, transformer.default = "positions"})
+    -> (tensor<?x?x4xf32> {transformer.name = "hidden", transformer.dims = ["batch", "length", "width"]},
+        tensor<?x?x2xf32> {transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_positions})
+    attributes {transformer.generates} {
+  %t = transformer.get_weight @table : tensor<3x4xf32>
+  %pl = transformer.get_weight @place : tensor<18x1xf32>
+  %k = transformer.get_weight @keys : tensor<2x4xf32>
+  %words = transformer.get_weight @words : tensor<2x4xf32>
+  %x0 = transformer.embedding %ids, %t : tensor<?x?xi32>, tensor<3x4xf32> -> tensor<?x?x4xf32>
+  %p0 = transformer.embedding %positions, %pl : tensor<?x?xi32>, tensor<18x1xf32> -> tensor<?x?x1xf32>
+  %x = transformer.add %x0, %p0 : tensor<?x?x4xf32>, tensor<?x?x1xf32> -> tensor<?x?x4xf32>
+  %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x4xf32> -> tensor<?x2x?x2xf32>
+  %s = transformer.matmul %h, %h transpose_rhs : tensor<?x2x?x2xf32>, tensor<?x2x?x2xf32> -> tensor<?x2x?x?xf32>
+  %c = transformer.causal_mask %s : tensor<?x2x?x?xf32>
+  %b = transformer.add %c, %m : tensor<?x2x?x?xf32>, tensor<?x1x1x?xf32> -> tensor<?x2x?x?xf32>
+  %p = transformer.softmax %b : tensor<?x2x?x?xf32>
+  %v = transformer.matmul %p, %h : tensor<?x2x?x?xf32>, tensor<?x2x?x2xf32> -> tensor<?x2x?x2xf32>
+  %a = transformer.merge_heads %v : tensor<?x2x?x2xf32> -> tensor<?x?x4xf32>
+  %r = transformer.add %a, %x : tensor<?x?x4xf32>, tensor<?x?x4xf32> -> tensor<?x?x4xf32>
+  %kl = transformer.linear %r, %k : tensor<?x?x4xf32>, tensor<2x4xf32> -> tensor<?x?x2xf32>
+  %q1 = transformer.split_heads %r heads 2 : tensor<?x?x4xf32> -> tensor<?x2x?x2xf32>
+  %k1 = transformer.split_heads %kl heads 1 : tensor<?x?x2xf32> -> tensor<?x1x?x2xf32>
+  %qr = transformer.rotary %q1, %positions theta 100.0 : tensor<?x2x?x2xf32>, tensor<?x?xi32> -> tensor<?x2x?x2xf32>
+  %kr = transformer.rotary %k1, %positions theta 100.0 : tensor<?x1x?x2xf32>, tensor<?x?xi32> -> tensor<?x1x?x2xf32>
+  %kk = transformer.repeat_heads %kr heads 2 : tensor<?x1x?x2xf32> -> tensor<?x2x?x2xf32>
+  %vv = transformer.repeat_heads %k1 heads 2 : tensor<?x1x?x2xf32> -> tensor<?x2x?x2xf32>
+  %s1 = transformer.matmul %qr, %kk transpose_rhs : tensor<?x2x?x2xf32>, tensor<?x2x?x2xf32> -> tensor<?x2x?x?xf32>
+  %b1 = transformer.add %s1, %m : tensor<?x2x?x?xf32>, tensor<?x1x1x?xf32> -> tensor<?x2x?x?xf32>
+  %c1 = transformer.causal_mask %b1 : tensor<?x2x?x?xf32>
+  %w1 = transformer.softmax %c1 : tensor<?x2x?x?xf32>
+  %v1 = transformer.matmul %w1, %vv : tensor<?x2x?x?xf32>, tensor<?x2x?x2xf32> -> tensor<?x2x?x2xf32>
+  %y = transformer.merge_heads %v1 : tensor<?x2x?x2xf32> -> tensor<?x?x4xf32>
+  %l = transformer.linear %y, %words : tensor<?x?x4xf32>, tensor<2x4xf32> -> tensor<?x?x2xf32>
+  return %y, %l : tensor<?x?x4xf32>, tensor<?x?x2xf32>
+})";
+
 class StageCheckerTest : public testing::Test {
 protected:
   StageCheckerTest() {
@@ -199,6 +246,44 @@ TEST_F(StageCheckerTest, SkipsWhatIsNotAskedFor) {
       checker->compare("one", checker->getBatch().unpack(program, results));
   EXPECT_LT(stage.errors[0], 1e-6);
   EXPECT_TRUE(std::isinf(stage.errors[1]));
+  EXPECT_TRUE(std::isinf(stage.errors[2]));
+}
+
+// A step gives what the function gives, whole prompts or parts of them at a
+// time, through every pass from the one that makes it.
+TEST_F(StageCheckerTest, StepsAgreeWithTheWhole) {
+  module = parseSourceString<ModuleOp>(decoder, &context);
+  ASSERT_TRUE(module);
+  auto checker = StageChecker::create(*module, "forward", nullptr);
+  ASSERT_TRUE(succeeded(checker));
+  PassManager manager(&context);
+  buildPipeline(manager, FusionOptions());
+  std::vector<size_t> results;
+  checker->checkEachPass(manager, [&](const StageChecker::Stage &stage) {
+    results.push_back(stage.errors.size());
+    EXPECT_LT(stage.getError(), 1e-5) << stage.name;
+  });
+  ASSERT_TRUE(succeeded(manager.run(*module)));
+  // Two of the function, and the same two of the step once there is one.
+  EXPECT_EQ(results.front(), 2u);
+  EXPECT_EQ(results.back(), 4u);
+}
+
+// Of a cache that loses a layer's keys, tokens of later parts know nothing.
+TEST_F(StageCheckerTest, LostKeysDepart) {
+  module = parseSourceString<ModuleOp>(decoder, &context);
+  auto checker = StageChecker::create(*module, "forward", nullptr);
+  ASSERT_TRUE(succeeded(checker));
+  PassManager manager(&context);
+  buildPipeline(manager, FusionOptions());
+  ASSERT_TRUE(succeeded(manager.run(*module)));
+  SmallVector<kernel::LayerOp> layers;
+  module->walk([&](kernel::LayerOp op) { layers.push_back(op); });
+  ASSERT_EQ(layers.size(), 2u); // Append's and attention's of the second.
+  layers[0].setAt(0);
+  StageChecker::Stage stage = checker->check("lost", *module);
+  ASSERT_EQ(stage.errors.size(), 4u);
+  EXPECT_LT(stage.errors[0], 1e-5);
   EXPECT_TRUE(std::isinf(stage.errors[2]));
 }
 

@@ -1,0 +1,121 @@
+// RUN: transom-opt %s --transom-introduce-cache --split-input-file --verify-diagnostics
+
+// Attention that is not causal: an old token would change.
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
+  // expected-error @+1 {{'transformer.ragged_attention' op cannot have a cache: a token sees later ones}}
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %a : tensor<?x8xf32>
+}
+
+// -----
+
+// Keys of other sequences than the queries'.
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %source: tensor<?xi32> {transformer.name = "source_offsets", transformer.dims = ["sequences+1"]})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
+  // expected-error @+1 {{'transformer.ragged_attention' op cannot have a cache: its keys are not those of the function's own sequences}}
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %source, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %a : tensor<?x8xf32>
+}
+
+// -----
+
+// A gather of other rows.
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %rows: tensor<?xi32> {transformer.name = "rows", transformer.dims = ["tokens"]})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  // expected-error @+1 {{'transformer.embedding' op cannot be part of a step: it mixes tokens}}
+  %b = transformer.embedding %rows, %a : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  return %b : tensor<?x8xf32>
+}
+
+// -----
+
+// A sum over tokens.
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  // expected-error @+1 {{'transformer.reduce' op cannot be part of a step: it mixes tokens}}
+  %s = transformer.reduce sum %a axes [0] keep_dims : tensor<?x8xf32> -> tensor<1x8xf32>
+  %b = transformer.add %a, %s : tensor<?x8xf32>, tensor<1x8xf32> -> tensor<?x8xf32>
+  return %b : tensor<?x8xf32>
+}
+
+// -----
+
+// Positions that the whole sequence decides.
+// expected-error @+2 {{'func.func' op argument 3 counts tokens of the whole sequence, which a step doesn't have}}
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %p: tensor<?xi32> {transformer.name = "position_ids", transformer.dims = ["tokens"], transformer.default = "counted_positions", transformer.padding_id = 1 : i64})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %a : tensor<?x8xf32>
+}
+
+// -----
+
+// Without attention a token needs no past.
+// expected-error @+2 {{'func.func' op has no attention whose keys could be kept}}
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
+  return %x : tensor<?x8xf32>
+}
+
+// -----
+
+// Nothing per token is left.
+// expected-error @+2 {{'func.func' op has no attention whose keys could be kept}}
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %rows: tensor<?xi32> {transformer.name = "rows", transformer.dims = ["sequences"]})
+    -> (tensor<?x8xf32> {transformer.name = "pooled", transformer.dims = ["sequences", "width"]}) attributes {transformer.generates} {
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  %b = transformer.embedding %rows, %a : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  return %b : tensor<?x8xf32>
+}
+
+// -----
+
+// The name is taken.
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %a : tensor<?x8xf32>
+}
+// expected-error @+1 {{'func.func' op has the name of the step, @step}}
+func.func @step() {
+  return
+}

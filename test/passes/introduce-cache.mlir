@@ -1,0 +1,77 @@
+// RUN: transom-opt %s --transom-introduce-cache --split-input-file | FileCheck %s
+
+// Two layers share one cache: four heads of 2 take 16 columns each, so each
+// layer has 128 of its columns, and passes it on. The function itself stays.
+// CHECK-LABEL: func.func @forward
+// CHECK-COUNT-2: transformer.ragged_attention
+// CHECK-LABEL: func.func @step
+// CHECK-SAME:    %[[IDS:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[O:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[N:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}},
+// CHECK-SAME:    %[[S:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "cache_slots", transformer.role = "cache_slots"},
+// CHECK-SAME:    %[[T:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["blocks"], transformer.name = "block_table", transformer.role = "block_table"},
+// CHECK-SAME:    %[[B:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "block_offsets", transformer.role = "block_offsets"},
+// CHECK-SAME:    %[[C0:[a-z0-9]+]]: tensor<?x256xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"})
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "logits", transformer.select_positions},
+// CHECK-SAME:        tensor<?x256xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"}) {
+// CHECK:         %[[X:.+]] = transformer.embedding %[[IDS]]
+// CHECK:         %[[C1:.+]] = transformer.append_cache %[[C0]], %[[X]], %[[X]], %[[S]] key_heads 4 at 0 :
+// CHECK-NEXT:    %[[A:.+]] = transformer.cached_attention %[[X]], %[[C1]], %[[O]], %[[N]], %[[T]], %[[B]] heads 4 key_heads 4 at 0 causal scale 5.000000e-01 :
+// CHECK-NEXT:    %[[R:.+]] = transformer.rotary %[[A]], %[[IDS]] heads 4
+// CHECK-NEXT:    %[[C2:.+]] = transformer.append_cache %[[C1]], %[[R]], %[[A]], %[[S]] key_heads 4 at 128 :
+// CHECK-NEXT:    %[[Y:.+]] = transformer.cached_attention %[[R]], %[[C2]], %[[O]], %[[N]], %[[T]], %[[B]] heads 4 key_heads 4 at 128 causal scale 5.000000e-01 :
+// CHECK-NOT:     ragged_attention
+// CHECK:         return %[[Y]], %[[C2]]
+transformer.weight @table value dense<1.0> : tensor<16x8xf32>
+func.func @forward(
+    %ids: tensor<?xi32> {transformer.name = "input_ids", transformer.dims = ["tokens"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    -> (tensor<?x8xf32> {transformer.name = "logits", transformer.dims = ["tokens", "width"], transformer.select_positions}) attributes {transformer.generates} {
+  %table = transformer.get_weight @table : tensor<16x8xf32>
+  %x = transformer.embedding %ids, %table : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 4 key_heads 4 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  %r = transformer.rotary %a, %ids heads 4 theta 10000.0 : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
+  %y = transformer.ragged_attention %r, %r, %a, %offsets, %offsets, %lengths heads 4 key_heads 4 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// Shared key heads are kept once. What is per sequence, and only that, goes:
+// the class, its rows, and the linear before it.
+// CHECK-LABEL: func.func @step
+// CHECK-NOT:     token_rows
+// CHECK-SAME:    %[[C:[a-z0-9]+]]: tensor<?x32xf32> {{[{][^}]+[}]}})
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "hidden"}, tensor<?x32xf32> {{[{][^}]+[}]}}) {
+// CHECK-NOT:     transformer.linear
+// CHECK:         transformer.append_cache %[[C]], %{{.+}} key_heads 1 at 0 : tensor<?x32xf32>, tensor<?x2xf32>
+// CHECK:         transformer.cached_attention {{.+}} heads 4 key_heads 1 at 0
+// CHECK-NOT:     transformer.linear
+transformer.weight @w value dense<1.0> : tensor<3x8xf32>
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %rows: tensor<?xi32> {transformer.name = "token_rows_0", transformer.dims = ["sequences"], transformer.role = "token_rows", transformer.token_index = 0 : i64})
+    -> (tensor<?x3xf32> {transformer.name = "class", transformer.dims = ["sequences", "classes"]},
+        tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "hidden"}) attributes {transformer.generates} {
+  %w = transformer.get_weight @w : tensor<3x8xf32>
+  %k = transformer.slice %x axis 1 from 0 to 2 : tensor<?x8xf32> -> tensor<?x2xf32>
+  %a = transformer.ragged_attention %x, %k, %k, %offsets, %offsets, %lengths heads 4 key_heads 1 causal scale 0.5 : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  %s = transformer.embedding %rows, %a : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
+  %l = transformer.linear %s, %w : tensor<?x8xf32>, tensor<3x8xf32> -> tensor<?x3xf32>
+  return %l, %a : tensor<?x3xf32>, tensor<?x8xf32>
+}
+
+// -----
+
+// Negative: nobody asks for a step of a classifier.
+// CHECK-LABEL: func.func @forward
+// CHECK-NOT:   @step
+func.func @forward(
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}) {
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %a : tensor<?x8xf32>
+}
