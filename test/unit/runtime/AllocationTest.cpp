@@ -301,6 +301,77 @@ TEST(AllocationTest, StepsMakeNoSystemCallButToWake) {
   EXPECT_TRUE(WIFSIGNALED(status));
 }
 
+/// An engine with requests of all kinds, past their prompts.
+transom_engine *makeEngine(transom_session *session, int64_t *numTokens) {
+  transom_engine *engine = nullptr;
+  EXPECT_EQ(transom_engine_create(session, nullptr, &engine), TRANSOM_OK)
+      << transom_error();
+  auto callback = [](void *user, const transom_generation_event *event) {
+    *static_cast<int64_t *>(user) += event->num_tokens;
+    return 0;
+  };
+  transom_generation_options options = {};
+  options.struct_bytes = sizeof(options);
+  options.max_new_tokens = 150;
+  const Ints prompt(20, 7);
+  for (int kind = 0; kind < 5; ++kind) {
+    transom_generation_options each = options;
+    each.repetition_penalty = 1.1F;
+    each.do_sample = kind == 1 || kind == 4;
+    each.num_return_sequences = kind == 1 || kind >= 3 ? 2 : 1;
+    each.num_beams = kind >= 3 ? 3 : 1;
+    each.prompt_lookup_num_tokens = kind == 2 ? 4 : 0;
+    each.top_p = each.do_sample ? 0.9F : 0;
+    EXPECT_EQ(transom_engine_submit(engine, prompt.data(), 20, &each, callback,
+                                    numTokens, nullptr),
+              TRANSOM_OK)
+        << transom_error();
+  }
+  for (int step = 0; step < 5; ++step)
+    EXPECT_EQ(transom_engine_step(engine, nullptr), TRANSOM_OK)
+        << transom_error();
+  return engine;
+}
+
+TEST(AllocationTest, NothingInAnEnginesSteps) {
+  OpenedDecoder opened(transom_session_options{2, 0, 0, nullptr, 8192});
+  int64_t numTokens = 0;
+  transom_engine *engine = makeEngine(opened.session, &numTokens);
+  requests = 0;
+  int64_t before = numTokens;
+  for (int step = 0; step < 20; ++step) {
+    counting = true;
+    transom_status status = transom_engine_step(engine, nullptr);
+    counting = false;
+    ASSERT_EQ(status, TRANSOM_OK) << transom_error();
+  }
+  EXPECT_EQ(requests.load(), 0);
+  EXPECT_GT(numTokens, before + 20 * 3);
+  transom_engine_destroy(engine);
+}
+
+TEST(AllocationTest, AnEnginesStepsMakeNoSystemCallButToWake) {
+  if (sanitized)
+    GTEST_SKIP() << "the sanitizer makes calls of its own";
+  int status = statusOf([] {
+    OpenedDecoder opened(transom_session_options{2, 0, 0, nullptr, 8192});
+    int64_t numTokens = 0;
+    transom_engine *engine = makeEngine(opened.session, &numTokens);
+    bool good = true;
+    for (int step = 0; step < 20; ++step) {
+      if (step == 2 && !allowOnlyFutexes())
+        return 2;
+      good &= transom_engine_step(engine, nullptr) == TRANSOM_OK;
+    }
+    _exit(good ? 0 : 1);
+    return 0;
+  });
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  if (WEXITSTATUS(status) == 2)
+    GTEST_SKIP() << "this system has no filters for system calls";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST(AllocationTest, CountsAllocations) {
   if (sanitized)
     GTEST_SKIP() << "the sanitizer has the allocator";
