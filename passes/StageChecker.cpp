@@ -90,27 +90,30 @@ StageChecker::Stage StageChecker::check(StringRef stage,
   if (failed(arguments) || failed(context.run(changed, *arguments, results)))
     return compare(stage, {});
   Stage outcome = compare(stage, batch.unpack(changed, results));
-  if (auto step = module.lookupSymbol<FunctionOpInterface>("step"))
-    checkStep(step, module, outcome);
+  auto step = module.lookupSymbol<FunctionOpInterface>("step");
+  if (!step)
+    return outcome;
+  FailureOr<SmallVector<Tensor>> stepped =
+      interpreter::runInSteps(step, batch, context, /*seed=*/1);
+  if (failed(stepped))
+    outcome.errors.push_back(INFINITY);
+  else
+    compareStep(step, *stepped, outcome);
   return outcome;
 }
 
-/// Each result is one of the function's, by its name.
-void StageChecker::checkStep(FunctionOpInterface step, ModuleOp module,
-                             Stage &outcome) const {
-  interpreter::Context context(module, weights);
-  FailureOr<SmallVector<Tensor>> results =
-      interpreter::runInSteps(step, batch, context, /*seed=*/1);
-  if (failed(results)) {
-    outcome.errors.push_back(INFINITY);
-    return;
-  }
-  for (auto [number, tensor] : llvm::enumerate(*results)) {
-    auto known =
-        numbers.find(getResultText(step, number, transformer::nameAttr));
-    outcome.errors.push_back(known == numbers.end()
-                                 ? INFINITY
-                                 : ::getError(expected[known->second], tensor));
+const Tensor *StageChecker::findExpected(StringRef name) const {
+  auto number = numbers.find(name);
+  return number == numbers.end() ? nullptr : &expected[number->second];
+}
+
+void StageChecker::compareStep(FunctionOpInterface step,
+                               ArrayRef<Tensor> results, Stage &outcome) const {
+  for (auto [number, tensor] : llvm::enumerate(results)) {
+    const Tensor *expected =
+        findExpected(getResultText(step, number, transformer::nameAttr));
+    outcome.errors.push_back(expected ? ::getError(*expected, tensor)
+                                      : INFINITY);
   }
 }
 

@@ -43,6 +43,12 @@ public:
   Stage compare(llvm::StringRef stage,
                 llvm::ArrayRef<interpreter::Tensor> results) const;
 
+  /// Adds the errors of what `step` gave, in padded form: each of its results
+  /// but the cache is one of the function's, by its name.
+  void compareStep(mlir::FunctionOpInterface step,
+                   llvm::ArrayRef<interpreter::Tensor> results,
+                   Stage &outcome) const;
+
   /// Checks after each pass of `manager`, and hands the outcome to `report`.
   /// The checker must outlive the run.
   void checkEachPass(mlir::PassManager &manager,
@@ -50,15 +56,14 @@ public:
 
   const interpreter::Batch &getBatch() const { return batch; }
   llvm::ArrayRef<interpreter::Tensor> getExpected() const { return expected; }
+  /// The function's result of that name; null if there is none.
+  const interpreter::Tensor *findExpected(llvm::StringRef name) const;
 
 private:
   StageChecker(interpreter::Batch batch, std::string function,
                const WeightSource *weights)
       : batch(std::move(batch)), function(std::move(function)),
         weights(weights) {}
-
-  void checkStep(mlir::FunctionOpInterface step, mlir::ModuleOp module,
-                 Stage &outcome) const;
 
   interpreter::Batch batch;
   std::string function;

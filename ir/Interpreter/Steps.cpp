@@ -14,80 +14,127 @@ using namespace transom;
 using namespace transom::interpreter;
 using transformer::cacheBlock;
 
-namespace {
+//===----------------------------------------------------------------------===//
+// Runs
+//===----------------------------------------------------------------------===//
 
-/// A sequence of the batch and how much of it has been fed.
-struct Sequence {
-  int64_t number;
-  SmallVector<int64_t> columns; ///< of its tokens in the padded form
-  SmallVector<int64_t> blocks;  ///< of the cache, in order
-  int64_t length = 0;           ///< tokens fed
+std::vector<SmallVector<Part>>
+transom::interpreter::cutAtRandom(const Batch &batch, unsigned seed) {
+  std::mt19937 engine(seed);
+  auto draw = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(engine);
+  };
+  ArrayRef<int64_t> shape = batch.getMask().getShape();
+  std::vector<SmallVector<int64_t>> columns(shape[0]);
+  SmallVector<int64_t> past(shape[0], 0);
+  int64_t left = 0;
+  for (auto [at, isThere] : llvm::enumerate(batch.getMask().integers()))
+    if (isThere) {
+      columns[at / shape[1]].push_back(at % shape[1]);
+      ++left;
+    }
 
-  int64_t getSlot(int64_t token) const {
-    return blocks[token / cacheBlock] * cacheBlock + token % cacheBlock;
+  std::vector<SmallVector<Part>> runs;
+  while (left > 0) {
+    SmallVector<Part> run;
+    for (int64_t number = 0; number < shape[0]; ++number) {
+      int64_t rest = columns[number].size() - past[number];
+      if (rest == 0 || draw(0, 3) == 0)
+        continue;
+      int64_t kind = draw(0, 2);
+      int64_t tokens = kind == 0 ? 1 : kind == 1 ? draw(1, rest) : rest;
+      auto part = ArrayRef(columns[number]).slice(past[number], tokens);
+      run.push_back({number, past[number], SmallVector<int64_t>(part)});
+      past[number] += tokens;
+      left -= tokens;
+    }
+    std::shuffle(run.begin(), run.end(), engine);
+    if (!run.empty())
+      runs.push_back(run);
   }
-};
+  return runs;
+}
 
-/// New tokens of one sequence: those from its length on.
-struct Part {
-  Sequence *sequence;
-  int64_t tokens;
-};
+void transom::interpreter::placeRows(const Batch &batch, ArrayRef<Part> run,
+                                     const Tensor &rows, Tensor &padded) {
+  ArrayRef<int64_t> mask = batch.getMask().getShape();
+  if (!padded.getElementType()) {
+    SmallVector<int64_t> shape(mask);
+    llvm::append_range(shape, rows.getShape().drop_front());
+    padded = Tensor(rows.getElementType(), shape);
+  }
+  int64_t width = llvm::product_of(rows.getShape().drop_front()), row = 0;
+  for (const Part &part : run)
+    for (int64_t column : part.columns) {
+      int64_t place = part.sequence * mask[1] + column;
+      llvm::copy(rows.floats().slice(row++ * width, width),
+                 padded.floats().begin() + place * width);
+    }
+}
+
+//===----------------------------------------------------------------------===//
+// In the interpreter
+//===----------------------------------------------------------------------===//
+
+namespace {
 
 class Feeder {
 public:
   Feeder(FunctionOpInterface step, const Batch &batch, Context &context,
          unsigned seed)
-      : step(step), batch(batch), context(context), engine(seed) {}
+      : step(step), batch(batch), context(context), seed(seed) {}
 
   FailureOr<SmallVector<Tensor>> run();
 
 private:
-  int64_t draw(int64_t low, int64_t high) {
-    return std::uniform_int_distribution<int64_t>(low, high)(engine);
-  }
   StringRef getText(unsigned argument, StringRef name) {
     auto text = step.getArgAttrOfType<StringAttr>(argument, name);
     return text ? text.getValue() : StringRef();
   }
-  StringRef getResultRole(unsigned result) {
-    auto text = dyn_cast_or_null<StringAttr>(
+  StringAttr getResultRole(unsigned result) {
+    return dyn_cast_or_null<StringAttr>(
         step.getResultAttr(result, transformer::roleAttr));
-    return text ? text.getValue() : StringRef();
   }
-  LogicalResult prepare();
-  SmallVector<Part> drawParts();
-  FailureOr<Tensor> bind(unsigned argument, ArrayRef<Part> parts);
-  void collect(unsigned result, const Tensor &tensor, ArrayRef<Part> parts);
+  LogicalResult prepare(ArrayRef<SmallVector<Part>> runs);
+  FailureOr<Tensor> bind(unsigned argument, ArrayRef<Part> run);
+  Tensor inOrder(unsigned result, const Tensor &tensor);
+  int64_t getSlot(const Part &part, int64_t token) {
+    return blocks[part.sequence][token / cacheBlock] * cacheBlock +
+           token % cacheBlock;
+  }
 
   FunctionOpInterface step;
   const Batch &batch;
   Context &context;
-  std::mt19937 engine;
-  std::vector<Sequence> sequences;
+  unsigned seed;
+  std::vector<SmallVector<int64_t>> blocks; ///< of each sequence, in order
   Tensor cache;
-  SmallVector<Tensor> padded;
 };
 
-LogicalResult Feeder::prepare() {
-  ArrayRef<int64_t> shape = batch.getMask().getShape();
+/// Tokens that a sequence has after a run.
+int64_t lengthAfter(const Part &part) {
+  return part.past + static_cast<int64_t>(part.columns.size());
+}
+
+int64_t countBlocks(const Part &part) {
+  return llvm::divideCeil(lengthAfter(part), cacheBlock);
+}
+
+LogicalResult Feeder::prepare(ArrayRef<SmallVector<Part>> runs) {
+  SmallVector<int64_t> needed(batch.getMask().getShape()[0], 0);
+  for (ArrayRef<Part> run : runs)
+    for (const Part &part : run)
+      needed[part.sequence] = countBlocks(part);
   int64_t numBlocks = 2; // That nobody has.
-  for (int64_t number = 0; number < shape[0]; ++number) {
-    sequences.push_back({number, {}, {}});
-    for (int64_t column = 0; column < shape[1]; ++column)
-      if (batch.getMask().integers()[number * shape[1] + column])
-        sequences.back().columns.push_back(column);
-    numBlocks += llvm::divideCeil(sequences.back().columns.size(), cacheBlock);
+  for (int64_t count : needed)
+    numBlocks += count;
+  std::vector<int64_t> all(numBlocks);
+  std::iota(all.begin(), all.end(), 0);
+  std::shuffle(all.begin(), all.end(), std::mt19937(seed));
+  for (int64_t count : needed) {
+    blocks.emplace_back(all.end() - count, all.end());
+    all.resize(all.size() - count);
   }
-  std::vector<int64_t> blocks(numBlocks);
-  std::iota(blocks.begin(), blocks.end(), 0);
-  std::shuffle(blocks.begin(), blocks.end(), engine);
-  for (Sequence &sequence : sequences)
-    for (size_t token = 0; token < sequence.columns.size();
-         token += cacheBlock) {
-      sequence.blocks.push_back(blocks.back());
-      blocks.pop_back();
-    }
 
   RankedTensorType type;
   for (unsigned number = 0; number < step.getNumArguments(); ++number)
@@ -106,60 +153,35 @@ LogicalResult Feeder::prepare() {
   return success();
 }
 
-/// Some sequences that have tokens left, in any order, each with a token, a few
-/// or all that are left.
-SmallVector<Part> Feeder::drawParts() {
-  SmallVector<Part> parts;
-  for (Sequence &sequence : sequences) {
-    int64_t rest = sequence.columns.size() - sequence.length;
-    if (rest == 0 || draw(0, 3) == 0)
-      continue;
-    int64_t kind = draw(0, 2);
-    parts.push_back({&sequence, kind == 0   ? 1
-                                : kind == 1 ? draw(1, rest)
-                                            : rest});
-  }
-  std::shuffle(parts.begin(), parts.end(), engine);
-  return parts;
-}
-
-FailureOr<Tensor> Feeder::bind(unsigned argument, ArrayRef<Part> parts) {
+FailureOr<Tensor> Feeder::bind(unsigned argument, ArrayRef<Part> run) {
   StringRef role = getText(argument, transformer::roleAttr);
   if (role == "cache")
     return cache;
+  Type type = IntegerType::get(step.getContext(), 32);
   SmallVector<int64_t> numbers;
-  auto forEachToken = [&](auto add) {
-    for (Part part : parts)
-      for (int64_t i = 0; i < part.tokens; ++i)
-        add(*part.sequence, part.sequence->length + i);
-  };
-  auto blocksOf = [](Part part) {
-    return ArrayRef(part.sequence->blocks)
-        .take_front(
-            llvm::divideCeil(part.sequence->length + part.tokens, cacheBlock));
-  };
-  if (role == "sequence_offsets") {
+  if (role == "sequence_offsets" || role == "block_offsets") {
     numbers.push_back(0);
-    for (Part part : parts)
-      numbers.push_back(numbers.back() + part.tokens);
+    for (const Part &part : run)
+      numbers.push_back(numbers.back() + (role == "block_offsets"
+                                              ? countBlocks(part)
+                                              : part.columns.size()));
   } else if (role == "key_lengths") {
-    for (Part part : parts)
-      numbers.push_back(part.sequence->length + part.tokens);
+    for (const Part &part : run)
+      numbers.push_back(lengthAfter(part));
   } else if (role == "cache_slots") {
-    forEachToken([&](const Sequence &sequence, int64_t token) {
-      numbers.push_back(sequence.getSlot(token));
-    });
+    for (const Part &part : run)
+      for (int64_t token = part.past; token < lengthAfter(part); ++token)
+        numbers.push_back(getSlot(part, token));
   } else if (role == "block_table") {
-    for (Part part : parts)
-      llvm::append_range(numbers, blocksOf(part));
-  } else if (role == "block_offsets") {
-    numbers.push_back(0);
-    for (Part part : parts)
-      numbers.push_back(numbers.back() + blocksOf(part).size());
+    for (const Part &part : run)
+      llvm::append_range(
+          numbers,
+          ArrayRef(blocks[part.sequence]).take_front(countBlocks(part)));
   } else if (role == "positions") {
     // The last one first: a program that forgot to gather would be noticed.
-    forEachToken(
-        [&](const Sequence &, int64_t) { numbers.push_back(numbers.size()); });
+    for (const Part &part : run)
+      for (size_t i = 0; i < part.columns.size(); ++i)
+        numbers.push_back(numbers.size());
     std::reverse(numbers.begin(), numbers.end());
   } else {
     StringRef name = getText(argument, transformer::nameAttr);
@@ -169,75 +191,60 @@ FailureOr<Tensor> Feeder::bind(unsigned argument, ArrayRef<Part> parts) {
              << "argument " << argument
              << " expects an input of the model per token, got \"" << name
              << "\"";
+    type = input->second.getElementType();
     int64_t length = input->second.getShape()[1];
-    forEachToken([&](const Sequence &sequence, int64_t token) {
-      numbers.push_back(input->second.integers()[sequence.number * length +
-                                                 sequence.columns[token]]);
-    });
-    Tensor tensor(input->second.getElementType(),
-                  {static_cast<int64_t>(numbers.size())});
-    llvm::copy(numbers, tensor.integers().begin());
-    return tensor;
+    for (const Part &part : run)
+      for (int64_t column : part.columns)
+        numbers.push_back(
+            input->second.integers()[part.sequence * length + column]);
   }
-  Tensor tensor(IntegerType::get(step.getContext(), 32),
-                {static_cast<int64_t>(numbers.size())});
+  Tensor tensor(type, {static_cast<int64_t>(numbers.size())});
   llvm::copy(numbers, tensor.integers().begin());
   return tensor;
 }
 
-/// Puts the rows of one run where they belong in the padded result.
-void Feeder::collect(unsigned result, const Tensor &tensor,
-                     ArrayRef<Part> parts) {
-  ArrayRef<int64_t> mask = batch.getMask().getShape();
-  if (padded.size() <= result) {
-    SmallVector<int64_t> shape(mask);
-    llvm::append_range(shape, tensor.getShape().drop_front());
-    padded.push_back(Tensor(tensor.getElementType(), shape));
-  }
+/// A result's rows in the order of the tokens: `positions` turns it round.
+Tensor Feeder::inOrder(unsigned result, const Tensor &tensor) {
   auto dims = dyn_cast_or_null<ArrayAttr>(
       step.getResultAttr(result, transformer::dimsAttr));
-  bool reversed = dims && !dims.empty() &&
-                  dims[0] == StringAttr::get(step.getContext(), "positions");
-  int64_t rows = tensor.getShape()[0], row = 0;
+  if (!dims || dims.empty() ||
+      dims[0] != StringAttr::get(step.getContext(), "positions"))
+    return tensor;
+  Tensor turned = tensor;
+  int64_t rows = tensor.getShape()[0];
   int64_t width = llvm::product_of(tensor.getShape().drop_front());
-  for (Part part : parts)
-    for (int64_t i = 0; i < part.tokens; ++i, ++row) {
-      const Sequence &sequence = *part.sequence;
-      int64_t place =
-          sequence.number * mask[1] + sequence.columns[sequence.length + i];
-      int64_t from = reversed ? rows - 1 - row : row;
-      llvm::copy(tensor.floats().slice(from * width, width),
-                 padded[result].floats().begin() + place * width);
-    }
+  for (int64_t row = 0; row < rows; ++row)
+    llvm::copy(tensor.floats().slice((rows - 1 - row) * width, width),
+               turned.floats().begin() + row * width);
+  return turned;
 }
 
 FailureOr<SmallVector<Tensor>> Feeder::run() {
-  if (failed(prepare()))
+  std::vector<SmallVector<Part>> runs = cutAtRandom(batch, seed);
+  if (failed(prepare(runs)))
     return failure();
-  auto hasRest = [](const Sequence &sequence) {
-    return sequence.length < static_cast<int64_t>(sequence.columns.size());
-  };
-  while (llvm::any_of(sequences, hasRest)) {
-    SmallVector<Part> parts = drawParts();
-    if (parts.empty())
-      continue;
+  SmallVector<Tensor> padded;
+  for (ArrayRef<Part> run : runs) {
     SmallVector<Tensor> arguments, results;
     for (unsigned number = 0; number < step.getNumArguments(); ++number) {
-      FailureOr<Tensor> argument = bind(number, parts);
+      FailureOr<Tensor> argument = bind(number, run);
       if (failed(argument))
         return failure();
       arguments.push_back(*argument);
     }
     if (failed(context.run(step, arguments, results)))
       return failure();
+    unsigned place = 0;
     for (auto [number, tensor] : llvm::enumerate(results)) {
-      if (getResultRole(number) == "cache")
+      StringAttr role = getResultRole(number);
+      if (role && role.getValue() == "cache") {
         cache = tensor;
-      else
-        collect(number, tensor, parts);
+        continue;
+      }
+      if (place == padded.size())
+        padded.emplace_back();
+      placeRows(batch, run, inOrder(number, tensor), padded[place++]);
     }
-    for (Part part : parts)
-      part.sequence->length += part.tokens;
   }
   return padded;
 }

@@ -13,7 +13,26 @@
 #include "ir/Interpreter/Batch.h"
 #include "ir/Interpreter/Interpreter.h"
 
+#include <vector>
+
 namespace transom::interpreter {
+
+/// New tokens of one sequence of a batch, in one run of a step.
+struct Part {
+  int64_t sequence;
+  int64_t past; ///< tokens fed before, of those that are there
+  llvm::SmallVector<int64_t> columns; ///< of the new ones, in padded form
+};
+
+/// All tokens of `batch` that are there, in runs of a step: of each sequence,
+/// in order, one token, a few or all that are left at a time, `seed` decides.
+std::vector<llvm::SmallVector<Part>> cutAtRandom(const Batch &batch,
+                                                 unsigned seed);
+
+/// Puts rows that one run gave, a row each new token, where they belong in a
+/// result in padded form. `padded` is null before the first.
+void placeRows(const Batch &batch, llvm::ArrayRef<Part> run, const Tensor &rows,
+               Tensor &padded);
 
 /// Feeds all tokens of `batch` that are there to `step`, cut at random by
 /// `seed`, and returns its results but the cache in padded form, as

@@ -127,3 +127,46 @@ module {
     kernel.return %a, %c : !kernel.buffer<tensor<?x8xf32>, tokens>, !kernel.buffer<tensor<?x32xf32>, slots>
   }
 }
+
+// -----
+
+// The second layer's part of the cache begins 16 floats a column further on.
+// CHECK: llvm.func internal @run.step(
+// CHECK: llvm.call @transom_launch
+// CHECK: %[[PLACE:.*]] = llvm.getelementptr %{{.*}}[4] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
+// CHECK-NEXT: %[[CACHE:.*]] = llvm.load %[[PLACE]]
+// CHECK-NEXT: %[[AT:.*]] = llvm.mlir.constant(2048 : i64)
+// CHECK-NEXT: llvm.getelementptr %[[CACHE]][%[[AT]]] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+// CHECK: llvm.call @transom_launch
+module {
+  transformer.weight @w value dense<1.0> : tensor<5x8xf32>
+  kernel.define @table(%i: tensor<?xi32>, %t: tensor<5x8xf32>) -> tensor<?x8xf32> rows 0 weights [1] {
+    %0 = transformer.embedding %i, %t : tensor<?xi32>, tensor<5x8xf32> -> tensor<?x8xf32>
+    kernel.yield %0 : tensor<?x8xf32>
+  }
+  kernel.define @append(%c: tensor<?x64xf32>, %x: tensor<?x8xf32>, %slots: tensor<?xi32>) -> tensor<?x64xf32> rows 1 weights [] {
+    %0 = transformer.append_cache %c, %x, %x, %slots key_heads 1 at 0 : tensor<?x64xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>
+    kernel.yield %0 : tensor<?x64xf32>
+  }
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "ids"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"}) arena [256, 0, 0, 0] {
+    %w = kernel.weight @w : !kernel.buffer<tensor<5x8xf32>>
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.launch @table rows tokens reads(%i, %w) writes(%a) outputs [0] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<5x8xf32>> -> !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+  kernel.program @step(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "ids"},
+                       %s: !kernel.buffer<tensor<?xi32>, tokens> {transformer.role = "cache_slots"},
+                       %t: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = "block_table"},
+                       %o: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "block_offsets"},
+                       %c: !kernel.buffer<tensor<?x64xf32>, slots> {transformer.role = "cache"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"},
+          !kernel.buffer<tensor<?x64xf32>, slots> {transformer.role = "cache"}) arena [256, 0, 0, 0] {
+    %w = kernel.weight @w : !kernel.buffer<tensor<5x8xf32>>
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.launch @table rows tokens reads(%i, %w) writes(%a) outputs [0, 1] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<5x8xf32>> -> !kernel.buffer<tensor<?x8xf32>, tokens>
+    %l = kernel.layer %c at 32 : !kernel.buffer<tensor<?x64xf32>, slots>
+    kernel.launch @append rows tokens reads(%l, %a, %s) writes(%l) outputs [1] : !kernel.buffer<tensor<?x64xf32>, slots>, !kernel.buffer<tensor<?x8xf32>, tokens>, !kernel.buffer<tensor<?xi32>, tokens> -> !kernel.buffer<tensor<?x64xf32>, slots>
+    kernel.return %a, %c : !kernel.buffer<tensor<?x8xf32>, tokens>, !kernel.buffer<tensor<?x64xf32>, slots>
+  }
+}

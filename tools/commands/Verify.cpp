@@ -7,6 +7,8 @@
 #include "codegen/Compiler.h"
 #include "codegen/ObjectCache.h"
 #include "frontends/huggingface/HuggingFace.h"
+#include "ir/Interpreter/Steps.h"
+#include "ir/Transformer/ModelAttributes.h"
 #include "passes/Pipelines.h"
 #include "passes/StageChecker.h"
 #include "tools/Registry.h"
@@ -106,18 +108,23 @@ static transom_tensor makeInput(StringRef name,
   return result;
 }
 
-/// Runs the library at `path` on the batch; its outputs in the order in which
-/// the model's function has them.
-static Expected<SmallVector<interpreter::Tensor>>
-runLibrary(StringRef path, const StageChecker &checker) {
-  Expected<Library> library = Library::load(path);
-  if (!library)
-    return library.takeError();
-  Expected<Session> session =
-      Session::open(*library, /*weights=*/"", /*threads=*/0);
-  if (!session)
-    return session.takeError();
+/// A place for the numbers of an output; `floats` holds them.
+static transom_tensor makeOutput(const std::string &name, int64_t numElements,
+                                 std::vector<float> &floats) {
+  floats.resize(numElements);
+  transom_tensor result = {};
+  result.name = name.c_str();
+  result.data = floats.data();
+  result.capacity = floats.size() * sizeof(float);
+  result.dtype = TRANSOM_FLOAT32;
+  return result;
+}
 
+/// Runs a library on the batch; its outputs in the order in which the model's
+/// function has them.
+static Expected<SmallVector<interpreter::Tensor>>
+runLibrary(const Library &library, const Session &session,
+           const StageChecker &checker) {
   const interpreter::Batch &batch = checker.getBatch();
   std::vector<std::vector<int64_t>> values(batch.getInputs().size() + 1);
   std::vector<transom_tensor> inputs, outputs;
@@ -131,22 +138,15 @@ runLibrary(StringRef path, const StageChecker &checker) {
 
   ArrayRef<interpreter::Tensor> expected = checker.getExpected();
   std::vector<std::vector<float>> memory(expected.size());
-  if (library->outputs().size() != expected.size())
+  if (library.outputs().size() != expected.size())
     return createStringError("the library has %zu outputs, the model %zu",
-                             library->outputs().size(), expected.size());
+                             library.outputs().size(), expected.size());
   for (auto [info, tensor, floats] :
-       zip_equal(library->outputs(), expected, memory)) {
-    floats.resize(tensor.getNumElements());
-    transom_tensor output = {};
-    output.name = info.name.c_str();
-    output.data = floats.data();
-    output.capacity = floats.size() * sizeof(float);
-    output.dtype = TRANSOM_FLOAT32;
-    outputs.push_back(output);
-  }
-  if (Error error = library->check(
-          library->entry().run(session->get(), inputs.data(), inputs.size(),
-                               outputs.data(), outputs.size())))
+       zip_equal(library.outputs(), expected, memory))
+    outputs.push_back(makeOutput(info.name, tensor.getNumElements(), floats));
+  if (Error error = library.check(
+          library.entry().run(session.get(), inputs.data(), inputs.size(),
+                              outputs.data(), outputs.size())))
     return error;
 
   SmallVector<interpreter::Tensor> results;
@@ -161,8 +161,130 @@ runLibrary(StringRef path, const StageChecker &checker) {
   return results;
 }
 
-/// Compiles the planned program and runs it.
+/// The inputs of one run of a step, `ids` the session's numbers of the batch's
+/// sequences; `values` holds them.
+static std::vector<transom_tensor>
+makeStepInputs(const interpreter::Batch &batch, ArrayRef<interpreter::Part> run,
+               ArrayRef<int64_t> ids,
+               std::vector<std::vector<int64_t>> &values) {
+  mlir::Type i64 =
+      mlir::IntegerType::get(batch.getMask().getElementType().getContext(), 64);
+  std::vector<transom_tensor> inputs;
+  auto add = [&](StringRef name, ArrayRef<int64_t> numbers) {
+    interpreter::Tensor tensor(i64, {int64_t(numbers.size())});
+    copy(numbers, tensor.integers().begin());
+    inputs.push_back(makeInput(name, tensor, values.emplace_back()));
+  };
+  values.clear();
+  values.reserve(batch.getInputs().size() + 2);
+  for (auto &input : batch.getInputs()) {
+    SmallVector<int64_t> numbers;
+    int64_t length = input.second.getShape().back();
+    for (const interpreter::Part &part : run)
+      for (int64_t column : part.columns)
+        numbers.push_back(
+            input.second.integers()[part.sequence * length + column]);
+    add(input.getKey(), numbers);
+  }
+  SmallVector<int64_t> offsets{0}, sequences;
+  for (const interpreter::Part &part : run) {
+    offsets.push_back(offsets.back() + part.columns.size());
+    sequences.push_back(ids[part.sequence]);
+  }
+  add("sequence_offsets", offsets);
+  add("sequences", sequences);
+  return inputs;
+}
+
+/// Feeds the batch to a library's step in random parts; the outputs that
+/// `names` lists, in padded form.
 static Expected<SmallVector<interpreter::Tensor>>
+runSteps(const Library &library, const Session &session,
+         ArrayRef<std::string> names, const StageChecker &checker) {
+  const interpreter::Batch &batch = checker.getBatch();
+  SmallVector<int64_t> ids(batch.getMask().getShape()[0]);
+  for (int64_t &id : ids)
+    if (Error error =
+            library.check(library.entry().sequence_add(session.get(), &id)))
+      return error;
+
+  SmallVector<interpreter::Tensor> results(names.size());
+  for (ArrayRef<interpreter::Part> run :
+       interpreter::cutAtRandom(batch, /*seed=*/2)) {
+    std::vector<std::vector<int64_t>> values;
+    std::vector<transom_tensor> inputs =
+        makeStepInputs(batch, run, ids, values);
+    int64_t tokens = 0;
+    for (const interpreter::Part &part : run)
+      tokens += part.columns.size();
+
+    std::vector<std::vector<float>> memory(names.size());
+    SmallVector<interpreter::Tensor> rows;
+    std::vector<transom_tensor> outputs;
+    for (auto [name, floats] : zip_equal(names, memory)) {
+      const interpreter::Tensor *expected = checker.findExpected(name);
+      if (!expected)
+        return createStringError("the model has no output '%s'", name.c_str());
+      SmallVector<int64_t> shape{tokens};
+      append_range(shape, expected->getShape().drop_front(2));
+      rows.emplace_back(expected->getElementType(), shape);
+      outputs.push_back(makeOutput(name, rows.back().getNumElements(), floats));
+    }
+    if (Error error = library.check(
+            library.entry().step(session.get(), inputs.data(), inputs.size(),
+                                 outputs.data(), outputs.size())))
+      return error;
+    for (auto [tensor, floats, result] : zip_equal(rows, memory, results)) {
+      copy(floats, tensor.floats().begin());
+      interpreter::placeRows(batch, run, tensor, result);
+    }
+  }
+  return results;
+}
+
+/// Names of a step's results but the cache.
+static std::vector<std::string> getStepOutputs(mlir::FunctionOpInterface step) {
+  std::vector<std::string> names;
+  for (unsigned number = 0; number < step.getNumResults(); ++number) {
+    auto get = [&](StringRef attribute) {
+      auto text = mlir::dyn_cast_or_null<mlir::StringAttr>(
+          step.getResultAttr(number, attribute));
+      return text ? text.getValue() : StringRef();
+    };
+    if (get(transformer::roleAttr) != "cache")
+      names.push_back(get(transformer::nameAttr).str());
+  }
+  return names;
+}
+
+/// Runs the library at `path`, and its step if there is one.
+static Expected<StageChecker::Stage>
+checkLibrary(StringRef path, mlir::FunctionOpInterface step,
+             const StageChecker &checker) {
+  Expected<Library> library = Library::load(path);
+  if (!library)
+    return library.takeError();
+  Expected<Session> session =
+      Session::open(*library, /*weights=*/"", /*threads=*/0);
+  if (!session)
+    return session.takeError();
+  Expected<SmallVector<interpreter::Tensor>> results =
+      runLibrary(*library, *session, checker);
+  if (!results)
+    return results.takeError();
+  StageChecker::Stage stage = checker.compare("library", *results);
+  if (!step)
+    return stage;
+  Expected<SmallVector<interpreter::Tensor>> stepped =
+      runSteps(*library, *session, getStepOutputs(step), checker);
+  if (!stepped)
+    return stepped.takeError();
+  checker.compareStep(step, *stepped, stage);
+  return stage;
+}
+
+/// Compiles the planned programs and runs them.
+static Expected<StageChecker::Stage>
 compileAndRun(mlir::ModuleOp module, const WeightSource *weights,
               const StageChecker &checker) {
   std::string message;
@@ -180,7 +302,9 @@ compileAndRun(mlir::ModuleOp module, const WeightSource *weights,
   if (mlir::failed(
           codegen::compileProgram(module, weights, *machine, options, report)))
     return createStringError("the program cannot be compiled");
-  return runLibrary(options.output, checker);
+  return checkLibrary(options.output,
+                      module.lookupSymbol<mlir::FunctionOpInterface>("step"),
+                      checker);
 }
 
 static int run() {
@@ -220,13 +344,13 @@ static int run() {
   if (!bisect)
     table.add(checker->check("passes", *model.module));
   if (!noLibrary) {
-    Expected<SmallVector<interpreter::Tensor>> results =
+    Expected<StageChecker::Stage> stage =
         compileAndRun(*model.module, model.weights.get(), *checker);
-    if (!results) {
-      errs() << "error: library: " << toString(results.takeError()) << '\n';
+    if (!stage) {
+      errs() << "error: library: " << toString(stage.takeError()) << '\n';
       return 1;
     }
-    table.add(checker->compare("library", *results));
+    table.add(*stage);
   }
 
   if (table.firstDeparture().empty())
