@@ -1,6 +1,8 @@
 """Steps of compiled models: however tokens come, in one prompt or one by one, with
 whom, on how many threads, the logits are the same to the bit."""
 
+import subprocess
+
 import numpy as np
 import pytest
 from conftest import ROOT, rms_error
@@ -167,6 +169,19 @@ def test_refusals_leave_lengths(library):
         assert sequences.length(two) == 0
         got = sequences.step({one: ids[-1:]})["logits"]
         np.testing.assert_array_equal(got[0], whole(library, ids)[-1])
+
+
+def test_header_and_info(tmp_path, compile_folder):
+    make(tmp_path, "GPT2LMHeadModel", **SIZES, **MODELS["GPT2LMHeadModel"])
+    path = compile_folder(tmp_path)
+    header = path.with_name("model.h").read_text()
+    assert "model: tensors of model_step\n" in header
+    assert " *   sequences  int32 or int64 [sequences], that the new tokens " in header
+    assert "transom_status model_step(transom_session *session," in header
+    command = [transom.compiler(), "info", str(path)]
+    info = subprocess.run(command, capture_output=True, text=True, check=True)
+    # Keys and values of 2 layers of 192 columns.
+    assert f"cache     {2 * 2 * 192 * 4} bytes a token, in blocks of 16\n" in info.stdout
 
 
 def test_the_cache_can_be_full(folder, compile_folder):

@@ -52,6 +52,11 @@ static int run() {
   line("task", "task");
   printTensors("inputs", library->inputs());
   printTensors("outputs", library->outputs());
+  if (const json::Object *cache = metadata.getObject("cache"))
+    outs() << left_justify("cache", 10)
+           << cache->getInteger("columns").value_or(0) * sizeof(float)
+           << " bytes a token, in blocks of "
+           << cache->getInteger("block_tokens").value_or(0) << '\n';
   line("dtype", "dtype");
   line("target", "target");
   line("cpu", "cpu");

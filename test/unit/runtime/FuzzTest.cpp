@@ -1,5 +1,5 @@
 //===- FuzzTest.cpp - random tensors give a status, never a crash ---------===//
-#include "FakeLibrary.h"
+#include "FakeDecoder.h"
 
 #include <gtest/gtest.h>
 #include <random>
@@ -38,6 +38,8 @@ public:
     result.dims[1] = length;
     if (std::string(name) == "sequence_offsets")
       result.dims[0] = batch + 1;
+    if (std::string(name) == "sequences")
+      result.dims[0] = batch;
     if (std::string(name) == "positions")
       result.rank = 1, result.dims[0] = below(9);
     if (oneIn(30))
@@ -55,6 +57,8 @@ public:
       int64_t value = oneIn(300) ? int64_t(random()) : below(2);
       if (std::string(name) == "sequence_offsets" && !oneIn(100))
         value = int64_t(i / width) * length;
+      if (std::string(name) == "sequences" && !oneIn(100))
+        value = int64_t(i / width);
       memcpy(memory + i, &value, width);
     }
     result.data = oneIn(100) ? nullptr : memory;
@@ -63,6 +67,8 @@ public:
   }
 
   std::mt19937_64 random;
+
+private:
   std::vector<std::unique_ptr<char[]>> owned;
 };
 
@@ -112,6 +118,60 @@ TEST(FuzzTest, RandomTensorsNeverCrash) {
   // The generator reaches both.
   EXPECT_GT(passed, 3000);
   EXPECT_GT(failed, 3000);
+}
+
+TEST(FuzzTest, RandomStepsNeverCrash) {
+  OpenedDecoder opened(transom_session_options{2, 0, 0, nullptr, 300});
+  int passed = 0, failed = 0;
+  for (unsigned seed = 0; seed < 20000; ++seed) {
+    Fuzz fuzz(seed);
+    int64_t number = seed % 8, other = -1;
+    // The first numbers are live most of the time.
+    if (seed < 6 || fuzz.oneIn(10))
+      ASSERT_LT(transom_sequence_add(opened.session, &other), TRANSOM_INTERNAL);
+    if (fuzz.oneIn(4))
+      transom_sequence_truncate(
+          opened.session, fuzz.oneIn(50) ? int64_t(fuzz.random()) : number,
+          fuzz.oneIn(50) ? int64_t(fuzz.random()) : fuzz.below(20));
+    if (fuzz.oneIn(20))
+      transom_sequence_fork(opened.session, number, fuzz.below(30) - 1, &other);
+    if (other >= 6)
+      transom_sequence_free(opened.session, other);
+    transom_sequence_free(opened.session, fuzz.oneIn(2)
+                                              ? -1 - fuzz.below(9)
+                                              : int64_t(fuzz.random() | 8));
+    int64_t batch = fuzz.below(6), length = fuzz.below(6);
+    std::vector<transom_tensor> inputs, outputs;
+    auto maybe = [&](const char *name, int64_t missing) {
+      if (!fuzz.oneIn(missing))
+        inputs.push_back(fuzz.tensor(name, batch, length, /*ragged=*/true));
+    };
+    maybe("input_ids", 100);
+    maybe("sequence_offsets", 100);
+    maybe("sequences", 100);
+    // Given positions are not where the fake kernel looks for tokens, but then
+    // it is not its values that count here.
+    maybe("position_ids", 2);
+    maybe("positions", 2);
+    if (fuzz.oneIn(100))
+      maybe("attention_mask", 2);
+    for (const char *name : {"logits", "hidden"}) {
+      if (fuzz.oneIn(2))
+        continue;
+      transom_tensor out = fuzz.tensor(name, batch, length, true);
+      if (!fuzz.oneIn(30))
+        out.dtype = TRANSOM_FLOAT32;
+      outputs.push_back(out);
+    }
+    transom_status status =
+        transom_step(opened.session, inputs.data(), inputs.size(),
+                     outputs.data(), outputs.size());
+    ASSERT_GE(status, TRANSOM_OK);
+    ASSERT_LT(status, TRANSOM_INTERNAL) << transom_error();
+    ++(status ? failed : passed);
+  }
+  EXPECT_GT(passed, 2000);
+  EXPECT_GT(failed, 2000);
 }
 
 } // namespace

@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace transom;
 using namespace transom::test;
@@ -604,6 +607,33 @@ TEST(CacheTest, GrowsInPlace) {
   EXPECT_EQ(cache.numTaken(), 0) << "a block holds the one before it";
   cache.release();
 }
+
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+TEST(CacheTest, IsSmallerWhereAddressesAreLimited) {
+  // In a process of its own, with 64 MiB of addresses to come.
+  pid_t child = fork();
+  if (child == 0) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+    if (!file || fscanf(file, "%lu", &pages) != 1)
+      _exit(2);
+    rlim_t bytes = pages * rlim_t(sysconf(_SC_PAGESIZE)) + (64 << 20);
+    rlimit limit = {bytes, bytes};
+    Cache cache;
+    if (setrlimit(RLIMIT_AS, &limit) != 0 || !cache.create(1 << 20, 0) ||
+        cache.numBlocks() < 8 || cache.numBlocks() >= 64)
+      _exit(3);
+    int64_t taken = 0;
+    for (; cache.take(Cache::none) != Cache::none; ++taken)
+      memset(cache.at(int32_t(taken)), 1, 1 << 20);
+    _exit(taken == cache.numBlocks() && !Cache().create(1 << 20, 256) ? 0 : 4);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+#endif
 
 TEST(CacheTest, HasAsManyBlocksAsAskedFor) {
   Cache cache;
