@@ -186,6 +186,14 @@ static std::optional<SelectedKernel> selectAttention(const Define &define) {
   for (const ColumnView &view :
        {*query, *key, *value, *queryOffsets, *keyOffsets, *keyLengths})
     kernel.operands.push_back({view.argument});
+  if (Value bias = attention.getDistanceBias()) {
+    std::optional<ColumnView> distances = define.weight(bias);
+    if (!distances)
+      return std::nullopt;
+    spec.distances = widthOf(bias);
+    spec.firstDistance = attention.getFirstDistance();
+    kernel.operands.push_back({distances->argument});
+  }
   kernel.operands.push_back({0, /*isResult=*/true});
   kernel.spec = spec;
   return kernel;

@@ -15,8 +15,9 @@ llvm::StringRef transom::getConsumingPass(Operation *op) {
       .Case<ReshapeOp, TransposeOp, GatherOp, ExpandOp, DimOp, RangeOp,
             ConcatOp, CastOp>([](auto) { return "transom-raise"; })
       // Products that are no linear, and the masks added to them.
-      .Case<MatmulOp, CausalMaskOp, RelativeBiasOp, RepeatHeadsOp>(
+      .Case<MatmulOp, CausalMaskOp, RepeatHeadsOp>(
           [](auto) { return "transom-fuse-attention"; })
+      .Case<RelativeBiasOp>([](auto) { return "transom-share-bias"; })
       // Whatever knows that sequences are padded.
       .Case<AttentionOp, SplitHeadsOp, MergeHeadsOp, PaddingMaskOp,
             SelectTokenOp>([](auto) { return "transom-remove-padding"; })

@@ -71,6 +71,8 @@ std::string nameKernel(Operation *op) {
           name << "_keys" << op.getKeyHeads();
         if (op.getCausal())
           name << "_causal";
+        if (op.getDistanceBias())
+          name << "_distances" << columns(op.getDistanceBias());
       })
       .Case<CachedAttentionOp>([&](CachedAttentionOp op) {
         name << '_' << op.getHeads() << 'x'

@@ -78,6 +78,22 @@ def MergeProjections : Pass<"transom-merge-projections", "::mlir::ModuleOp"> {
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
 }
 
+def ShareBias : Pass<"transom-share-bias", "::mlir::ModuleOp"> {
+  let summary = "relative bias -> one value over distances";
+  let description = [{
+    Takes `relative_bias` out of the bias of each `attention`, wherever it stands
+    in the sum, and makes it the `distance_bias` [heads, distances]: a weight
+    that is known at compile time, one for all layers that share a table, instead
+    of a tensor [heads, length, length]. Distances end where the buckets do.
+
+    Leaves alone a table that is no weight, a sum with several relative biases
+    and a bias of other lengths than the scores. That refusal is a missed remark
+    in category `fusion`.
+  }];
+  let statistics = [Statistic<"numShared", "num-shared", "biases taken over distances">];
+  let dependentDialects = ["::transom::transformer::TransformerDialect"];
+}
+
 def RemovePadding : Pass<"transom-remove-padding", "::mlir::ModuleOp"> {
   let summary = "[batch, length] -> packed [tokens]";
   let description = [{

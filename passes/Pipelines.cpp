@@ -32,6 +32,7 @@ void transom::buildFusionPipeline(OpPassManager &manager,
   manager.addPass(createFuseNorm());
   if (options.mergeProjections)
     manager.addPass(createMergeProjections());
+  manager.addPass(createShareBias());
   manager.addPass(createRemovePadding());
   manager.addPass(createIntroduceCache());
   // While a tail can still begin between any two ops.

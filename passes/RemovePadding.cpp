@@ -7,6 +7,10 @@
 // where sequences begin; `select_token` becomes a gather of rows. Whatever else
 // looks across tokens is refused, and named.
 //
+// The sequences of a decoder and their sources, which an encoder reads, are two
+// sets of tokens: one has [batch, length, ..] at the surface, the other [batch,
+// source_length, ..]. They meet in attention only.
+//
 // A token that is masked but asked for by `select_token` is a row that is no
 // key: the runtime packs it last in its sequence (role `token_rows`).
 //
@@ -33,6 +37,27 @@ using namespace transom::transformer;
 
 namespace {
 
+/// A set of packed tokens, by its names at the surface and in the roles of
+/// arguments.
+struct TokenNames {
+  llvm::StringLiteral length;     ///< the padded dimension
+  llvm::StringLiteral tokens;     ///< the packed one
+  llvm::StringLiteral offsets;    ///< role of where sequences begin
+  llvm::StringLiteral keyLengths; ///< role of how many keys each has
+};
+constexpr TokenNames tokenNames[] = {
+    {"length", "tokens", "sequence_offsets", "key_lengths"},
+    {"source_length", "source_tokens", "source_offsets", "source_key_lengths"}};
+constexpr unsigned numSets = std::size(tokenNames);
+
+/// The set whose padded dimension has this name.
+std::optional<unsigned> findSet(llvm::StringRef length) {
+  for (unsigned set = 0; set < numSets; ++set)
+    if (tokenNames[set].length == length)
+      return set;
+  return std::nullopt;
+}
+
 /// What becomes of a value of the padded function.
 struct Packed {
   enum Kind {
@@ -44,15 +69,21 @@ struct Packed {
     Bias       ///< its padding_mask [B, 1, 1, T]: gone
   };
   Kind kind = Uniform;
-  Value value; ///< in the packed function; null for Mask and Bias
+  Value value;      ///< in the packed function; null for Mask and Bias
+  unsigned set = 0; ///< of Tokens, Heads, Mask and Bias: which tokens
+
+  /// Whether rows are the same ones.
+  bool hasRowsOf(const Packed &other) const {
+    return kind == other.kind && set == other.set;
+  }
 };
 
-llvm::StringRef describe(Packed::Kind kind) {
-  switch (kind) {
+llvm::StringRef describe(const Packed &packed) {
+  switch (packed.kind) {
   case Packed::Uniform:
     return "values without a batch";
   case Packed::Tokens:
-    return "values per token";
+    return packed.set == 0 ? "values per token" : "values per source token";
   case Packed::Sequences:
     return "values per sequence";
   case Packed::Heads:
@@ -127,8 +158,9 @@ private:
   Value addArgument(llvm::StringRef name, llvm::StringRef role,
                     llvm::StringRef rows, std::optional<int64_t> index = {});
   Packed lookup(Value value) { return values.lookup(value); }
-  void set(Value padded, Packed::Kind kind, Value value = {}) {
-    values[padded] = {kind, value};
+  void set(Value padded, Packed::Kind kind, Value value = {},
+           unsigned set = 0) {
+    values[padded] = {kind, value, set};
     if (kind == Packed::Tokens)
       ++numPacked;
   }
@@ -139,9 +171,15 @@ private:
   std::unique_ptr<Block> packed;
   SmallVector<Attribute> argumentAttrs, resultAttrs;
   llvm::DenseMap<Value, Packed> values;
-  bool hasMask = false;
-  Operation *causal = nullptr;
-  Value offsets, keyLengths;
+  /// What the packed function knows of a set of tokens.
+  struct TokenSet {
+    bool hasMask = false, isContiguous = false;
+    Value offsets, keyLengths;
+  };
+  TokenSet sets[numSets];
+  TokenSet &getSequences(unsigned set);
+  /// An op that counts keys from the end of a sequence.
+  Operation *counting = nullptr;
   llvm::MapVector<int64_t, Value> tokenRows;
   int64_t numPacked = 0;
 };
@@ -161,10 +199,28 @@ Value Packer::addArgument(llvm::StringRef name, llvm::StringRef role,
   if (index)
     attributes.push_back(builder.getNamedAttr(
         tokenIndexAttr, builder.getI64IntegerAttr(*index)));
+  for (unsigned set = 0; set < numSets; ++set)
+    if (role == tokenNames[set].keyLengths && sets[set].isContiguous)
+      attributes.push_back(
+          builder.getNamedAttr(contiguousAttr, builder.getUnitAttr()));
   argumentAttrs.push_back(builder.getDictionaryAttr(attributes));
   return packed->addArgument(
       RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type()),
       NameLoc::get(builder.getStringAttr(name)));
+}
+
+/// Where sequences begin and how many keys they have, which become arguments
+/// when they are first needed.
+Packer::TokenSet &Packer::getSequences(unsigned set) {
+  const TokenNames &names = tokenNames[set];
+  TokenSet &sequences = sets[set];
+  if (!sequences.offsets) {
+    sequences.offsets =
+        addArgument(names.offsets, names.offsets, "sequences+1");
+    sequences.keyLengths =
+        addArgument(names.keyLengths, names.keyLengths, "sequences");
+  }
+  return sequences;
 }
 
 LogicalResult Packer::packArguments() {
@@ -177,28 +233,36 @@ LogicalResult Packer::packArguments() {
       return function.emitOpError()
              << "argument " << number << " expects '" << dimsAttr
              << "' to name each dimension of " << argument.getType();
-    bool perToken = dims.size() >= 2 && dims[1] == "length";
+    std::optional<unsigned> set =
+        dims.size() >= 2 ? findSet(dims[1]) : std::nullopt;
+    bool perToken = set.has_value();
+    auto isLength = [](llvm::StringRef dim) {
+      return findSet(dim).has_value();
+    };
     if (dims.empty() || dims[0] != "batch" ||
-        (!perToken &&
-         llvm::is_contained(ArrayRef(dims).drop_front(), "length")))
+        (!perToken && llvm::any_of(ArrayRef(dims).drop_front(), isLength)))
       return function.emitOpError()
              << "argument " << number << " expects dimensions "
              << "[\"batch\", \"length\", ..] or [\"batch\", ..], got "
              << attributes.get(dimsAttr);
     auto role = attributes.getAs<StringAttr>(roleAttr);
     if (role && role.getValue() == "attention_mask") {
-      if (hasMask)
+      TokenSet &tokens = sets[set.value_or(0)];
+      if (tokens.hasMask)
         return function.emitOpError()
                << "argument " << number << " is a second attention mask";
-      hasMask = true;
-      set(argument, Packed::Mask);
+      tokens.hasMask = true;
+      tokens.isContiguous = attributes.contains(contiguousAttr);
+      this->set(argument, Packed::Mask, {}, set.value_or(0));
       continue;
     }
     Packed::Kind kind = perToken ? Packed::Tokens : Packed::Sequences;
     argumentAttrs.push_back(replaceDims(
-        attributes, perToken ? "tokens" : "sequences", leadingDims(kind)));
-    set(argument, kind,
-        packed->addArgument(packedType(type, kind), argument.getLoc()));
+        attributes, perToken ? tokenNames[*set].tokens : "sequences",
+        leadingDims(kind)));
+    this->set(argument, kind,
+              packed->addArgument(packedType(type, kind), argument.getLoc()),
+              set.value_or(0));
   }
   return success();
 }
@@ -209,18 +273,18 @@ LogicalResult Packer::packResults(func::ReturnOp op) {
     Packed result = lookup(operand);
     DictionaryAttr attributes = function.getResultAttrDict(number);
     SmallVector<llvm::StringRef> dims = getDims(attributes);
-    bool perToken =
-        dims.size() >= 2 && dims[0] == "batch" && dims[1] == "length";
-    bool perSequence = !perToken && !dims.empty() && dims[0] == "batch";
-    if (!(perToken && result.kind == Packed::Tokens) &&
+    std::optional<unsigned> set = dims.size() >= 2 && dims[0] == "batch"
+                                      ? findSet(dims[1])
+                                      : std::nullopt;
+    bool perSequence = !set && !dims.empty() && dims[0] == "batch";
+    if (!(set && result.kind == Packed::Tokens && result.set == *set) &&
         !(perSequence && result.kind == Packed::Sequences))
-      return op.emitOpError()
-             << "expects result " << number
-             << " to be per token or per sequence as '" << dimsAttr
-             << "' says, got " << describe(result.kind);
-    resultAttrs.push_back(replaceDims(attributes,
-                                      perToken ? "tokens" : "sequences",
-                                      leadingDims(result.kind)));
+      return op.emitOpError() << "expects result " << number
+                              << " to be per token or per sequence as '"
+                              << dimsAttr << "' says, got " << describe(result);
+    resultAttrs.push_back(
+        replaceDims(attributes, set ? tokenNames[*set].tokens : "sequences",
+                    leadingDims(result.kind)));
     results.push_back(result.value);
   }
   func::ReturnOp::create(builder, op.getLoc(), results);
@@ -265,9 +329,10 @@ LogicalResult Packer::packRowwise(Operation *op) {
   if (!rowwise)
     return refuse(op, "cannot be packed: it is not rowwise");
   OpOperand &rows = rowwise.getRowsOperand();
-  Packed::Kind kind = lookup(rows.get()).kind;
+  Packed of = lookup(rows.get());
+  Packed::Kind kind = of.kind;
   if (kind != Packed::Tokens && kind != Packed::Sequences)
-    return refuse(op, "cannot be packed: it uses " + describe(kind));
+    return refuse(op, "cannot be packed: it uses " + describe(of));
   int64_t rank = cast<ShapedType>(rows.get().getType()).getRank();
 
   // Only what looks at one element at a time may have rows without columns: a
@@ -299,9 +364,9 @@ LogicalResult Packer::packRowwise(Operation *op) {
       mapping.map(operand.get(), value);
       continue;
     }
-    if (packed.kind != kind)
-      return refuse(op, "cannot be packed: it mixes " + describe(kind) +
-                            " and " + describe(packed.kind));
+    if (!packed.hasRowsOf(of))
+      return refuse(op, "cannot be packed: it mixes " + describe(of) + " and " +
+                            describe(packed));
     // An embedding's table is the one operand whose rows are not the result's.
     if (cast<ShapedType>(operand.get().getType()).getRank() != rank ||
         (isa<EmbeddingOp>(op) && &operand != &rows))
@@ -315,7 +380,7 @@ LogicalResult Packer::packRowwise(Operation *op) {
   for (auto [padded, result] :
        llvm::zip_equal(op->getResults(), clone->getResults())) {
     result.setType(packedType(padded.getType(), kind));
-    set(padded, kind, result);
+    set(padded, kind, result, of.set);
   }
   if (auto slice = dyn_cast<SliceOp>(clone))
     slice.setAxis(rank - leadingDims(kind));
@@ -325,7 +390,7 @@ LogicalResult Packer::packRowwise(Operation *op) {
 LogicalResult Packer::packReduce(ReduceOp op) {
   Packed input = lookup(op.getInput());
   if (input.kind != Packed::Tokens && input.kind != Packed::Sequences)
-    return refuse(op, "cannot be packed: it uses " + describe(input.kind));
+    return refuse(op, "cannot be packed: it uses " + describe(input));
   int64_t rank = op.getInput().getType().getRank();
   int64_t gone = leadingDims(input.kind) - 1;
   SmallVector<int64_t> axes;
@@ -340,14 +405,14 @@ LogicalResult Packer::packReduce(ReduceOp op) {
       builder, op.getLoc(), packedType(op.getType(), input.kind),
       op.getKindAttr(), input.value, builder.getDenseI64ArrayAttr(axes),
       op.getKeepDimsAttr());
-  set(op.getResult(), input.kind, result.getResult());
+  set(op.getResult(), input.kind, result.getResult(), input.set);
   return success();
 }
 
 LogicalResult Packer::packColumn(ReshapeOp op) {
   Packed input = lookup(op.getInput());
   if (input.kind != Packed::Tokens && input.kind != Packed::Sequences)
-    return refuse(op, "cannot be packed: it uses " + describe(input.kind));
+    return refuse(op, "cannot be packed: it uses " + describe(input));
   int64_t rank = op.getType().getRank();
   if (rank < leadingDims(input.kind))
     return refuse(op, "mixes tokens: its last dimension is packed");
@@ -355,7 +420,7 @@ LogicalResult Packer::packColumn(ReshapeOp op) {
   auto column = ReshapeOp::create(
       builder, op.getLoc(), packedType(op.getType(), input.kind), input.value,
       builder.getDenseI64ArrayAttr(shape));
-  set(op.getResult(), input.kind, column.getResult());
+  set(op.getResult(), input.kind, column.getResult(), input.set);
   return success();
 }
 
@@ -364,29 +429,46 @@ LogicalResult Packer::packAttention(AttentionOp op) {
     if (lookup(value).kind != Packed::Heads)
       return refuse(op, "expects heads that 'transformer.split_heads' split, "
                         "got " +
-                            describe(lookup(value).kind));
-  if (op.getBias() && lookup(op.getBias()).kind != Packed::Bias)
+                            describe(lookup(value)));
+  Packed query = lookup(op.getQuery()), key = lookup(op.getKey()),
+         value = lookup(op.getValue());
+  if (!value.hasRowsOf(key))
+    return refuse(op, "cannot be packed: its keys and values are of different "
+                      "tokens");
+  const TokenSet &attended = sets[key.set];
+  if (op.getBias() && (lookup(op.getBias()).kind != Packed::Bias ||
+                       lookup(op.getBias()).set != key.set))
     return refuse(op, "cannot be packed: its bias is not the padding mask of "
                       "the function's attention mask alone");
-  if (hasMask && !op.getBias())
+  if (attended.hasMask && !op.getBias())
     return refuse(op, "cannot be packed: it attends to tokens that the "
                       "function's attention mask hides");
+  if ((op.getCausal() || op.getDistanceBias()) && query.set != key.set)
+    return refuse(op, "cannot be packed: it counts from queries to keys, which "
+                      "are of different tokens");
+  if (op.getDistanceBias() &&
+      lookup(op.getDistanceBias()).kind != Packed::Uniform)
+    return refuse(op, "cannot be packed: its distance_bias differs from "
+                      "sequence to sequence");
+  if (op.getDistanceBias() && attended.hasMask && !attended.isContiguous)
+    return refuse(op, "cannot be packed: it has a distance_bias, and the "
+                      "tokens that the function's attention mask leaves may "
+                      "be further apart than packed ones; "
+                      "'transformer.contiguous' says that they aren't");
 
-  if (!offsets) {
-    offsets =
-        addArgument("sequence_offsets", "sequence_offsets", "sequences+1");
-    keyLengths = addArgument("key_lengths", "key_lengths", "sequences");
-  }
-  if (op.getCausal())
-    causal = op;
-  Value query = lookup(op.getQuery()).value;
+  Value queryOffsets = getSequences(query.set).offsets;
+  const TokenSet &keys = getSequences(key.set);
+  if (op.getCausal() || op.getDistanceBias())
+    counting = op;
   auto ragged = RaggedAttentionOp::create(
-      builder, op.getLoc(), query.getType(), query, lookup(op.getKey()).value,
-      lookup(op.getValue()).value, offsets, offsets, keyLengths,
+      builder, op.getLoc(), query.value.getType(), query.value, key.value,
+      value.value, queryOffsets, keys.offsets, keys.keyLengths,
+      op.getDistanceBias() ? lookup(op.getDistanceBias()).value : Value(),
+      op.getFirstDistanceAttr(),
       builder.getI64IntegerAttr(op.getQuery().getType().getDimSize(1)),
       builder.getI64IntegerAttr(op.getKey().getType().getDimSize(1)),
       op.getCausalAttr(), op.getScaleAttr());
-  set(op.getResult(), Packed::Heads, ragged.getResult());
+  set(op.getResult(), Packed::Heads, ragged.getResult(), query.set);
   ++numPacked;
   return success();
 }
@@ -396,23 +478,23 @@ LogicalResult Packer::packRotary(RotaryOp op) {
   if (input.kind != Packed::Heads)
     return refuse(op, "expects heads that 'transformer.split_heads' split, "
                       "got " +
-                          describe(input.kind));
-  if (positions.kind != Packed::Tokens)
-    return refuse(op, "expects positions per token, got " +
-                          describe(positions.kind));
+                          describe(input));
+  if (positions.kind != Packed::Tokens || positions.set != input.set)
+    return refuse(op,
+                  "expects positions per token, got " + describe(positions));
   int64_t heads = op.getInput().getType().getDimSize(1);
   auto rotary = RotaryOp::create(
       builder, op.getLoc(), input.value.getType(), input.value, positions.value,
       op.getThetaAttr(), builder.getI64IntegerAttr(heads));
-  set(op.getResult(), Packed::Heads, rotary.getResult());
+  set(op.getResult(), Packed::Heads, rotary.getResult(), input.set);
   ++numPacked;
   return success();
 }
 
 LogicalResult Packer::packSelectToken(SelectTokenOp op) {
   Packed input = lookup(op.getInput());
-  if (input.kind != Packed::Tokens)
-    return refuse(op, "cannot be packed: it uses " + describe(input.kind));
+  if (input.kind != Packed::Tokens || input.set != 0)
+    return refuse(op, "cannot be packed: it uses " + describe(input));
   int64_t index = op.getIndex();
   if (index < 0 || index > std::numeric_limits<int32_t>::max())
     return refuse(op, "cannot be packed: its index is no position of a token");
@@ -432,23 +514,24 @@ LogicalResult Packer::pack(Operation *op) {
   if (auto split = dyn_cast<SplitHeadsOp>(op)) {
     Packed input = lookup(split.getInput());
     if (input.kind != Packed::Tokens)
-      return refuse(op, "cannot be packed: it uses " + describe(input.kind));
-    set(split.getResult(), Packed::Heads, input.value);
+      return refuse(op, "cannot be packed: it uses " + describe(input));
+    set(split.getResult(), Packed::Heads, input.value, input.set);
     return success();
   }
   if (auto merge = dyn_cast<MergeHeadsOp>(op)) {
     Packed input = lookup(merge.getInput());
     if (input.kind != Packed::Heads)
-      return refuse(op, "cannot be packed: it uses " + describe(input.kind));
-    set(merge.getResult(), Packed::Tokens, input.value);
+      return refuse(op, "cannot be packed: it uses " + describe(input));
+    set(merge.getResult(), Packed::Tokens, input.value, input.set);
     return success();
   }
   if (auto mask = dyn_cast<PaddingMaskOp>(op)) {
-    if (lookup(mask.getMask()).kind != Packed::Mask)
+    Packed input = lookup(mask.getMask());
+    if (input.kind != Packed::Mask)
       return refuse(op, "expects the argument with role \"attention_mask\", "
                         "got " +
-                            describe(lookup(mask.getMask()).kind));
-    set(mask.getResult(), Packed::Bias);
+                            describe(input));
+    set(mask.getResult(), Packed::Bias, {}, input.set);
     return success();
   }
   if (auto attention = dyn_cast<AttentionOp>(op))
@@ -489,11 +572,12 @@ LogicalResult Packer::run() {
   for (Operation &op : padded)
     if (failed(pack(&op)))
       return failure();
-  // Causal attention counts a row's keys from the end of its sequence, where a
-  // masked token that is asked for would stand.
-  if (hasMask && causal && !tokenRows.empty())
-    return refuse(causal, "cannot be packed: causal attention beside "
-                          "'transformer.select_token' of a masked token");
+  // Causal attention counts a row's keys from the end of its sequence, and so
+  // do distances, where a masked token that is asked for would stand.
+  if (sets[0].hasMask && counting && !tokenRows.empty())
+    return refuse(counting, "cannot be packed: causal attention, or a "
+                            "distance_bias, beside "
+                            "'transformer.select_token' of a masked token");
 
   Block *body = packed.release();
   function.getBody().push_back(body);

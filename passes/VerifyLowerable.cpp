@@ -133,7 +133,8 @@ bool isLowerable(Operation *op) {
                                op.getResult()}) &&
                isRows(op.getQueryOffsets(), isI32) &&
                isRows(op.getKeyOffsets(), isI32) &&
-               isRows(op.getKeyLengths(), isI32);
+               isRows(op.getKeyLengths(), isI32) &&
+               (!op.getDistanceBias() || isWeight(op.getDistanceBias()));
       })
       .Case<AppendCacheOp>([](AppendCacheOp op) {
         return areActivations({op.getCache(), op.getKey(), op.getValue()}) &&

@@ -1,10 +1,14 @@
 //===- Attention.cpp - softmax(scale q k^T) v within each sequence --------===//
 // Shapes, innermost first: q, out [D, rows]; k, v [D, keys]: views of one head
-// of one sequence in rows of several heads; f32. One task: a chunk of rows.
+// of one sequence in rows of several heads; distance_bias [distances] of that
+// head, optional; f32. One task: a chunk of rows.
 //
 // Once a task, k is packed so that vectors run over keys, and v so that rows of
-// a head are dense. Then, a tile of query rows at a time:
-//   scores  registers: tile x block of keys, each dot product in order of d
+// a head are dense; the bias is laid out by distance, so that what a row adds
+// to a block of keys are consecutive numbers. Then, a tile of query rows at a
+// time:
+//   scores  registers: tile x block of keys, each dot product in order of d,
+//           after the bias
 //   maximum, exp2, sum over the scores of the tile, in L1 or L2
 //   output  registers: tile x a part of D, in order of keys
 // Keys beyond the sequence (or masked by `causal`) have score -1e30, and the
@@ -71,10 +75,11 @@ private:
   Var x{"x"}, y{"y"};             ///< column and row of a square
   Var d{"d"}, i{"i"};             ///< column of a head, query row
   Var key{"key"}, block{"block"}; ///< a key is block * tiles.keys + key
-  Var lane{"lane"};
+  Var lane{"lane"}, distance{"distance"};
   RDom depth, part, fold, each;
   std::vector<Func> squares; ///< parts of k, transposed step by step
   Func packedQ{"packed_q"}, packedK{"packed_k"}, packedV{"packed_v"};
+  Func bias{"bias"}; ///< by a key's number less its row's, within the task
   Func limit{"limit"}, dot{"dot"}, score{"score"}, weight{"weight"};
   Func maxima{"maxima"}, maximum{"maximum"}, sums{"sums"}, inverse{"inverse"};
   Func total{"total"}, sum{"sum"}, row{"row"}, out{"out"};
@@ -106,11 +111,16 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
 
   // Keys that row i sees, and that any row of this task sees.
   Expr seen = keys, seenByTask = keys;
-  if (spec.causal) {
+  // The key that the task's first row stands at.
+  Expr place;
+  if (spec.causal || spec.distances > 0) {
     Param<int32_t> begin = scalar("row_begin", TRANSOM_TASK_ROW_BEGIN);
     Param<int32_t> length = scalar("sequence_rows", TRANSOM_SEQUENCE_ROWS);
-    seen = begin + i + 1 + keys - length;
-    seenByTask = clamp(begin + rows + keys - length, 0, keys);
+    place = begin + keys - length;
+  }
+  if (spec.causal) {
+    seen = place + i + 1;
+    seenByTask = clamp(place + rows, 0, keys);
   }
   Expr blocks = (seenByTask + (tiles.keys - 1)) / tiles.keys;
   auto keyRow = [&](Expr key, Expr block) {
@@ -128,7 +138,19 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
   packedV(d, key, block) = v(column(d), keyRow(key, block));
 
   depth = RDom(0, headDim, "depth");
-  dot(key, i, block) = 0.0f;
+  if (spec.distances > 0) {
+    const auto distances = static_cast<int>(spec.distances);
+    const auto first = static_cast<int>(spec.firstDistance);
+    ImageParam table =
+        view("distance_bias", {.operand = 6,
+                               .dims = {fixed(distances)},
+                               .columnStride = rowStride(distances)});
+    bias(distance) =
+        table(clamp(distance - place - first, 0, distances - 1)) * log2e;
+    dot(key, i, block) = bias(block * tiles.keys + key - i);
+  } else {
+    dot(key, i, block) = 0.0f;
+  }
   dot(key, i, block) += packedQ(depth, i) * packedK(key, depth, block);
   // Kept, so that the bounds of loops do not follow from this comparison: they
   // would be negative for rows that see nothing.
@@ -157,7 +179,7 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
   sum(d, i) += weight(each.x, i, each.y) * packedV(d, each.x, each.y);
   row(d, i) = sum(d, i) * inverse(i);
   out(d, i) = row(d, i);
-  result(out, {.operand = 6,
+  result(out, {.operand = spec.distances > 0 ? 7 : 6,
                .dims = {fixed(headDim), taskRows(spec.outStride)},
                .rows = TRANSOM_TASK_ROWS,
                .rowStride = spec.outStride,
@@ -214,6 +236,8 @@ void Attention::schedule(const Machine &machine) {
       .bound_extent(d, tiles.depth)
       .bound_extent(key, tiles.keys)
       .vectorize(d, lanes);
+  if (spec.distances > 0)
+    bias.compute_at(perTask).vectorize(distance, lanes, TailStrategy::RoundUp);
   packedQ.compute_at(perTile).bound_extent(i, tiles.rows);
   packedQ.vectorize(d, lanes, TailStrategy::GuardWithIf);
   limit.compute_at(perTile).bound_extent(i, tiles.rows);
@@ -287,13 +311,22 @@ public:
     kernel.queryOffsets = 3;
     kernel.keyOffsets = 4;
     kernel.keyLengths = 5;
-    kernel.packing.resize(7);
+    kernel.packing.resize(6);
+    if (attention.distances > 0)
+      kernel.packing.push_back({.stride = rowStride(attention.distances)});
+    kernel.packing.push_back({});
     // Packed k and v, scores and weights, for keys in whole blocks; and what
     // is too big for the stack of one tile.
     int64_t perKey = 2 * tiles.depth + 2 * tiles.rows;
+    // The bias of as many distances as there are keys and rows of a task.
+    if (attention.distances > 0)
+      ++perKey;
     kernel.scratchBytesPerKey = perKey * static_cast<int64_t>(sizeof(float));
     kernel.scratchBytes = scratchOf(perKey * tiles.keys) + 8 * scratchOf(0) +
                           2 * scratchOf(int64_t(tiles.rows) * tiles.depth);
+    if (attention.distances > 0)
+      kernel.scratchBytes +=
+          scratchOf(tiles.taskRows + tiles.rows + machine.floatLanes);
     kernel.flopsPerPair =
         4.0 * static_cast<double>(attention.heads * attention.headDim);
     kernel.variants = {{"",

@@ -83,6 +83,8 @@ std::string describeSpec(const AttentionSpec &spec) {
       .field("outStride", spec.outStride)
       .field("scale", spec.scale)
       .field("causal", spec.causal)
+      .field("distances", spec.distances)
+      .field("firstDistance", spec.firstDistance)
       .str();
 }
 

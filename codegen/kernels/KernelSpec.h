@@ -102,10 +102,13 @@ struct LinearSpec {
   std::vector<ProgramOperand> epilogueOperands;
 };
 
-/// result[i, h] = sum_j softmax_j(scale * <q[i, h], k[j, h / g]>) v[j, h / g]
+/// result[i, h] = sum_j softmax_j(scale * <q[i, h], k[j, h / g]>
+///                                + distance_bias[h, r]) v[j, h / g]
 /// within each sequence; keys are the sequence's first key_lengths[s] rows from
 /// key_offsets[s]. causal masks j > i + keys - rows. A sequence without keys
-/// gives zeros. Operands: q, k, v, query_offsets, key_offsets, key_lengths,
+/// gives zeros. distance_bias [heads, distances] (if distances > 0; a weight)
+/// is read at r = clamp(j - (i + keys - rows) - firstDistance, 0, distances-1).
+/// Operands: q, k, v, query_offsets, key_offsets, key_lengths, distance_bias?,
 /// out; q, k and v may be one buffer with different offsets.
 struct AttentionSpec {
   int64_t heads = 0, keyHeads = 0, headDim = 0;
@@ -115,6 +118,7 @@ struct AttentionSpec {
   int64_t outStride = 0;
   float scale = 1.0f;
   bool causal = false;
+  int64_t distances = 0, firstDistance = 0;
 };
 
 /// Keys and values of new tokens into their slots of the cache, which is

@@ -30,6 +30,17 @@ static void transpose(const float *source, int64_t sourceStride, float *result,
     }
 }
 
+/// Rows [first, first + count) of a tensor of which some columns are chosen,
+/// element by element: such a tensor is small.
+static void readColumns(const WeightTensor::Part &part, int64_t first,
+                        int64_t count, float *result) {
+  int64_t stride = part.view.shape[1];
+  for (int64_t r = first; r < first + count; ++r)
+    for (int64_t c : part.columns)
+      readAsFloat(part.view, part.transposed ? c * stride + r : r * stride + c,
+                  llvm::MutableArrayRef(result++, 1));
+}
+
 void WeightTensor::read(int64_t first, int64_t count, float *result) const {
   assert(first >= 0 && first + count <= shape.rows &&
          "expects rows of the weight");
@@ -44,7 +55,9 @@ void WeightTensor::read(int64_t first, int64_t count, float *result) const {
     int64_t here = std::min(count, part.rows - first);
     if (here == 0)
       return;
-    if (!part.transposed) {
+    if (!part.columns.empty()) {
+      readColumns(part, first, here, result);
+    } else if (!part.transposed) {
       readAsFloat(part.view, first * columns,
                   llvm::MutableArrayRef(result, here * columns));
     } else {

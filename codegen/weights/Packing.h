@@ -25,11 +25,13 @@ struct WeightShape {
 /// An f32 weight as it lies in a checkpoint.
 struct WeightTensor {
   /// A checkpoint tensor that makes up the next `rows` rows. `transposed`: it
-  /// is stored as [columns, rows].
+  /// is stored as [columns, rows]. `columns`: those of the tensor that the
+  /// weight has, in this order; empty: all.
   struct Part {
     TensorView view;
     int64_t rows = 0;
     bool transposed = false;
+    llvm::ArrayRef<int64_t> columns = {};
   };
   WeightShape shape;
   std::vector<Part> parts;

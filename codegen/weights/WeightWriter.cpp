@@ -53,6 +53,21 @@ static LogicalResult addPart(transformer::WeightOp weight,
       shape.size() == expected.size() && (!transposed || shape.size() == 2);
   if (matches && transposed)
     std::swap(shape[0], shape[1]);
+  // Of a matrix, the columns that the weight has.
+  ArrayRef<int64_t> columns = attribute.getColumns();
+  if (!columns.empty()) {
+    if (matches && shape.size() == 2) {
+      int64_t last = *llvm::max_element(columns);
+      if (last >= shape[1])
+        return weight.emitOpError()
+               << "expects tensor '" << attribute.getTensor()
+               << "' to have a column " << last << ", got " << shape[1]
+               << " columns";
+      shape[1] = columns.size();
+    } else {
+      matches = false;
+    }
+  }
   // Rows are only known in sum, unless the source is the only one.
   bool only = weight.getSourcesAttr().size() == 1;
   if (matches)
@@ -73,7 +88,7 @@ static LogicalResult addPart(transformer::WeightOp weight,
                          ", ")
            << "]";
   int64_t rows = shape.empty() ? 1 : shape[0];
-  tensor.parts.push_back({std::move(*view), rows, transposed});
+  tensor.parts.push_back({std::move(*view), rows, transposed, columns});
   return success();
 }
 

@@ -17,16 +17,37 @@ static StringRef getText(FunctionOpInterface function, unsigned argument,
   return text ? text.getValue() : StringRef();
 }
 
-/// The name of the leading dimension of an argument or result, or empty.
-static StringRef getLeadingDim(Attribute dims) {
+/// The name of a dimension of an argument or result, or empty.
+static StringRef getDim(Attribute dims, unsigned number) {
   auto names = dyn_cast_or_null<ArrayAttr>(dims);
-  if (!names || names.empty() || !isa<StringAttr>(names[0]))
+  if (!names || names.size() <= number || !isa<StringAttr>(names[number]))
     return "";
-  return cast<StringAttr>(names[0]).getValue();
+  return cast<StringAttr>(names[number]).getValue();
+}
+static StringRef getLeadingDim(Attribute dims) { return getDim(dims, 0); }
+
+/// Names of the two sets of tokens: the padded dimension, the packed one, and
+/// the roles of what tells sequences apart.
+static constexpr StringLiteral lengths[] = {"length", "source_length"};
+static constexpr StringLiteral packedDims[] = {"tokens", "source_tokens"};
+static constexpr StringLiteral offsetRoles[] = {"sequence_offsets",
+                                                "source_offsets"};
+static constexpr StringLiteral keyRoles[] = {"key_lengths",
+                                             "source_key_lengths"};
+static constexpr unsigned numSets = std::size(lengths);
+
+/// The set that a name belongs to, if any.
+static std::optional<unsigned> findSet(ArrayRef<StringLiteral> names,
+                                       StringRef name) {
+  const auto *it = llvm::find(names, name);
+  if (it == names.end())
+    return std::nullopt;
+  return it - names.begin();
 }
 
 /// Whether a token is there, in five sequences of at most `length` tokens.
-static bool isPresent(int64_t sequence, int64_t column, int64_t length) {
+static bool isPresent(int64_t sequence, int64_t column, int64_t length,
+                      bool isContiguous) {
   switch (sequence) {
   case 0: // whole
     return true;
@@ -35,6 +56,8 @@ static bool isPresent(int64_t sequence, int64_t column, int64_t length) {
   case 2: // padded on the left
     return column >= length / 3;
   case 3: // holes, one where the first token would be
+    if (isContiguous)
+      return column > 0 && column < length - 1;
     return column % 3 != 0 || column == length - 1;
   default:
     return column == length / 2;
@@ -44,23 +67,40 @@ static bool isPresent(int64_t sequence, int64_t column, int64_t length) {
 FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
   constexpr int64_t sequences = 5;
   // More than a block of the cache, where there will be one.
-  int64_t length = function->hasAttr(transformer::generatesAttr) ? 18 : 9;
+  int64_t longest[numSets] = {
+      function->hasAttr(transformer::generatesAttr) ? 18 : 9, 7};
+  bool isContiguous[numSets] = {}, isThere[numSets] = {true, false};
   Batch batch;
   for (unsigned number = 0; number < function.getNumArguments(); ++number) {
+    Attribute dims = function.getArgAttr(number, transformer::dimsAttr);
+    unsigned set = findSet(lengths, getDim(dims, 1)).value_or(0);
+    isThere[set] = true;
     auto bound =
         function.getArgAttrOfType<IntegerAttr>(number, transformer::boundAttr);
     if (bound &&
         getText(function, number, transformer::defaultAttr) == "positions")
-      length = std::min(length, bound.getInt());
-    if (getText(function, number, transformer::roleAttr) == "attention_mask")
-      batch.maskName = getText(function, number, transformer::nameAttr);
+      longest[set] = std::min(longest[set], bound.getInt());
+    if (getText(function, number, transformer::roleAttr) == "attention_mask") {
+      batch.sets[set].maskName =
+          getText(function, number, transformer::nameAttr);
+      isContiguous[set] = static_cast<bool>(
+          function.getArgAttr(number, transformer::contiguousAttr));
+    }
   }
 
   Builder builder(function.getContext());
-  batch.mask = Tensor(builder.getI32Type(), {sequences, length});
-  for (auto [at, present] : llvm::enumerate(batch.mask.integers()))
-    present =
-        batch.maskName.empty() || isPresent(at / length, at % length, length);
+  for (unsigned set = 0; set < numSets; ++set) {
+    if (!isThere[set])
+      continue;
+    int64_t length = longest[set];
+    Tensor mask(builder.getI32Type(), {sequences, length});
+    for (auto [at, present] : llvm::enumerate(mask.integers()))
+      // A sequence and its source are padded in different ways.
+      present = batch.sets[set].maskName.empty() ||
+                isPresent((at / length + 3 * set) % sequences, at % length,
+                          length, isContiguous[set]);
+    batch.sets[set].mask = mask;
+  }
 
   std::mt19937 engine(seed);
   for (auto [number, argumentType] :
@@ -68,15 +108,15 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
     if (getText(function, number, transformer::roleAttr) == "attention_mask")
       continue;
     auto type = dyn_cast<RankedTensorType>(argumentType);
+    Attribute dims = function.getArgAttr(number, transformer::dimsAttr);
     if (!type || !type.getElementType().isInteger() || type.getRank() < 1 ||
-        type.getRank() > 2 ||
-        getLeadingDim(function.getArgAttr(number, transformer::dimsAttr)) !=
-            "batch")
+        type.getRank() > 2 || getLeadingDim(dims) != "batch")
       return function.emitOpError()
              << "argument " << number
              << " expects integers [batch, length] or [batch] to be verified, "
                 "got "
              << argumentType;
+    int64_t length = longest[findSet(lengths, getDim(dims, 1)).value_or(0)];
     Tensor tensor(
         type.getElementType(),
         ArrayRef<int64_t>({sequences, length}).take_front(type.getRank()));
@@ -95,14 +135,19 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
 
 /// The columns that each sequence's packed rows are: the tokens that are there,
 /// then those that are masked but asked for, once each.
-Batch::Rows Batch::getRows(FunctionOpInterface function) const {
-  int64_t sequences = mask.getShape()[0], length = mask.getShape()[1];
-  Rows rows(sequences);
+Batch::Rows Batch::getRows(FunctionOpInterface function, unsigned set) const {
+  Rows rows;
+  if (!sets[set].mask)
+    return rows;
+  int64_t length = getLength(set);
+  rows.resize(sets[set].mask->getShape()[0]);
   for (auto [sequence, columns] : llvm::enumerate(rows)) {
     for (int64_t column = 0; column < length; ++column)
-      if (isKept(sequence, column))
+      if (isKept(set, sequence, column))
         columns.push_back(column);
-    for (unsigned number = 0; number < function.getNumArguments(); ++number) {
+    // Tokens are asked for of the sequences, not of their sources.
+    for (unsigned number = 0; set == 0 && number < function.getNumArguments();
+         ++number) {
       auto index = function.getArgAttrOfType<IntegerAttr>(
           number, transformer::tokenIndexAttr);
       if (index && index.getInt() < length &&
@@ -114,12 +159,15 @@ Batch::Rows Batch::getRows(FunctionOpInterface function) const {
 }
 
 /// The last token first: a program that forgot to gather would be noticed.
-SmallVector<Batch::Position> Batch::getPositions(const Rows &rows) const {
+SmallVector<Batch::Position> Batch::getPositions(const Rows &rows,
+                                                 unsigned set) const {
   SmallVector<Position> positions;
-  int64_t length = mask.getShape()[1], row = 0;
+  if (rows.empty())
+    return positions;
+  int64_t length = getLength(set), row = 0;
   for (auto [sequence, columns] : llvm::enumerate(rows))
     for (int64_t column : columns) {
-      if (isKept(sequence, column))
+      if (isKept(set, sequence, column))
         positions.push_back({row, int64_t(sequence) * length + column});
       ++row;
     }
@@ -128,21 +176,27 @@ SmallVector<Batch::Position> Batch::getPositions(const Rows &rows) const {
 }
 
 FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
-  Rows rows = getRows(function);
-  int64_t sequences = rows.size(), length = mask.getShape()[1], tokens = 0;
-  for (const auto &columns : rows)
-    tokens += columns.size();
+  Rows rowsOf[numSets];
+  int64_t tokens[numSets] = {};
+  for (unsigned set = 0; set < numSets; ++set) {
+    rowsOf[set] = getRows(function, set);
+    for (const auto &columns : rowsOf[set])
+      tokens[set] += columns.size();
+  }
+  int64_t sequences = rowsOf[0].size();
   Type i32 = IntegerType::get(function.getContext(), 32);
 
   SmallVector<Tensor> arguments;
   for (unsigned number = 0; number < function.getNumArguments(); ++number) {
     StringRef role = getText(function, number, transformer::roleAttr);
+    Attribute dims = function.getArgAttr(number, transformer::dimsAttr);
     if (role == "attention_mask") {
-      arguments.push_back(mask);
+      arguments.push_back(
+          *sets[findSet(lengths, getDim(dims, 1)).value_or(0)].mask);
       continue;
     }
     if (role == "positions") {
-      SmallVector<Position> positions = getPositions(rows);
+      SmallVector<Position> positions = getPositions(rowsOf[0], 0);
       Tensor tensor(i32, {int64_t(positions.size())});
       for (auto [value, position] :
            llvm::zip_equal(tensor.integers(), positions))
@@ -150,19 +204,21 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
       arguments.push_back(tensor);
       continue;
     }
-    if (role == "sequence_offsets" || role == "key_lengths" ||
-        role == "token_rows") {
-      Tensor tensor(i32, {sequences + (role == "sequence_offsets")});
+    std::optional<unsigned> ofOffsets = findSet(offsetRoles, role),
+                            ofKeys = findSet(keyRoles, role);
+    if (ofOffsets || ofKeys || role == "token_rows") {
+      Tensor tensor(i32, {sequences + (ofOffsets ? 1 : 0)});
       MutableArrayRef<int64_t> values = tensor.integers();
       auto index = function.getArgAttrOfType<IntegerAttr>(
           number, transformer::tokenIndexAttr);
       int64_t row = 0;
-      for (auto [sequence, columns] : llvm::enumerate(rows)) {
-        if (role == "sequence_offsets") {
+      unsigned set = ofOffsets ? *ofOffsets : ofKeys.value_or(0);
+      for (auto [sequence, columns] : llvm::enumerate(rowsOf[set])) {
+        if (ofOffsets) {
           values[sequence + 1] = row + columns.size();
-        } else if (role == "key_lengths") {
+        } else if (ofKeys) {
           values[sequence] = llvm::count_if(columns, [&](int64_t column) {
-            return isKept(sequence, column);
+            return isKept(set, sequence, column);
           });
         } else {
           auto *at =
@@ -182,16 +238,16 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
       return function.emitOpError()
              << "argument " << number
              << " expects an input of the model, got \"" << name << "\"";
-    if (getLeadingDim(function.getArgAttr(number, transformer::dimsAttr)) !=
-        "tokens") {
+    std::optional<unsigned> set = findSet(packedDims, getLeadingDim(dims));
+    if (!set) {
       arguments.push_back(input->second);
       continue;
     }
-    Tensor tensor(input->second.getElementType(), {tokens});
+    Tensor tensor(input->second.getElementType(), {tokens[*set]});
     int64_t *to = tensor.integers().data();
-    for (auto [sequence, columns] : llvm::enumerate(rows))
+    for (auto [sequence, columns] : llvm::enumerate(rowsOf[*set]))
       for (int64_t column : columns)
-        *to++ = input->second.integers()[sequence * length + column];
+        *to++ = input->second.integers()[sequence * getLength(*set) + column];
     arguments.push_back(tensor);
   }
   return arguments;
@@ -199,25 +255,28 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
 
 SmallVector<Tensor> Batch::unpack(FunctionOpInterface function,
                                   ArrayRef<Tensor> results) const {
-  SmallVector<Position> positions = getPositions(getRows(function));
-  int64_t sequences = mask.getShape()[0], length = mask.getShape()[1];
+  SmallVector<Position> positionsOf[numSets];
+  for (unsigned set = 0; set < numSets; ++set)
+    positionsOf[set] = getPositions(getRows(function, set), set);
+  int64_t sequences = getMask().getShape()[0];
   SmallVector<Tensor> unpacked;
   for (auto [number, result] : llvm::enumerate(results)) {
-    auto dims = dyn_cast_or_null<ArrayAttr>(
-        function.getResultAttr(number, transformer::dimsAttr));
-    bool packed = getLeadingDim(dims) == "tokens";
-    bool selected = getLeadingDim(dims) == "positions";
-    bool padded = dims && dims.size() >= 2 && getLeadingDim(dims) == "batch" &&
-                  dims[1] == StringAttr::get(function.getContext(), "length");
+    Attribute dims = function.getResultAttr(number, transformer::dimsAttr);
+    StringRef leading = getLeadingDim(dims);
+    std::optional<unsigned> packed = findSet(packedDims, leading), padded;
+    bool selected = leading == "positions";
+    if (leading == "batch")
+      padded = findSet(lengths, getDim(dims, 1));
     if ((!packed && !selected && !padded) || !result.isFloat()) {
       unpacked.push_back(result); // A row a sequence.
       continue;
     }
-    SmallVector<int64_t> shape{sequences, length};
+    unsigned set = packed ? *packed : padded.value_or(0);
+    SmallVector<int64_t> shape{sequences, getLength(set)};
     llvm::append_range(shape, result.getShape().drop_front(padded ? 2 : 1));
     int64_t width = llvm::product_of(ArrayRef(shape).drop_front(2));
     Tensor tensor(result.getElementType(), shape);
-    for (auto [number, position] : llvm::enumerate(positions)) {
+    for (auto [number, position] : llvm::enumerate(positionsOf[set])) {
       int64_t from = selected ? number : packed ? position.row : position.place;
       llvm::copy(result.floats().slice(from * width, width),
                  tensor.floats().begin() + position.place * width);

@@ -15,14 +15,20 @@
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <optional>
+#include <string>
+#include <utility>
+
 namespace transom::interpreter {
 
 /// Sequences of unequal length, padded to [sequences, length], with a value for
-/// every input of a function.
+/// every input of a function. A decoder's sequences have sources of other
+/// lengths, padded to [sequences, source_length].
 class Batch {
 public:
   /// A small batch for a padded function: whole, padded on the right, padded on
-  /// the left (token 0 masked), with holes, and of one token. Values are random
+  /// the left (token 0 masked), with holes (unless the mask is contiguous: then
+  /// padded on both sides), and of one token. Values are random
   /// below `transformer.bound`, positions where that is the default; lengths
   /// stay within the positions' bound. Without an attention mask among the
   /// arguments nothing is masked. Fails with a diagnostic if an argument is
@@ -42,27 +48,38 @@ public:
   llvm::SmallVector<Tensor> unpack(mlir::FunctionOpInterface function,
                                    llvm::ArrayRef<Tensor> results) const;
 
-  /// [sequences, length], 1 where there is a token.
-  const Tensor &getMask() const { return mask; }
-  /// Values by name, [sequences, length] or [sequences], without the mask.
+  /// The tokens of a set: of the sequences, of their sources.
+  struct Tokens {
+    /// [sequences, length], 1 where there is a token; not there if no argument
+    /// is of this set.
+    std::optional<Tensor> mask;
+    /// The mask's name at the surface, or empty if there is none.
+    std::string maskName;
+  };
+  llvm::ArrayRef<Tokens> getTokens() const { return sets; }
+  /// [sequences, length], 1 where the sequences have a token.
+  const Tensor &getMask() const { return *sets[0].mask; }
+  /// Values by name, [sequences, length] or [sequences], without the masks.
   const llvm::StringMap<Tensor> &getInputs() const { return inputs; }
-  /// The mask's name at the surface, or empty if there is none.
-  llvm::StringRef getMaskName() const { return maskName; }
 
 private:
   using Rows = llvm::SmallVector<llvm::SmallVector<int64_t>>;
-  Rows getRows(mlir::FunctionOpInterface function) const;
+  Rows getRows(mlir::FunctionOpInterface function, unsigned set) const;
   /// A token that is there: its packed row, and its place in the padded form.
   struct Position {
     int64_t row, place;
   };
-  llvm::SmallVector<Position> getPositions(const Rows &rows) const;
-  bool isKept(int64_t sequence, int64_t column) const {
-    return mask.integers()[sequence * mask.getShape()[1] + column] != 0;
+  llvm::SmallVector<Position> getPositions(const Rows &rows,
+                                           unsigned set) const;
+  int64_t getLength(unsigned set) const {
+    return sets[set].mask->getShape()[1];
+  }
+  bool isKept(unsigned set, int64_t sequence, int64_t column) const {
+    return std::as_const(*sets[set].mask)
+               .integers()[sequence * getLength(set) + column] != 0;
   }
 
-  Tensor mask;
-  std::string maskName;
+  Tokens sets[2];
   llvm::StringMap<Tensor> inputs;
 };
 

@@ -234,28 +234,6 @@ static LogicalResult interpret(CausalMaskOp op, Operands operands, Context &,
   return success();
 }
 
-/// T5's bucket of a distance, in float as the models were trained with.
-static int64_t bucketOf(int64_t distance, int64_t buckets, bool bidirectional,
-                        int64_t maxDistance) {
-  int64_t first = 0;
-  if (bidirectional) {
-    buckets /= 2;
-    if (distance > 0)
-      first = buckets;
-    distance = std::abs(distance);
-  } else {
-    distance = -std::min<int64_t>(distance, 0);
-  }
-  int64_t exact = buckets / 2;
-  if (distance < exact || exact == 0)
-    return first + std::min(distance, std::max<int64_t>(buckets - 1, 0));
-  float scale =
-      std::log(static_cast<float>(distance) / exact) /
-      static_cast<float>(std::log(static_cast<double>(maxDistance) / exact));
-  int64_t large = exact + static_cast<int64_t>(scale * (buckets - exact));
-  return first + std::min(large, buckets - 1);
-}
-
 static LogicalResult interpret(RelativeBiasOp op, Operands operands, Context &,
                                Results results) {
   const Tensor &table = operands[0];
@@ -265,8 +243,7 @@ static LogicalResult interpret(RelativeBiasOp op, Operands operands, Context &,
   MutableArrayRef<double> to = result.floats();
   for (int64_t i = 0; i < queries; ++i)
     for (int64_t j = 0; j < keys; ++j) {
-      int64_t bucket = bucketOf(j - i - (keys - queries), buckets,
-                                op.getBidirectional(), op.getMaxDistance());
+      int64_t bucket = op.getBucket(j - i - (keys - queries), buckets);
       for (int64_t h = 0; h < heads; ++h)
         to[(h * queries + i) * keys + j] = table.floats()[bucket * heads + h];
     }

@@ -57,6 +57,22 @@ static LogicalResult interpret(ElementwiseOp op, Operands operands,
   return runElementwise(op, op.getBody(), operands, shape, context, results);
 }
 
+namespace {
+/// What the distance of a key adds to a score: [heads, R], its ends repeated.
+struct DistanceBias {
+  const Tensor *table = nullptr; ///< none: zeros
+  int64_t first = 0;
+
+  double at(int64_t head, int64_t distance) const {
+    if (!table)
+      return 0;
+    int64_t count = table->getShape()[1];
+    return table->floats()[head * count +
+                           std::clamp<int64_t>(distance - first, 0, count - 1)];
+  }
+};
+} // namespace
+
 static LogicalResult interpret(AttentionOp op, Operands operands, Context &,
                                Results results) {
   const Tensor &query = operands[0], &key = operands[1], &value = operands[2];
@@ -78,6 +94,9 @@ static LogicalResult interpret(AttentionOp op, Operands operands, Context &,
     if (failed(require(op, bias.has_value(), "a bias that broadcasts")))
       return failure();
   }
+  DistanceBias distances;
+  if (op.getDistanceBias())
+    distances = {&operands.back(), static_cast<int64_t>(op.getFirstDistance())};
   double scale = op.getScale().convertToDouble();
   Tensor result(query.getElementType(), {batches, heads, rows, valueSize});
   MutableArrayRef<double> to = result.floats();
@@ -94,6 +113,7 @@ static LogicalResult interpret(AttentionOp op, Operands operands, Context &,
                                   k + j * size, size);
           if (bias)
             scores[j] += std::as_const(*bias).floats()[row * keys + j];
+          scores[j] += distances.at(h, j - (i + keys - rows));
           if (op.getCausal() && j > i + keys - rows)
             scores[j] = -std::numeric_limits<double>::infinity();
         }
@@ -129,6 +149,9 @@ static LogicalResult interpret(RaggedAttentionOp op, Operands operands,
           op, value.getShape() == key.getShape() && keyWidth == keyHeads * size,
           "key and value whose extents fit")))
     return failure();
+  DistanceBias distances;
+  if (op.getDistanceBias())
+    distances = {&operands.back(), static_cast<int64_t>(op.getFirstDistance())};
   double scale = op.getScale().convertToDouble();
   Tensor result(query.getElementType(), query.getShape());
   MutableArrayRef<double> to = result.floats();
@@ -143,14 +166,15 @@ static LogicalResult interpret(RaggedAttentionOp op, Operands operands,
     SmallVector<double> scores;
     for (int64_t i = begin; i < end; ++i) {
       // The last query sees all keys, the one before all but the last.
-      int64_t seen = op.getCausal()
-                         ? std::clamp<int64_t>(keys - (end - 1 - i), 0, keys)
-                         : keys;
+      int64_t last = keys - 1 - (end - 1 - i);
+      int64_t seen =
+          op.getCausal() ? std::clamp<int64_t>(last + 1, 0, keys) : keys;
       scores.resize(seen);
       for (int64_t h = 0; h < heads; ++h) {
         int64_t group = h * keyHeads / heads * size;
         for (int64_t j = 0; j < seen; ++j)
           scores[j] =
+              distances.at(h, j - last) +
               scale * dot(query.floats().data() + i * width + h * size,
                           key.floats().data() + (first + j) * keyWidth + group,
                           size);

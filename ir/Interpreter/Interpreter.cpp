@@ -105,22 +105,35 @@ static llvm::Error appendSource(const WeightSource &weights,
   llvm::Expected<TensorView> view = weights.lookup(source.getTensor());
   if (!view)
     return view.takeError();
-  int64_t count = view->numElements();
-  if (count > static_cast<int64_t>(rest.size()))
-    return llvm::createStringError("\"" + source.getTensor() +
-                                   "\" has more elements than the weight");
-  std::vector<float> stored(count);
+  std::vector<float> stored(view->numElements());
   readAsFloat(*view, 0, stored);
   weights.release(*view);
   if (source.getTransposed() && view->shape.size() == 2) {
     int64_t rows = view->shape[0], columns = view->shape[1];
+    std::vector<float> transposed(stored.size());
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t j = 0; j < columns; ++j)
-        rest[j * rows + i] = stored[i * columns + j];
-  } else {
-    llvm::copy(stored, rest.begin());
+        transposed[j * rows + i] = stored[i * columns + j];
+    stored = std::move(transposed);
+    std::swap(view->shape[0], view->shape[1]);
   }
-  rest = rest.drop_front(count);
+  if (!source.getColumns().empty() && view->shape.size() == 2) {
+    std::vector<float> chosen;
+    for (int64_t i = 0; i < view->shape[0]; ++i)
+      for (int64_t column : source.getColumns()) {
+        if (column >= view->shape[1])
+          return llvm::createStringError("\"" + source.getTensor() +
+                                         "\" has no column " +
+                                         std::to_string(column));
+        chosen.push_back(stored[i * view->shape[1] + column]);
+      }
+    stored = std::move(chosen);
+  }
+  if (stored.size() > rest.size())
+    return llvm::createStringError("\"" + source.getTensor() +
+                                   "\" has more elements than the weight");
+  llvm::copy(stored, rest.begin());
+  rest = rest.drop_front(stored.size());
   return llvm::Error::success();
 }
 

@@ -95,6 +95,15 @@ struct Emitter {
     return cast(emit<RangeOp>(emit<DimOp>(tensor, axis)), builder.getI32Type());
   }
 
+  /// What a bias over distances [H, R] gives at `distance` [Tq, Tk], i32: [H,
+  /// Tq, Tk].
+  Value biasOf(Value bias, Value distance, int64_t first) {
+    Value place = sub(distance, number(distance, first));
+    place = emit<MaxOp>(place, number(place, 0));
+    place = emit<MinOp>(place, number(place, extentOf(bias, 1) - 1));
+    return emit<GatherOp>(bias, place, 1);
+  }
+
   /// `value` with heads repeated along `axis`, so that head h of `heads` has
   /// what was head h * keyHeads / heads.
   Value repeatHeads(Value value, int64_t axis, int64_t heads,
@@ -393,6 +402,19 @@ FailureOr<Values> AttentionOp::decompose(OpBuilder &builder) {
     scores = emitter.emit<ScaleOp>(scores, getScale());
   if (getBias())
     scores = emitter.add(scores, getBias());
+  if (getDistanceBias()) {
+    // j - (i + Tk - Tq): [Tq, Tk]
+    Value queries =
+        emitter.cast(emitter.emit<DimOp>(getQuery(), 2), builder.getI32Type());
+    Value keys =
+        emitter.cast(emitter.emit<DimOp>(getKey(), 2), builder.getI32Type());
+    Value last =
+        emitter.add(emitter.indices(getQuery(), 2), emitter.sub(keys, queries));
+    Value distance = emitter.sub(emitter.indices(getKey(), 2),
+                                 emitter.reshape(last, {0, 1}));
+    scores = emitter.add(scores, emitter.biasOf(getDistanceBias(), distance,
+                                                getFirstDistance()));
+  }
   if (getCausal())
     scores = emitter.emit<CausalMaskOp>(scores);
   Value mix = emitter.emit<SoftmaxOp>(scores);
@@ -436,16 +458,21 @@ FailureOr<Values> RaggedAttentionOp::decompose(OpBuilder &builder) {
       emitter.cast(ofKey, real));
   Value sees =
       emitter.compare(shared, Comparison::GT, emitter.number(shared, 0));
-  if (getCausal()) {
+  if (getCausal() || getDistanceBias()) {
     // The last query of a sequence sees its last key: j <= i + ends' distance.
     Value distance = emitter.emit<SelectOp>(
         ofQuery, emitter.sub(keyEnd, queryEnd), emitter.number(query, 0));
-    Value last =
+    Value last = column(
         emitter.add(query, emitter.emit<ReduceOp>(Reduction::Sum, distance,
                                                   ArrayRef<int64_t>(0),
-                                                  /*keep_dims=*/false));
-    Value isPast = emitter.compare(key, Comparison::LE, column(last));
-    sees = emitter.emit<AndOp>(sees, isPast);
+                                                  /*keep_dims=*/false)));
+    if (getDistanceBias())
+      scores = emitter.add(scores, emitter.biasOf(getDistanceBias(),
+                                                  emitter.sub(key, last),
+                                                  getFirstDistance()));
+    if (getCausal())
+      sees =
+          emitter.emit<AndOp>(sees, emitter.compare(key, Comparison::LE, last));
   }
 
   Value mix = emitter.emit<SoftmaxOp>(

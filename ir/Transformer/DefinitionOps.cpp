@@ -3,6 +3,8 @@
 #include "ir/Transformer/OpSupport.h"
 #include "ir/Transformer/Transformer.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace transom::transformer {
@@ -320,6 +322,26 @@ LogicalResult RelativeBiasOp::verify() {
     return emitOpError() << "expects max_distance above the " << exact
                          << " exact buckets of a direction, got " << distance;
   return success();
+}
+
+int64_t RelativeBiasOp::getBucket(int64_t distance, int64_t buckets) {
+  int64_t first = 0;
+  if (getBidirectional()) {
+    buckets /= 2;
+    if (distance > 0)
+      first = buckets;
+    distance = std::abs(distance);
+  } else {
+    distance = -std::min<int64_t>(distance, 0);
+  }
+  int64_t exact = buckets / 2;
+  if (distance < exact)
+    return first + distance;
+  float scale = std::log(static_cast<float>(distance) / exact) /
+                static_cast<float>(
+                    std::log(static_cast<double>(getMaxDistance()) / exact));
+  int64_t large = exact + static_cast<int64_t>(scale * (buckets - exact));
+  return first + std::min(large, buckets - 1);
 }
 
 void RotaryOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {

@@ -374,6 +374,12 @@ def RelativeBiasOp : Transformer_ValueOp<"relative_bias"> {
     $max_distance attr-dict `:` type($table) `,` type($queries) `,` type($keys)
     `->` type($result)
   }];
+  let extraClassDeclaration = [{
+    /// The bucket of a key that is `distance` after its query, in a table of so
+    /// many. In f32, step by step as T5 was trained with: where the logarithm
+    /// is a whole number of buckets, rounding decides.
+    int64_t getBucket(int64_t distance, int64_t buckets);
+  }];
   let hasVerifier = 1;
 }
 

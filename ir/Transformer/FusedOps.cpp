@@ -7,6 +7,23 @@ using namespace mlir;
 
 namespace transom::transformer {
 
+/// A bias over distances [heads, R], of the query's element type.
+static LogicalResult verifyDistanceBias(Operation *op, Value bias, Value query,
+                                        int64_t heads) {
+  if (!bias)
+    return success();
+  if (failed(verifyRank(op, "distance_bias", bias, 2)) ||
+      failed(verifyElementTypes(op, {query, bias})) ||
+      failed(verifyExtents(op, "a distance_bias for each head",
+                           extentOf(bias, 0), heads)))
+    return failure();
+  if (extentOf(bias, 1) == 0)
+    return op->emitOpError()
+           << "expects a distance_bias of one distance or more, got "
+           << bias.getType();
+  return success();
+}
+
 void AttentionOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType query = tensorType(adaptor.getQuery());
   RankedTensorType value = tensorType(adaptor.getValue());
@@ -50,7 +67,7 @@ LogicalResult AttentionOp::verify() {
                                     scores, tensorType(bias).getElementType())
                              << ", got " << bias.getType();
   }
-  return success();
+  return verifyDistanceBias(*this, getDistanceBias(), query, heads);
 }
 
 void RaggedAttentionOp::inferTypes(Adaptor adaptor,
@@ -85,7 +102,8 @@ LogicalResult RaggedAttentionOp::verify() {
             keyWidth, width / heads * keyHeads)))
       return failure();
   }
-  if (failed(verifyExtents(*this, "as many key_offsets as query_offsets",
+  if (failed(verifyDistanceBias(*this, getDistanceBias(), query, heads)) ||
+      failed(verifyExtents(*this, "as many key_offsets as query_offsets",
                            extentOf(getKeyOffsets(), 0),
                            extentOf(getQueryOffsets(), 0))))
     return failure();

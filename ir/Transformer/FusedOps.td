@@ -8,34 +8,54 @@
 #define TRANSOM_IR_TRANSFORMER_FUSED_OPS_TD
 
 def AttentionOp : Transformer_ValueOp<"attention", [
+    AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "scaled dot-product attention over all heads";
   let description = [{
     For batch b, head h and query token i, with g = h * Hkv / H:
 
         result[b,h,i] = sum_j softmax_j(scale * <query[b,h,i], key[b,g,j]>
-                                        + bias[b,h,i,j]) * value[b,g,j]
+                                        + bias[b,h,i,j] + distance_bias[h,r])
+                              * value[b,g,j]
+        r = clamp(j - (i + Tk - Tq) - first_distance, 0, R - 1)
 
     query [B,H,Tq,D], key [B,Hkv,Tk,D], value [B,Hkv,Tk,D]; Hkv divides H.
-    bias [B,H,Tq,Tk], where an extent of 1 repeats: padding, T5's positions.
-    `causal` masks j > i + Tk - Tq, so one op serves prefill and decode.
-    Softmax accumulates in f32 whatever the element type.
+    bias [B,H,Tq,Tk], where an extent of 1 repeats: padding.
+    distance_bias [H,R]: what the distances from `first_distance` on add (T5's
+    positions), by their ends also those beyond; the last query stands at the
+    last key. `causal` masks j > i + Tk - Tq, so one op serves prefill and
+    decode. Softmax accumulates in f32 whatever the element type.
 
     ```mlir
     %y = transformer.attention %q, %k, %v bias %m scale 0.125
         : tensor<?x12x?x64xf32>, tensor<?x12x?x64xf32>, tensor<?x12x?x64xf32>, tensor<?x1x1x?xf32>
         -> tensor<?x12x?x64xf32>
+    %z = transformer.attention %q, %k, %v distance_bias %d from -91 scale 1.0
+        : tensor<?x12x?x64xf32>, tensor<?x12x?x64xf32>, tensor<?x12x?x64xf32>
+        distance_bias tensor<12x183xf32> -> tensor<?x12x?x64xf32>
     ```
   }];
   let arguments = (ins Transformer_FloatTensor:$query, Transformer_FloatTensor:$key,
                        Transformer_FloatTensor:$value, Optional<Transformer_FloatTensor>:$bias,
+                       Optional<Transformer_FloatTensor>:$distance_bias,
+                       DefaultValuedAttr<I64Attr, "0">:$first_distance,
                        UnitAttr:$causal, F32Attr:$scale);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = [{
-    $query `,` $key `,` $value (`bias` $bias^)? (`causal` $causal^)? `scale` $scale
-    attr-dict `:` type($query) `,` type($key) `,` type($value) (`,` type($bias)^)?
-    `->` type($result)
+    $query `,` $key `,` $value (`bias` $bias^)?
+    (`distance_bias` $distance_bias^ `from` $first_distance)? (`causal` $causal^)?
+    `scale` $scale attr-dict `:` type($query) `,` type($key) `,` type($value)
+    (`,` type($bias)^)? (`distance_bias` type($distance_bias)^)? `->` type($result)
   }];
+  let builders = [
+    // Without a bias over distances.
+    OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$query, "::mlir::Value":$key,
+                   "::mlir::Value":$value, "::mlir::Value":$bias, "bool":$causal,
+                   "::llvm::APFloat":$scale), [{
+      build($_builder, $_state, result, query, key, value, bias,
+            /*distance_bias=*/::mlir::Value(), /*first_distance=*/0, causal, scale);
+    }]>
+  ];
   let hasVerifier = 1;
 }
 
@@ -47,17 +67,26 @@ def RaggedAttentionOp : Transformer_ValueOp<"ragged_attention", [
     row key_offsets[s], key_lengths[s] keys. For a query row i of s and head h,
     with g = h * Hkv / H and j over the keys of s:
 
-        result[i, h] = sum_j softmax_j(scale * <query[i, h], key[j, g]>) * value[j, g]
+        result[i, h] = sum_j softmax_j(scale * <query[i, h], key[j, g]>
+                                       + distance_bias[h, r]) * value[j, g]
+        r = clamp(j - last[i] - first_distance, 0, R - 1)
 
     query [N, H*D], key and value [M, Hkv*D], query_offsets and key_offsets
     [S+1] i32, key_lengths [S] i32, result [N, H*D]. A sequence without keys
     gives zeros. `causal` lets the last query see all keys, the one before all
-    but the last, and so on. Nothing depends on the other sequences.
+    but the last, and so on: a query sees the keys up to last[i].
+    distance_bias [H, R] (optional) is added by how far a key is from there.
+    Nothing depends on the other sequences.
 
     ```mlir
     %y = transformer.ragged_attention %q, %k, %v, %o, %o, %n heads 12 key_heads 12 scale 0.125
         : tensor<?x768xf32>, tensor<?x768xf32>, tensor<?x768xf32>,
           tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x768xf32>
+    %z = transformer.ragged_attention %q, %k, %v, %o, %o, %n distance_bias %d from -91
+        heads 12 key_heads 12 scale 1.0
+        : tensor<?x768xf32>, tensor<?x768xf32>, tensor<?x768xf32>,
+          tensor<?xi32>, tensor<?xi32>, tensor<?xi32> distance_bias tensor<12x183xf32>
+        -> tensor<?x768xf32>
     ```
   }];
   let arguments = (ins Transformer_FloatTensor:$query, Transformer_FloatTensor:$key,
@@ -65,13 +94,17 @@ def RaggedAttentionOp : Transformer_ValueOp<"ragged_attention", [
                        Transformer_OffsetTensor:$query_offsets,
                        Transformer_OffsetTensor:$key_offsets,
                        Transformer_OffsetTensor:$key_lengths,
+                       Optional<Transformer_FloatTensor>:$distance_bias,
+                       DefaultValuedAttr<I64Attr, "0">:$first_distance,
                        I64Attr:$heads, I64Attr:$key_heads, UnitAttr:$causal, F32Attr:$scale);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = [{
     $query `,` $key `,` $value `,` $query_offsets `,` $key_offsets `,` $key_lengths
+    (`distance_bias` $distance_bias^ `from` $first_distance)?
     `heads` $heads `key_heads` $key_heads (`causal` $causal^)? `scale` $scale attr-dict
     `:` type($query) `,` type($key) `,` type($value) `,` type($query_offsets) `,`
-    type($key_offsets) `,` type($key_lengths) `->` type($result)
+    type($key_offsets) `,` type($key_lengths) (`distance_bias` type($distance_bias)^)?
+    `->` type($result)
   }];
   let hasVerifier = 1;
 }

@@ -36,7 +36,7 @@ Operation *TransformerDialect::materializeConstant(OpBuilder &builder,
 }
 
 //===----------------------------------------------------------------------===//
-// Source: `<"name">` or `<"name" transposed>`
+// Source: `<"name">`, `<"name" transposed>`, `<"name" columns [0, 2]>`
 //===----------------------------------------------------------------------===//
 
 Attribute SourceAttr::parse(AsmParser &parser, Type) {
@@ -44,9 +44,22 @@ Attribute SourceAttr::parse(AsmParser &parser, Type) {
   if (parser.parseLess() || parser.parseString(&tensor))
     return {};
   bool transposed = succeeded(parser.parseOptionalKeyword("transposed"));
+  SmallVector<int64_t> columns;
+  auto parseColumn = [&]() -> ParseResult {
+    llvm::SMLoc place = parser.getCurrentLocation();
+    if (parser.parseInteger(columns.emplace_back()))
+      return failure();
+    if (columns.back() < 0)
+      return parser.emitError(place)
+             << "expects a column of 0 or more, got " << columns.back();
+    return success();
+  };
+  if (succeeded(parser.parseOptionalKeyword("columns")) &&
+      parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseColumn))
+    return {};
   if (parser.parseGreater())
     return {};
-  return SourceAttr::get(parser.getContext(), tensor, transposed);
+  return SourceAttr::get(parser.getContext(), tensor, transposed, columns);
 }
 
 void SourceAttr::print(AsmPrinter &printer) const {
@@ -54,5 +67,10 @@ void SourceAttr::print(AsmPrinter &printer) const {
   printer.printString(getTensor());
   if (getTransposed())
     printer << " transposed";
+  if (!getColumns().empty()) {
+    printer << " columns [";
+    llvm::interleaveComma(getColumns(), printer);
+    printer << ']';
+  }
   printer << '>';
 }

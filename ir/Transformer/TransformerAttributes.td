@@ -53,15 +53,24 @@ def Transformer_SourceAttr : Transformer_Attr<"Source", "source"> {
   let summary = "a tensor of the checkpoint that a weight is read from";
   let description = [{
     `tensor` is the name in the checkpoint's safetensors. `transposed` reads a
-    stored [in, out] matrix (GPT's Conv1D) as [out, in].
+    stored [in, out] matrix (GPT's Conv1D) as [out, in]. Of a matrix that is thus
+    read, `columns` are the ones that make up the weight, in this order and as
+    often as they are listed; empty: all of them.
 
     ```mlir
     #transformer.source<"encoder.layer.0.attention.self.query.weight">
     #transformer.source<"h.0.attn.c_attn.weight" transposed>
+    #transformer.source<"relative_attention_bias.weight" transposed columns [3, 2, 1, 0, 5, 6, 7]>
     ```
   }];
   let parameters = (ins StringRefParameter<"checkpoint name">:$tensor,
-                        DefaultValuedParameter<"bool", "false">:$transposed);
+                        DefaultValuedParameter<"bool", "false">:$transposed,
+                        OptionalArrayRefParameter<"int64_t">:$columns);
+  let builders = [
+    AttrBuilder<(ins "::llvm::StringRef":$tensor, "bool":$transposed), [{
+      return $_get($_ctxt, tensor, transposed, ::llvm::ArrayRef<int64_t>());
+    }]>
+  ];
   let hasCustomAssemblyFormat = 1;
 }
 

@@ -34,6 +34,7 @@ def Transformer_Dialect : Dialect {
     | `transformer.bound` | argument | integer values lie in [0, bound) |
     | `transformer.role` | argument | `"attention_mask"` (padded form); made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"`; by `transom-select-positions`: `"positions"`; by `transom-introduce-cache`: `"cache_slots"`, `"block_table"`, `"block_offsets"`, `"cache"` (of a result too: the argument's newest state) |
     | `transformer.token_index` | argument | with role `"token_rows"`: which token of each sequence |
+    | `transformer.contiguous` | argument | a unit, with role `"attention_mask"` or `"key_lengths"`: the tokens of a sequence that are there follow one another, so that packed tokens are as far apart as padded ones |
     | `transformer.select_positions` | result | a unit: callers may ask for it at some tokens only |
     | `transformer.generates` | function | a unit: its logits are those of the token that follows; `transom-introduce-cache` gives it a step |
     | `transformer.metadata` | module | a string of JSON that is handed on to the library |

@@ -49,6 +49,8 @@ static WeightOp getTransposed(WeightOp weight, PatternRewriter &rewriter) {
     if (old->size() != 1)
       return {};
     auto source = cast<SourceAttr>((*old)[0]);
+    if (!source.getColumns().empty())
+      return {}; // They would become rows.
     sources = rewriter.getArrayAttr(SourceAttr::get(
         weight.getContext(), source.getTensor(), !source.getTransposed()));
   } else if (auto dense = dyn_cast<DenseElementsAttr>(*weight.getValue())) {

@@ -18,7 +18,7 @@ kernel.define @linear(%x: tensor<?x12xf32>, %w: tensor<8x4xf32>, %b: tensor<8xf3
 }
 
 // Query, key and value are one buffer.
-// CHECK: 'attention' is attention(heads=2,keyHeads=2,headDim=40,queryStride=256,queryOffset=0,keyStride=256,keyOffset=80,valueStride=256,valueOffset=160,outStride=128,scale=0x1p-1,causal=0); operands: arg0 arg0 arg0 arg1 arg1 arg2 res0
+// CHECK: 'attention' is attention(heads=2,keyHeads=2,headDim=40,queryStride=256,queryOffset=0,keyStride=256,keyOffset=80,valueStride=256,valueOffset=160,outStride=128,scale=0x1p-1,causal=0,distances=0,firstDistance=0); operands: arg0 arg0 arg0 arg1 arg1 arg2 res0
 kernel.define @attention(%x: tensor<?x240xf32>, %o: tensor<?xi32>, %n: tensor<?xi32>) -> tensor<?x80xf32> rows 0 weights [] {
   %q = transformer.slice %x axis 1 from 0 to 80 : tensor<?x240xf32> -> tensor<?x80xf32>
   %k = transformer.slice %x axis -1 from 80 to 160 : tensor<?x240xf32> -> tensor<?x80xf32>

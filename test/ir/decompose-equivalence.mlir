@@ -93,6 +93,15 @@ func.func @attention(%q: tensor<?x4x?x3xf32> {transformer.dims = ["b", "h", "t",
       : tensor<?x4x?x3xf32>, tensor<?x4x?x3xf32>, tensor<?x4x?x3xf32> -> tensor<?x4x?x3xf32>
   return %0, %1 : tensor<?x4x?x3xf32>, tensor<?x4x?x3xf32>
 }
+// A bias over distances, which ends where keys are further away than -2 and 1.
+func.func @distance_bias(%q: tensor<2x4x3x3xf32>, %k: tensor<2x4x5x3xf32>, %m: tensor<2x1x1x5xf32>, %d: tensor<4x4xf32>)
+    -> (tensor<2x4x3x3xf32>, tensor<2x4x3x3xf32>) {
+  %0 = transformer.attention %q, %k, %k bias %m distance_bias %d from -2 scale 0.5
+      : tensor<2x4x3x3xf32>, tensor<2x4x5x3xf32>, tensor<2x4x5x3xf32>, tensor<2x1x1x5xf32> distance_bias tensor<4x4xf32> -> tensor<2x4x3x3xf32>
+  %1 = transformer.attention %q, %k, %k distance_bias %d from -3 causal scale 1.0
+      : tensor<2x4x3x3xf32>, tensor<2x4x5x3xf32>, tensor<2x4x5x3xf32> distance_bias tensor<4x4xf32> -> tensor<2x4x3x3xf32>
+  return %0, %1 : tensor<2x4x3x3xf32>, tensor<2x4x3x3xf32>
+}
 func.func @causal_attention(%q: tensor<?x4x?x3xf32> {transformer.dims = ["b", "h", "t", "d"]}, %k: tensor<?x4x?x3xf32> {transformer.dims = ["b", "h", "t", "d"]})
     -> tensor<?x4x?x3xf32> {
   %0 = transformer.attention %q, %k, %k causal scale 0.5
@@ -109,5 +118,14 @@ func.func @ragged_attention(%q: tensor<5x12xf32>, %k: tensor<5x6xf32>, %v: tenso
       : tensor<5x12xf32>, tensor<5x6xf32>, tensor<5x6xf32>, tensor<4xi32>, tensor<4xi32>, tensor<3xi32> -> tensor<5x12xf32>
   %1 = transformer.ragged_attention %q, %k, %v, %o, %o, %whole heads 4 key_heads 2 causal scale 0.5
       : tensor<5x12xf32>, tensor<5x6xf32>, tensor<5x6xf32>, tensor<4xi32>, tensor<4xi32>, tensor<3xi32> -> tensor<5x12xf32>
+  return %0, %1 : tensor<5x12xf32>, tensor<5x12xf32>
+}
+func.func @ragged_distance_bias(%q: tensor<5x12xf32>, %k: tensor<5x6xf32>, %d: tensor<4x4xf32>) -> (tensor<5x12xf32>, tensor<5x12xf32>) {
+  %o = arith.constant dense<[0, 2, 2, 5]> : tensor<4xi32>
+  %n = arith.constant dense<[2, 0, 3]> : tensor<3xi32>
+  %0 = transformer.ragged_attention %q, %k, %k, %o, %o, %n distance_bias %d from -2 heads 4 key_heads 2 scale 0.5
+      : tensor<5x12xf32>, tensor<5x6xf32>, tensor<5x6xf32>, tensor<4xi32>, tensor<4xi32>, tensor<3xi32> distance_bias tensor<4x4xf32> -> tensor<5x12xf32>
+  %1 = transformer.ragged_attention %q, %k, %k, %o, %o, %n distance_bias %d from -3 heads 4 key_heads 2 causal scale 0.5
+      : tensor<5x12xf32>, tensor<5x6xf32>, tensor<5x6xf32>, tensor<4xi32>, tensor<4xi32>, tensor<3xi32> distance_bias tensor<4x4xf32> -> tensor<5x12xf32>
   return %0, %1 : tensor<5x12xf32>, tensor<5x12xf32>
 }

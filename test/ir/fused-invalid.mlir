@@ -36,6 +36,24 @@ func.func @f(%q: tensor<?x8x?x4xf32>, %b: tensor<?x3x1x?xf32>) {
 
 // -----
 
+// attention: distances of 3 heads.
+func.func @f(%q: tensor<?x8x?x4xf32>, %d: tensor<3x5xf32>) {
+  // expected-error@+1 {{'transformer.attention' op expects a distance_bias for each head, got 3 and 8}}
+  %0 = transformer.attention %q, %q, %q distance_bias %d from -2 scale 1.0 : tensor<?x8x?x4xf32>, tensor<?x8x?x4xf32>, tensor<?x8x?x4xf32> distance_bias tensor<3x5xf32> -> tensor<?x8x?x4xf32>
+  return
+}
+
+// -----
+
+// ragged_attention: no distances.
+func.func @f(%q: tensor<?x32xf32>, %o: tensor<?xi32>, %d: tensor<8x0xf32>) {
+  // expected-error@+1 {{'transformer.ragged_attention' op expects a distance_bias of one distance or more, got 'tensor<8x0xf32>'}}
+  %0 = transformer.ragged_attention %q, %q, %q, %o, %o, %o distance_bias %d from 0 heads 8 key_heads 8 scale 1.0 : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> distance_bias tensor<8x0xf32> -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
 // ragged_attention: 3 key heads for 8.
 func.func @f(%q: tensor<?x32xf32>, %k: tensor<?x12xf32>, %o: tensor<?xi32>) {
   // expected-error@+1 {{'transformer.ragged_attention' op expects key_heads to divide heads, got 3 and 8}}

@@ -159,7 +159,7 @@ func.func @causal_and_selected(%x: tensor<?x?x8xf32> {transformer.dims = ["batch
     -> (tensor<?x8xf32> {transformer.dims = ["batch", "width"]}) {
   %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
   %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
-  // expected-error @+2 {{'transformer.attention' op cannot be packed: causal attention beside 'transformer.select_token' of a masked token}}
+  // expected-error @+2 {{'transformer.attention' op cannot be packed: causal attention, or a distance_bias, beside 'transformer.select_token' of a masked token}}
   // expected-note @+1 {{transom-remove-padding should have consumed it}}
   %y = transformer.attention %h, %h, %h bias %m causal scale 1.0 : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x1x1x?xf32> -> tensor<?x2x?x4xf32>
   %z = transformer.merge_heads %y : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
@@ -190,4 +190,55 @@ func.func @result_of_other_dims(%x: tensor<?x?xf32> {transformer.dims = ["batch"
     -> (tensor<?x?xf32> {transformer.dims = ["batch", "width"]}) {
   // expected-error @+1 {{'func.return' op expects result 0 to be per token or per sequence as 'transformer.dims' says, got values per token}}
   return %x : tensor<?x?xf32>
+}
+
+// -----
+
+// Packed, what stands on both sides of a hole would be neighbours.
+transformer.weight @d value dense<1.0> : tensor<2x5xf32>
+func.func @distances_beside_holes(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
+    %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %d = transformer.get_weight @d : tensor<2x5xf32>
+  %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  // expected-error @+2 {{'transformer.attention' op cannot be packed: it has a distance_bias, and the tokens that the function's attention mask leaves may be further apart than packed ones; 'transformer.contiguous' says that they aren't}}
+  // expected-note @+1 {{transom-remove-padding should have consumed it}}
+  %y = transformer.attention %h, %h, %h bias %m distance_bias %d from -2 scale 1.0
+      : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x1x1x?xf32> distance_bias tensor<2x5xf32> -> tensor<?x2x?x4xf32>
+  %z = transformer.merge_heads %y : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  return %z : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @adds_a_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]},
+                         %x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  // expected-error @+1 {{'transformer.add' op cannot be packed: it mixes values per token and values per source token}}
+  %y = transformer.add %x, %s : tensor<?x?x8xf32>, tensor<?x?x8xf32> -> tensor<?x?x8xf32>
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @causal_beside_a_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]},
+                                  %x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  %k = transformer.split_heads %s heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  // expected-error @+2 {{'transformer.attention' op cannot be packed: it counts from queries to keys, which are of different tokens}}
+  // expected-note @+1 {{transom-remove-padding should have consumed it}}
+  %y = transformer.attention %h, %k, %k causal scale 1.0
+      : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32> -> tensor<?x2x?x4xf32>
+  %z = transformer.merge_heads %y : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  return %z : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @result_of_the_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  // expected-error @+1 {{'func.return' op expects result 0 to be per token or per sequence as 'transformer.dims' says, got values per source token}}
+  return %s : tensor<?x?x8xf32>
 }

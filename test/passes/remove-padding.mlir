@@ -139,3 +139,59 @@ func.func @columns(%x: tensor<?x?x2xf32> {transformer.dims = ["batch", "length",
   %d = transformer.reshape %y to [-1] : tensor<?x1xf32> -> tensor<?xf32>
   return %c, %d : tensor<?x?xf32>, tensor<?xf32>
 }
+
+// -----
+
+// A bias over distances is a weight, and stays one; that tokens must follow one
+// another is now said of how many keys there are.
+// CHECK-LABEL: func.func @distances
+// CHECK-SAME:    %[[LENGTHS:[a-z0-9_]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = "key_lengths"}
+// CHECK:         %[[D:.+]] = transformer.get_weight @d
+// CHECK:         transformer.ragged_attention %{{.+}}, %[[LENGTHS]] distance_bias %[[D]] from -2 heads 2 key_heads 2 scale 1.000000e+00
+// CHECK-SAME:      distance_bias tensor<2x5xf32> -> tensor<?x8xf32>
+transformer.weight @d value dense<1.0> : tensor<2x5xf32>
+func.func @distances(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
+    %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask", transformer.contiguous})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
+  %d = transformer.get_weight @d : tensor<2x5xf32>
+  %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  %y = transformer.attention %h, %h, %h bias %m distance_bias %d from -2 scale 1.0
+      : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x1x1x?xf32> distance_bias tensor<2x5xf32> -> tensor<?x2x?x4xf32>
+  %z = transformer.merge_heads %y : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  return %z : tensor<?x?x8xf32>
+}
+
+// -----
+
+// A decoder and what it reads of its source: two sets of tokens, each with
+// offsets, which meet in attention only. Both masks are gone.
+// CHECK-LABEL: func.func @decoder_of_a_source
+// CHECK-SAME:    %[[S:[a-z0-9_]+]]: tensor<?x8xf32> {transformer.dims = ["source_tokens", "width"]}
+// CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}
+// CHECK-SAME:    %[[O:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = "sequence_offsets"}
+// CHECK-SAME:    %[[N:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = "key_lengths"}
+// CHECK-SAME:    %[[SO:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "source_offsets", transformer.role = "source_offsets"}
+// CHECK-SAME:    %[[SN:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "source_key_lengths", transformer.role = "source_key_lengths"}
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, tensor<?x8xf32> {transformer.dims = ["source_tokens", "width"]})
+// CHECK:         %[[Y:.+]] = transformer.ragged_attention %[[X]], %[[X]], %[[X]], %[[O]], %[[O]], %[[N]] heads 2 key_heads 2 causal
+// CHECK:         %[[Z:.+]] = transformer.ragged_attention %[[Y]], %[[S]], %[[S]], %[[O]], %[[SO]], %[[SN]] heads 2 key_heads 2 scale
+// CHECK:         return %[[Z]], %[[S]]
+func.func @decoder_of_a_source(
+    %s: tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]},
+    %sm: tensor<?x?xi32> {transformer.dims = ["batch", "source_length"], transformer.role = "attention_mask"},
+    %x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
+    %xm: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
+        tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]}) {
+  %m = transformer.padding_mask %xm : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
+  %n = transformer.padding_mask %sm : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
+  %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  %k = transformer.split_heads %s heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
+  %y = transformer.attention %h, %h, %h bias %m causal scale 1.0
+      : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x1x1x?xf32> -> tensor<?x2x?x4xf32>
+  %z = transformer.attention %y, %k, %k bias %n scale 1.0
+      : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x1x1x?xf32> -> tensor<?x2x?x4xf32>
+  %r = transformer.merge_heads %z : tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  return %r, %s : tensor<?x?x8xf32>, tensor<?x?x8xf32>
+}

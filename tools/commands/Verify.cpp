@@ -126,15 +126,16 @@ static Expected<SmallVector<interpreter::Tensor>>
 runLibrary(const Library &library, const Session &session,
            const StageChecker &checker) {
   const interpreter::Batch &batch = checker.getBatch();
-  std::vector<std::vector<int64_t>> values(batch.getInputs().size() + 1);
+  std::vector<std::vector<int64_t>> values(batch.getInputs().size() +
+                                           batch.getTokens().size());
   std::vector<transom_tensor> inputs, outputs;
   for (auto &input : batch.getInputs())
     inputs.push_back(
         makeInput(input.getKey(), input.second, values[inputs.size()]));
-  std::string maskName = batch.getMaskName().str();
-  if (!maskName.empty())
-    inputs.push_back(
-        makeInput(maskName, batch.getMask(), values[inputs.size()]));
+  for (const interpreter::Batch::Tokens &tokens : batch.getTokens())
+    if (!tokens.maskName.empty())
+      inputs.push_back(
+          makeInput(tokens.maskName, *tokens.mask, values[inputs.size()]));
 
   ArrayRef<interpreter::Tensor> expected = checker.getExpected();
   std::vector<std::vector<float>> memory(expected.size());

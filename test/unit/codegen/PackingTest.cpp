@@ -56,6 +56,18 @@ void expectBlocked(const WeightTensor &tensor, int64_t block,
           << "row " << n << ", column " << k;
 }
 
+TEST(Packing, ChoosesColumns) {
+  Stored stored({3, 2}, 10); // [[10, 11], [12, 13], [14, 15]]
+  const int64_t columns[] = {2, 0, 0, 2, 1};
+  WeightTensor transposed{{2, 5}, {{stored.view, 2, true, columns}}, {}};
+  std::vector<float> file = packAll(transposed, {.stride = 8});
+  EXPECT_EQ(file, std::vector<float>({14, 10, 10, 14, 12, 0, 0, 0, //
+                                      15, 11, 11, 15, 13, 0, 0, 0}));
+  const int64_t swapped[] = {1, 0};
+  WeightTensor plain{{3, 2}, {{stored.view, 3, false, swapped}}, {}};
+  EXPECT_EQ(packAll(plain, {}), std::vector<float>({11, 10, 13, 12, 15, 14}));
+}
+
 TEST(Packing, BlocksAndPadsRows) {
   for (int64_t rows : {1, 7, 8, 9, 64, 100})
     for (int64_t columns : {1, 3, 16, 17, 200}) {

@@ -39,14 +39,22 @@ public:
     qkv = std::make_unique<Tensor>(
         offsets.back(), (spec.heads + 2 * spec.keyHeads) * spec.headDim);
     qkv->fill(1, scale);
+    if (spec.distances > 0) {
+      bias = std::make_unique<Tensor>(spec.heads, spec.distances);
+      bias->fill(2, 3.0f);
+    }
   }
 
   Tensor run(Cut cut = {}) {
     Tensor out(offsets.back(), spec.heads * spec.headDim);
     resetScratch();
-    kernel.runRagged({qkv->data(), qkv->data(), qkv->data(), offsets.data(),
-                      offsets.data(), lengths.data(), out.data()},
-                     static_cast<int64_t>(sequences.size()), cut);
+    std::vector<void *> operands = {qkv->data(),    qkv->data(),
+                                    qkv->data(),    offsets.data(),
+                                    offsets.data(), lengths.data()};
+    if (bias)
+      operands.push_back(bias->data());
+    operands.push_back(out.data());
+    kernel.runRagged(operands, static_cast<int64_t>(sequences.size()), cut);
     out.expectGuardsUntouched();
     EXPECT_FALSE(scratchOverrun());
     int64_t keys = 0;
@@ -70,15 +78,16 @@ public:
   const LoadedKernel &kernel;
   std::vector<Sequence> sequences;
   Aligned<int32_t> offsets, lengths;
-  std::unique_ptr<Tensor> qkv;
+  std::unique_ptr<Tensor> qkv, bias;
 
 private:
   void checkRow(const Tensor &out, size_t s, int32_t i, int64_t h,
                 double &worst) const {
     int64_t g = h * spec.keyHeads / spec.heads, dim = spec.headDim;
     int32_t keys = sequences[s].keys;
+    int32_t last = i + keys - sequences[s].rows;
     if (spec.causal)
-      keys = std::clamp(i + 1 + keys - sequences[s].rows, 0, keys);
+      keys = std::clamp(last + 1, 0, keys);
     std::vector<double> scores(keys);
     double most = -INFINITY, total = 0;
     for (int32_t j = 0; j < keys; ++j) {
@@ -86,6 +95,10 @@ private:
         scores[j] += double(qkv->at(offsets[s] + i, h * dim + d)) *
                      qkv->at(offsets[s] + j, spec.keyOffset + g * dim + d);
       scores[j] *= spec.scale;
+      if (bias)
+        scores[j] +=
+            bias->at(h, std::clamp<int64_t>(j - last - spec.firstDistance, 0,
+                                            spec.distances - 1));
       most = std::max(most, scores[j]);
     }
     for (double &score : scores)
@@ -167,6 +180,30 @@ TEST_P(AttentionTest, Causal) {
   problem.check(out);
   int32_t tile = kernel->kernel.variants[0].shape.row_tile;
   problem.run({.rows = tile}).expectSameBits(out);
+}
+
+TEST_P(AttentionTest, BiasOverDistances) {
+  for (bool causal : {false, true}) {
+    AttentionSpec spec = merged(3, 3, 20, causal);
+    spec.distances = causal ? 70 : 151;
+    spec.firstDistance = causal ? -69 : -81;
+    auto kernel = load(spec);
+    ASSERT_TRUE(kernel);
+    // More rows than keys, as with a masked token that is asked for; and keys
+    // beyond the last distance on both sides.
+    Problem problem(spec, *kernel,
+                    {{1, 1}, {65, 65}, {0, 0}, {9, 4}, {300, 300}});
+    Tensor out = problem.run();
+    problem.check(out);
+    int32_t tile = kernel->kernel.variants[0].shape.row_tile;
+    problem.run({.rows = tile}).expectSameBits(out);
+  }
+  AttentionSpec spec = merged(1, 1, 8);
+  spec.distances = 1;
+  auto kernel = load(spec, {.schedule = false});
+  ASSERT_TRUE(kernel);
+  Problem problem(spec, *kernel, {{5, 5}});
+  problem.check(problem.run());
 }
 
 TEST_P(AttentionTest, GroupedQueries) {
