@@ -154,8 +154,11 @@ static std::vector<TensorDocumentation>
 documentInputs(const Interface &interface) {
   std::vector<TensorDocumentation> tensors;
   bool hasOffsets = false, isStep = interface.cacheColumns > 0;
+  bool hasSource = false;
   for (const InterfaceInput &input : interface.inputs) {
     hasOffsets |= input.info.role == TRANSOM_INPUT_OFFSETS;
+    bool isSource = input.info.extent == TRANSOM_SOURCE_TOKENS;
+    hasSource |= isSource;
     if (input.info.role == TRANSOM_INPUT_POSITIONS)
       tensors.push_back({input.name, "int32 or int64", "[count]",
                          "indices of tokens; if left out: all"});
@@ -164,7 +167,9 @@ documentInputs(const Interface &interface) {
     TensorDocumentation tensor;
     tensor.name = input.name;
     tensor.type = "int32 or int64";
-    tensor.dims = isStep ? "[tokens]" : "[batch][length] or [tokens]";
+    tensor.dims = isStep     ? "[tokens]"
+                  : isSource ? "[batch][source_length] or [source_tokens]"
+                             : "[batch][length] or [tokens]";
     if (input.info.bound)
       tensor.note = "in [0, " + std::to_string(input.info.bound) + ")";
     if (input.info.fallback != TRANSOM_DEFAULT_NONE)
@@ -179,7 +184,15 @@ documentInputs(const Interface &interface) {
     tensors.push_back({"sequences", "int32 or int64", "[sequences]",
                        "that the new tokens are of"});
   } else if (hasOffsets) {
-    tensors.push_back({"attention_mask", "int32 or int64", "[batch][length]",
+    if (hasSource) {
+      tensors.push_back({"attention_mask", "int32 or int64",
+                         "[batch][source_length]",
+                         "with the source's padded form; if left out: ones"});
+      tensors.push_back({"source_offsets", "int32 or int64", "[sequences + 1]",
+                         "makes the source's form ragged"});
+    }
+    tensors.push_back({hasSource ? "decoder_attention_mask" : "attention_mask",
+                       "int32 or int64", "[batch][length]",
                        "with the padded form; if left out: ones"});
     tensors.push_back({"sequence_offsets", "int32 or int64", "[sequences + 1]",
                        "makes the form ragged"});
@@ -196,14 +209,17 @@ documentOutputs(const Interface &interface) {
     if (output.info.rank > 0)
       width = "[" + std::to_string(output.info.width) + "]";
     bool ofSequences = output.info.extent == TRANSOM_SEQUENCES;
-    tensors.push_back({output.name, "float32",
-                       ofSequences ? "[batch]" + width
-                       : isStep
-                           ? "[tokens]" + width
-                           : "[batch][length]" + width + " or [tokens]" + width,
-                       output.info.extent == TRANSOM_POSITIONS
-                           ? "beside positions: [count]" + width
-                           : ""});
+    bool ofSource = output.info.extent == TRANSOM_SOURCE_TOKENS;
+    tensors.push_back(
+        {output.name, "float32",
+         ofSequences ? "[batch]" + width
+         : ofSource
+             ? "[batch][source_length]" + width + " or [source_tokens]" + width
+         : isStep ? "[tokens]" + width
+                  : "[batch][length]" + width + " or [tokens]" + width,
+         output.info.extent == TRANSOM_POSITIONS
+             ? "beside positions: [count]" + width
+             : ""});
   }
   return tensors;
 }

@@ -50,7 +50,8 @@ transom_status forEachRow(const Request &request, int64_t sequence, Row row) {
     if (request.isKept(begin + column))
       if (transom_status status = row(column))
         return status;
-  if (!request.mask)
+  // Of the sources no token is asked for.
+  if (!request.mask || request.ofSource)
     return TRANSOM_OK;
   const transom_program &program = *request.program;
   for (int32_t i = 0; i < program.num_inputs; ++i) {
@@ -65,8 +66,11 @@ transom_status forEachRow(const Request &request, int64_t sequence, Row row) {
 
 } // namespace
 
-bool Door::create(const transom_program *program) {
+bool Door::create(const Request &request) {
+  const transom_program *program = request.program;
   for (int32_t i = 0; i < program->num_inputs; ++i) {
+    if (!request.owns(program->inputs[i]))
+      continue;
     numPerToken += program->inputs[i].role == TRANSOM_INPUT_VALUES;
     numPerSequence += program->inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS;
     // Columns.
@@ -148,16 +152,20 @@ void Door::layOut(const Request &request, const Members *members) {
   offsets = sequence;
   keyLengths = sequence + stride;
   sequence += 2 * stride;
-  for (int32_t i = 0; i < request.program->num_inputs; ++i)
+  for (int32_t i = 0; i < request.program->num_inputs; ++i) {
+    if (!request.owns(request.program->inputs[i]))
+      continue;
     switch (request.program->inputs[i].role) {
     case TRANSOM_INPUT_VALUES:
       inputs[i] = token;
       token += paddedRows(numRows);
       break;
     case TRANSOM_INPUT_OFFSETS:
+    case TRANSOM_INPUT_SOURCE_OFFSETS:
       inputs[i] = offsets;
       break;
     case TRANSOM_INPUT_KEY_LENGTHS:
+    case TRANSOM_INPUT_SOURCE_KEY_LENGTHS:
       inputs[i] = keyLengths;
       break;
     case TRANSOM_INPUT_TOKEN_ROWS:
@@ -182,6 +190,7 @@ void Door::layOut(const Request &request, const Members *members) {
       inputs[i] = members->sequences->cache.memory;
       break;
     }
+  }
   columns = numPositions > 0 ? token : nullptr;
 }
 
@@ -191,8 +200,12 @@ void Door::packSequences(const Request &request) {
     return static_cast<int32_t *>(const_cast<void *>(inputs[input]));
   };
   int64_t padded = paddedSequences(request.sequences);
+  auto isTokenRows = [&](int32_t input) {
+    return !request.ofSource &&
+           program.inputs[input].role == TRANSOM_INPUT_TOKEN_ROWS;
+  };
   for (int32_t i = 0; i < program.num_inputs; ++i)
-    if (program.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS)
+    if (isTokenRows(i))
       for (int64_t s = 0; s < padded; ++s)
         tokenRows(i)[s] = -1;
 
@@ -204,8 +217,7 @@ void Door::packSequences(const Request &request) {
     forEachRow(request, s, [&](int64_t column) {
       keyLengths[s] += request.isKept(begin + column);
       for (int32_t i = 0; i < program.num_inputs; ++i)
-        if (program.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS &&
-            program.inputs[i].token_index == column)
+        if (isTokenRows(i) && program.inputs[i].token_index == column)
           tokenRows(i)[s] = row;
       if (columns)
         columns[row] = int32_t(column);
@@ -362,7 +374,7 @@ transom_status Door::pack(const Request &request, const Members *members) {
   int64_t rows = numRows, padded = paddedRows(rows);
   for (int32_t i = 0; i < request.program->num_inputs; ++i) {
     const transom_input_info &info = request.program->inputs[i];
-    if (info.role != TRANSOM_INPUT_VALUES)
+    if (info.role != TRANSOM_INPUT_VALUES || !request.owns(info))
       continue;
     auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[i]));
     transom_status status = TRANSOM_OK;
@@ -423,7 +435,7 @@ void Door::unpack(const Request &request, const void *const *results) const {
       for (int64_t s = 0; s < request.sequences; ++s) {
         int64_t begin = request.begin(s);
         // Without a list, positions are the tokens that are there, no others.
-        if (info.extent == TRANSOM_TOKENS)
+        if (info.extent != TRANSOM_POSITIONS)
           row = offsets[s];
         for (int64_t column = 0; column < request.length; ++column)
           if (request.isKept(begin + column))

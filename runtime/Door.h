@@ -13,7 +13,8 @@ namespace transom {
 /// a TRANSOM_INPUT_TOKEN_ROWS input, once each. The latter are queries, not
 /// keys, so key lengths don't count them.
 struct Door {
-  bool create(const transom_program *program);
+  /// For the inputs that `request`, which was created, owns.
+  bool create(const Request &request);
   void release();
 
   /// Packed rows that the request has.

@@ -28,6 +28,8 @@ static int32_t extentOf(uint8_t role) {
   case TRANSOM_INPUT_KEY_LENGTHS:
   case TRANSOM_INPUT_TOKEN_ROWS:
   case TRANSOM_INPUT_BLOCK_OFFSETS:
+  case TRANSOM_INPUT_SOURCE_OFFSETS:
+  case TRANSOM_INPUT_SOURCE_KEY_LENGTHS:
     return TRANSOM_SEQUENCES;
   case TRANSOM_INPUT_POSITIONS:
     return TRANSOM_POSITIONS;
@@ -52,18 +54,24 @@ static transom_status checkProgram(const transom_library &library,
   bool hasCache = library.cache_columns > 0 && number > 0;
   int32_t numPositions = 0, numPaged = 0;
   uint32_t pagedRoles = 0;
+  bool hasSource = false;
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &input = program.inputs[i];
     numPositions += input.role == TRANSOM_INPUT_POSITIONS;
     bool isCache = input.role == TRANSOM_INPUT_CACHE;
-    bool isPaged = input.role >= TRANSOM_INPUT_CACHE_SLOTS;
-    if (isPaged && input.role <= TRANSOM_INPUT_CACHE) {
+    bool isPaged = input.role >= TRANSOM_INPUT_CACHE_SLOTS &&
+                   input.role <= TRANSOM_INPUT_CACHE;
+    // An encoder's tokens, in a program without a cache.
+    bool isSource = input.role == TRANSOM_INPUT_VALUES &&
+                    input.extent == TRANSOM_SOURCE_TOKENS && !hasCache;
+    hasSource |= isSource;
+    if (isPaged) {
       ++numPaged;
       pagedRoles |= 1u << (input.role - TRANSOM_INPUT_CACHE_SLOTS);
     }
     if (input.dtype != (isCache ? TRANSOM_F32 : TRANSOM_I32) ||
-        int32_t(input.extent) != extentOf(input.role) || numPositions > 1 ||
-        (isPaged && !hasCache) ||
+        (int32_t(input.extent) != extentOf(input.role) && !isSource) ||
+        numPositions > 1 || (isPaged && !hasCache) ||
         input.fallback > TRANSOM_DEFAULT_COUNTED_POSITIONS ||
         // Counting would need the past tokens.
         (hasCache && input.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS) ||
@@ -83,7 +91,8 @@ static transom_status checkProgram(const transom_library &library,
     const transom_output_info &output = program.outputs[i];
     bool isKnown = output.extent == TRANSOM_TOKENS ||
                    output.extent == TRANSOM_SEQUENCES ||
-                   (output.extent == TRANSOM_POSITIONS && numPositions > 0);
+                   (output.extent == TRANSOM_POSITIONS && numPositions > 0) ||
+                   (output.extent == TRANSOM_SOURCE_TOKENS && hasSource);
     if (output.dtype != TRANSOM_F32 || output.rank > 2 || !isKnown)
       return fail(TRANSOM_MISMATCH,
                   "open: output '%s' of library '%s' is of a kind that the "

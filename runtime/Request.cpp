@@ -14,9 +14,17 @@ namespace {
 
 // At the caller's side these belong to every library: they say which tokens
 // there are, and generated code sees them as offsets and lengths only.
-constexpr const char *maskName = "attention_mask";
-constexpr const char *offsetsName = "sequence_offsets";
 constexpr const char *membersName = "sequences";
+
+/// Names of mask and offsets of a set of tokens. As Hugging Face has it, the
+/// mask is that of the source, if there is one.
+struct SetNames {
+  const char *mask, *offsets;
+};
+constexpr SetNames sequenceNames = {"attention_mask", "sequence_offsets"};
+constexpr SetNames decoderNames = {"decoder_attention_mask",
+                                   "sequence_offsets"};
+constexpr SetNames sourceNames = {"attention_mask", "source_offsets"};
 
 /// Is it the caller who gives this input?
 bool isGiven(const transom_input_info &info) {
@@ -93,8 +101,28 @@ transom_status checkInput(const transom_tensor &tensor, int32_t rank,
 
 } // namespace
 
-bool Request::create(const transom_program *of) {
+bool Request::hasSource(const transom_program &program) {
+  for (int32_t i = 0; i < program.num_inputs; ++i)
+    if (program.inputs[i].extent == TRANSOM_SOURCE_TOKENS)
+      return true;
+  return false;
+}
+
+bool Request::owns(const transom_input_info &info) const {
+  bool isSource = info.extent == TRANSOM_SOURCE_TOKENS ||
+                  info.role == TRANSOM_INPUT_SOURCE_OFFSETS ||
+                  info.role == TRANSOM_INPUT_SOURCE_KEY_LENGTHS;
+  return isSource == ofSource;
+}
+
+bool Request::create(const transom_program *of, bool isOfSource) {
   program = of;
+  ofSource = isOfSource;
+  SetNames names = ofSource              ? sourceNames
+                   : hasSource(*program) ? decoderNames
+                                         : sequenceNames;
+  maskName = names.mask;
+  offsetsName = names.offsets;
   for (int32_t i = 0; i < program->num_inputs; ++i)
     isStep |= program->inputs[i].role == TRANSOM_INPUT_CACHE;
   // One more, so that a library without inputs is no failure of calloc.
@@ -112,6 +140,20 @@ void Request::release() {
   outputs = nullptr;
 }
 
+/// Does the other set of tokens have an input of this name?
+bool Request::isOfOther(const char *name) const {
+  if (!hasSource(*program))
+    return false;
+  SetNames other = ofSource ? decoderNames : sourceNames;
+  if (strcmp(name, other.mask) == 0 || strcmp(name, other.offsets) == 0)
+    return true;
+  for (int32_t i = 0; i < program->num_inputs; ++i)
+    if (isGiven(program->inputs[i]) && !owns(program->inputs[i]) &&
+        strcmp(program->inputs[i].name, name) == 0)
+      return true;
+  return false;
+}
+
 transom_status Request::findInputs(const transom_tensor *tensors,
                                    size_t count) {
   for (int32_t i = 0; i < program->num_inputs; ++i)
@@ -125,6 +167,8 @@ transom_status Request::findInputs(const transom_tensor *tensors,
     if (!tensor.name)
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input number %zu: expected a name, got a null pointer", t);
+    if (isOfOther(tensor.name))
+      continue;
     const transom_tensor **place = nullptr;
     const char *other = isStep ? membersName : maskName;
     if (strcmp(tensor.name, other) == 0)
@@ -132,7 +176,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
     if (strcmp(tensor.name, offsetsName) == 0)
       place = &offsets;
     for (int32_t i = 0; i < program->num_inputs && !place; ++i)
-      if (isGiven(program->inputs[i]) &&
+      if (isGiven(program->inputs[i]) && owns(program->inputs[i]) &&
           strcmp(program->inputs[i].name, tensor.name) == 0)
         place = program->inputs[i].role == TRANSOM_INPUT_VALUES ? &values[i]
                                                                 : &positions;
@@ -143,6 +187,10 @@ transom_status Request::findInputs(const transom_tensor *tensors,
           known.add(program->inputs[i].name);
       known.add(other);
       known.add(offsetsName);
+      if (hasSource(*program)) {
+        known.add(ofSource ? decoderNames.mask : sourceNames.mask);
+        known.add(ofSource ? decoderNames.offsets : sourceNames.offsets);
+      }
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input number %zu: expected one of %s, got '%.64s'", t,
                   known.text, tensor.name);
@@ -163,7 +211,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
                 membersName);
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     const transom_input_info &info = program->inputs[i];
-    if (info.role == TRANSOM_INPUT_VALUES &&
+    if (owns(info) && info.role == TRANSOM_INPUT_VALUES &&
         info.fallback == TRANSOM_DEFAULT_NONE && !values[i])
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input '%s' is missing: expected %s of int32 or int64",
@@ -285,12 +333,38 @@ transom_status Request::checkPositions() {
   return TRANSOM_OK;
 }
 
+/// That what the mask hides stands before or after what it shows.
+transom_status Request::checkContiguous() {
+  for (int64_t s = 0; s < sequences; ++s) {
+    int64_t gap = -1; // The first hidden token after one that is there.
+    for (int64_t column = 0, shown = 0; column < length; ++column) {
+      bool kept = isKept(begin(s) + column);
+      shown |= kept;
+      if (kept && gap >= 0)
+        return fail(TRANSOM_INVALID_ARGUMENT,
+                    "input '%s', sequence %lld, position %lld: expected "
+                    "no hidden token between others, for this model has "
+                    "relative positions, got one",
+                    maskName, (long long)s, (long long)gap);
+      if (shown && !kept && gap < 0)
+        gap = column;
+    }
+  }
+  return TRANSOM_OK;
+}
+
 transom_status Request::readInputs(const transom_tensor *tensors,
                                    size_t count) {
   if (transom_status status = findInputs(tensors, count))
     return status;
   if (transom_status status = offsets ? checkRagged() : checkPadded())
     return status;
+  int32_t keyLengths =
+      ofSource ? TRANSOM_INPUT_SOURCE_KEY_LENGTHS : TRANSOM_INPUT_KEY_LENGTHS;
+  for (int32_t i = 0; mask && i < program->num_inputs; ++i)
+    if (program->inputs[i].role == keyLengths && program->inputs[i].contiguous)
+      if (transom_status status = checkContiguous())
+        return status;
   return checkPositions();
 }
 
@@ -318,6 +392,8 @@ transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
                   "output number %zu: expected one of %s, got '%.64s'", t,
                   known.text, tensor.name);
     }
+    if (!owns(program->outputs[number]))
+      continue;
     if (outputs[number])
       return fail(TRANSOM_INVALID_ARGUMENT, "output '%s' is given twice",
                   tensor.name);

@@ -22,12 +22,22 @@ inline int64_t loadInteger(const transom_tensor &tensor, int64_t index) {
   return value;
 }
 
-/// One run's tensors: all names known, all dtypes, ranks, dims and capacities
-/// checked, so that what comes after may read and write all of them. Values of
-/// `sequence_offsets` and of positions are checked, ids are not.
+/// One run's tensors of one set of tokens, that of the sequences or that of the
+/// sources which an encoder reads beside a decoder: all names known, all
+/// dtypes, ranks, dims and capacities checked, so that what comes after may
+/// read and write all of them. Values of `sequence_offsets` and of positions
+/// are checked, ids are not.
 struct Request {
-  bool create(const transom_program *program);
+  bool create(const transom_program *program, bool ofSource);
   void release();
+
+  /// Does the program have tokens of a source?
+  static bool hasSource(const transom_program &program);
+  /// Is an input or an output of this set? Positions are of sequences.
+  bool owns(const transom_input_info &info) const;
+  bool owns(const transom_output_info &info) const {
+    return (info.extent == TRANSOM_SOURCE_TOKENS) == ofSource;
+  }
 
   transom_status readInputs(const transom_tensor *tensors, size_t count);
   /// After readInputs. Sets the dims of the outputs, too.
@@ -51,6 +61,9 @@ struct Request {
   }
 
   const transom_program *program = nullptr;
+  bool ofSource = false; ///< it is the sources' set
+  // What the caller calls the mask and the offsets of this set.
+  const char *maskName = nullptr, *offsetsName = nullptr;
   bool isStep = false;                     ///< the program has a cache
   const transom_tensor **values = nullptr; ///< [num_inputs], null: left out
   transom_tensor **outputs = nullptr;   ///< [num_outputs], null: not asked for
@@ -67,10 +80,12 @@ struct Request {
   uint64_t requested = 0; ///< transom_frame::requested
 
 private:
+  bool isOfOther(const char *name) const;
   transom_status findInputs(const transom_tensor *tensors, size_t count);
   transom_status checkPadded();
   transom_status checkRagged();
   transom_status checkPositions();
+  transom_status checkContiguous();
 };
 
 } // namespace transom

@@ -16,9 +16,10 @@ int64_t paddedExtent(int64_t extent) {
   return roundUp(extent, TRANSOM_ROWS_ALIGNMENT);
 }
 
-/// Room for a run of that many packed rows, sequences and positions. If memory
-/// is short, what there was is lost, but a later, smaller run can succeed.
-transom_status reserve(transom_session &session, int64_t rows,
+/// Room for a run of that many packed rows, rows of sources, sequences and
+/// positions. If memory is short, what there was is lost, but a later, smaller
+/// run can succeed.
+transom_status reserve(transom_session &session, int64_t rows, int64_t sources,
                        int64_t sequences, int64_t positions) {
   // Sequences that have tokens are no more than tokens, so that from now on
   // no batch of as many tokens needs memory, however it is divided. Memory that
@@ -29,6 +30,8 @@ transom_status reserve(transom_session &session, int64_t rows,
     sequences = session.sequenceCapacity;
   if (sequences < rows)
     sequences = rows;
+  if (sources < session.sourceCapacity)
+    sources = session.sourceCapacity;
   if (positions < session.positionCapacity)
     positions = session.positionCapacity;
   int64_t arena = 0, blocks = 0;
@@ -42,6 +45,11 @@ transom_status reserve(transom_session &session, int64_t rows,
            addProduct(own, bytes[TRANSOM_SEQUENCES], paddedExtent(sequences)) &&
            addProduct(own, bytes[TRANSOM_POSITIONS], paddedExtent(positions)) &&
            session.programs[i].door.reserve(rows, sequences, positions);
+    if (session.programs[i].hasSource)
+      fits = fits &&
+             addProduct(own, bytes[TRANSOM_SOURCE_TOKENS],
+                        paddedExtent(sources)) &&
+             session.programs[i].sourceDoor.reserve(sources, sequences, 0);
     arena = own > arena ? own : arena;
   }
   if (!fits || !session.arena.reserve(size_t(arena)))
@@ -53,6 +61,7 @@ transom_status reserve(transom_session &session, int64_t rows,
   session.rowCapacity = rows;
   session.sequenceCapacity = sequences;
   session.positionCapacity = positions;
+  session.sourceCapacity = sources;
   return TRANSOM_OK;
 }
 
@@ -70,9 +79,10 @@ transom_status runProgram(transom_session &session, ProgramState &state) {
   frame.extents[TRANSOM_TOKENS] = state.door.numRows;
   frame.extents[TRANSOM_SEQUENCES] = state.request.sequences;
   frame.extents[TRANSOM_POSITIONS] = state.door.numPositions;
+  frame.extents[TRANSOM_SOURCE_TOKENS] = state.sourceDoor.numRows;
   for (int i = 0; i < TRANSOM_EXTENTS; ++i)
     frame.padded_extents[i] = paddedExtent(frame.extents[i]);
-  frame.requested = state.request.requested;
+  frame.requested = state.request.requested | state.sourceRequest.requested;
   frame.session = &session;
   for (int32_t i = 0; i < program.num_outputs; ++i)
     state.outputs[i] = nullptr;
@@ -93,6 +103,22 @@ transom_status runProgram(transom_session &session, ProgramState &state) {
   return TRANSOM_OK;
 }
 
+/// The tensors of the sources, of which each sequence has one.
+transom_status readSource(ProgramState &state, const transom_tensor *inputs,
+                          size_t numInputs, transom_tensor *outputs,
+                          size_t numOutputs) {
+  Request &source = state.sourceRequest;
+  if (transom_status status = source.readInputs(inputs, numInputs))
+    return status;
+  if (source.sequences != state.request.sequences)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "expected a source for each of the %lld sequences of the "
+                "decoder, got %lld",
+                (long long)state.request.sequences,
+                (long long)source.sequences);
+  return source.readOutputs(outputs, numOutputs);
+}
+
 transom_status run(transom_session &session, const transom_tensor *inputs,
                    size_t numInputs, transom_tensor *outputs,
                    size_t numOutputs) {
@@ -101,9 +127,15 @@ transom_status run(transom_session &session, const transom_tensor *inputs,
     return status;
   if (transom_status status = state.request.readOutputs(outputs, numOutputs))
     return status;
+  if (state.hasSource)
+    if (transom_status status =
+            readSource(state, inputs, numInputs, outputs, numOutputs))
+      return status;
   if (transom_status status = runPacked(session, state, /*members=*/nullptr))
     return status;
   state.door.unpack(state.request, state.outputs);
+  if (state.hasSource)
+    state.sourceDoor.unpack(state.sourceRequest, state.outputs);
   return TRANSOM_OK;
 }
 
@@ -119,14 +151,18 @@ transom_status transom::runPacked(transom_session &session, ProgramState &state,
                                   const Members *members) {
   const Request &request = state.request;
   Door &door = state.door;
-  int64_t rows = Door::countRows(request);
+  int64_t rows = Door::countRows(request), sources = 0;
+  if (state.hasSource)
+    sources = Door::countRows(state.sourceRequest);
   int64_t positions = door.countPositions(request);
   if (session.maxTokens > 0 &&
-      (rows > session.maxTokens || request.sequences > session.maxTokens))
+      (rows > session.maxTokens || sources > session.maxTokens ||
+       request.sequences > session.maxTokens))
     return fail(TRANSOM_EXHAUSTED,
                 "expected at most %lld tokens and sequences, the session's "
                 "'max_tokens', got %lld tokens in %lld sequences",
-                (long long)session.maxTokens, (long long)rows,
+                (long long)session.maxTokens,
+                (long long)(rows > sources ? rows : sources),
                 (long long)request.sequences);
   if (session.maxTokens > 0 && positions > session.maxTokens)
     return fail(TRANSOM_EXHAUSTED,
@@ -135,10 +171,11 @@ transom_status transom::runPacked(transom_session &session, ProgramState &state,
                 (long long)session.maxTokens, (long long)positions);
   door.numRows = rows;
   door.numPositions = positions;
-  if (rows == 0)
+  state.sourceDoor.numRows = sources;
+  if (rows + sources == 0)
     return TRANSOM_OK;
   if (transom_status status =
-          reserve(session, rows, request.sequences, positions))
+          reserve(session, rows, sources, request.sequences, positions))
     return status;
   int64_t blocks = 0;
   for (int64_t s = 0; members && s < request.sequences; ++s)
@@ -148,20 +185,36 @@ transom_status transom::runPacked(transom_session &session, ProgramState &state,
                 (long long)blocks);
   if (transom_status status = door.pack(request, members))
     return status;
+  if (state.hasSource) {
+    if (transom_status status =
+            state.sourceDoor.pack(state.sourceRequest, /*members=*/nullptr))
+      return status;
+    for (int32_t i = 0; i < state.program->num_inputs; ++i)
+      if (state.sourceRequest.owns(state.program->inputs[i]))
+        door.inputs[i] = state.sourceDoor.inputs[i];
+  }
   // A step is for the cache, whatever else is asked for.
-  return request.requested || members ? runProgram(session, state) : TRANSOM_OK;
+  return request.requested || state.sourceRequest.requested || members
+             ? runProgram(session, state)
+             : TRANSOM_OK;
 }
 
 bool ProgramState::create(const transom_program *of) {
   program = of;
   outputs = static_cast<const void **>(
       calloc(size_t(program->num_outputs) + 1, sizeof(*outputs)));
-  return outputs && request.create(program) && door.create(program);
+  hasSource = Request::hasSource(*program);
+  return outputs && request.create(program, /*isOfSource=*/false) &&
+         door.create(request) &&
+         (!hasSource || (sourceRequest.create(program, /*isOfSource=*/true) &&
+                         sourceDoor.create(sourceRequest)));
 }
 
 void ProgramState::release() {
   request.release();
+  sourceRequest.release();
   door.release();
+  sourceDoor.release();
   free(outputs);
   outputs = nullptr;
 }
@@ -243,7 +296,7 @@ transom_status transom_session_create(transom_model *model,
   else if (options.max_tokens > 0) {
     Calling calling("session_create");
     status = reserve(*session, options.max_tokens, options.max_tokens,
-                     options.max_tokens);
+                     options.max_tokens, options.max_tokens);
   }
   if (status) {
     transom_session_destroy(session);

@@ -17,14 +17,16 @@
 
 namespace transom {
 
-/// What the runs of one program need: its caller's tensors, its inputs.
+/// What the runs of one program need: its caller's tensors, its inputs; those
+/// of the sources apart, if it has any.
 struct ProgramState {
   bool create(const transom_program *program);
   void release();
 
   const transom_program *program = nullptr;
-  Request request;
-  Door door;
+  bool hasSource = false;
+  Request request, sourceRequest;
+  Door door, sourceDoor;
   const void **outputs = nullptr; ///< [num_outputs], as transom_frame::outputs
 };
 
@@ -48,7 +50,8 @@ struct transom_session {
   /// What all memory above suffices for. The most packed rows, sequences and
   /// positions of any run so far, or what the options reserve.
   int64_t rowCapacity = 0, sequenceCapacity = 0, positionCapacity = 0;
-  int64_t maxTokens = 0; ///< 0: memory grows
+  int64_t sourceCapacity = 0; ///< rows of sources
+  int64_t maxTokens = 0;      ///< 0: memory grows
 
   transom::Sequences sequences; ///< if it has a step
   transom::Region members;      ///< Sequence * [sequences] of a step

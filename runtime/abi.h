@@ -169,7 +169,8 @@ int32_t transom_launch(transom_frame *frame, const transom_kernel *kernel,
 
 /// How the runtime makes an input that generated code sees, packed.
 enum transom_input_role {
-  TRANSOM_INPUT_VALUES = 0,  ///< given by the caller, [tokens]
+  /// Given by the caller, [tokens] or [source_tokens].
+  TRANSOM_INPUT_VALUES = 0,
   TRANSOM_INPUT_OFFSETS = 1, ///< [sequences + 1]
   TRANSOM_INPUT_KEY_LENGTHS =
       2, ///< [sequences]: tokens that can be attended to
@@ -191,7 +192,11 @@ enum transom_input_role {
   TRANSOM_INPUT_BLOCK_OFFSETS = 7, ///< [sequences + 1]
   /// [slots, cache_columns] f32, as blocks: read, and written in place. No
   /// output stands for what the cache is after the program.
-  TRANSOM_INPUT_CACHE = 8
+  TRANSOM_INPUT_CACHE = 8,
+  // Of an encoder's sequences beside a decoder's, one each: the sources. Their
+  // values inputs have the extent TRANSOM_SOURCE_TOKENS.
+  TRANSOM_INPUT_SOURCE_OFFSETS = 9,     ///< [sequences + 1]
+  TRANSOM_INPUT_SOURCE_KEY_LENGTHS = 10 ///< [sequences]
 };
 
 /// What stands in for a values input that the caller leaves out.
@@ -216,6 +221,10 @@ typedef struct transom_input_info {
   union {
     int32_t token_index; ///< TRANSOM_INPUT_TOKEN_ROWS: which token
     int32_t padding;     ///< TRANSOM_DEFAULT_COUNTED_POSITIONS
+    /// TRANSOM_INPUT_KEY_LENGTHS, .._SOURCE_KEY_LENGTHS: 1 if the tokens of a
+    /// sequence that are there must follow one another: the model asks how far
+    /// they are apart.
+    int32_t contiguous;
   };
   int64_t bound; ///< values must lie in [0, bound); 0: unbounded
 } transom_input_info;

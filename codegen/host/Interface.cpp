@@ -70,6 +70,8 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
           .Case("", TRANSOM_INPUT_VALUES)
           .Case("sequence_offsets", TRANSOM_INPUT_OFFSETS)
           .Case("key_lengths", TRANSOM_INPUT_KEY_LENGTHS)
+          .Case("source_offsets", TRANSOM_INPUT_SOURCE_OFFSETS)
+          .Case("source_key_lengths", TRANSOM_INPUT_SOURCE_KEY_LENGTHS)
           .Case("token_rows", TRANSOM_INPUT_TOKEN_ROWS)
           .Case("positions", TRANSOM_INPUT_POSITIONS)
           .Case("cache_slots", TRANSOM_INPUT_CACHE_SLOTS)
@@ -80,6 +82,7 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
     return program.emitOpError()
            << "expects 'transformer.role' of input '" << input.name
            << "' to be \"sequence_offsets\", \"key_lengths\", "
+              "\"source_offsets\", \"source_key_lengths\", "
               "\"token_rows\", \"positions\", \"cache_slots\", "
               "\"block_table\", \"block_offsets\" or \"cache\", got \""
            << role << "\"";
@@ -109,6 +112,10 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
              << "expects 'transformer.padding_id' of input '" << input.name
              << "' to be a number from 0 to 2^31 - 1";
     input.info.padding = *padding;
+  } else if (input.info.role == TRANSOM_INPUT_KEY_LENGTHS ||
+             input.info.role == TRANSOM_INPUT_SOURCE_KEY_LENGTHS) {
+    input.info.contiguous =
+        attributes && attributes.contains(transformer::contiguousAttr);
   } else {
     input.info.token_index =
         numberOf(attributes, transformer::tokenIndexAttr).value_or(0);

@@ -10,7 +10,7 @@ import os
 import pathlib
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, Union
 
 import numpy as np
@@ -313,6 +313,15 @@ class _Batch:
         return np.ascontiguousarray(starts[rows] + columns, np.int64)
 
 
+# What says which tokens of a set there are: its name for callers of a library
+# whose decoder reads a source, and its name for a _Batch.
+_SOURCE_NAMES = {"attention_mask": "attention_mask", "source_offsets": "sequence_offsets"}
+_TARGET_NAMES = {
+    "decoder_attention_mask": "attention_mask",
+    "sequence_offsets": "sequence_offsets",
+}
+
+
 class _Output:
     """Name and dims of an output: one row for each token or sequence."""
 
@@ -321,7 +330,8 @@ class _Output:
         self.encoded = self.name.encode()
         dims = info["dims"]
         self.per_position = "positions" in dims
-        self.per_token = "tokens" in dims or self.per_position
+        self.of_source = "source_tokens" in dims
+        self.per_token = "tokens" in dims or self.of_source or self.per_position
         self.width = tuple(d for d in dims if isinstance(d, int))
 
     def allocate(self, batch: _Batch) -> np.ndarray:
@@ -408,6 +418,12 @@ class Library:
         self._outputs = [_Output(info) for info in self.metadata["outputs"]]
         # These two say which tokens there are; every library takes them.
         self._names = [*self.inputs, "attention_mask", "sequence_offsets"]
+        # What an encoder reads, if there is a decoder beside it.
+        self._source = {
+            name for name, info in self.inputs.items() if "source_tokens" in info["dims"]
+        }
+        if self._source:
+            self._names = [*self.inputs, *_SOURCE_NAMES, *_TARGET_NAMES]
         self._encoded = {name: name.encode() for name in [*self._names, "sequences"]}
         self._sessions = _Sessions(
             str(self.path),
@@ -446,6 +462,11 @@ class Library:
         - All tokens in one array `[tokens]`, and `sequence_offsets`
           `[batch + 1]`: where each sequence begins, then the number of tokens.
           Outputs of tokens are arrays `[tokens, width]`.
+
+        A model with an encoder and a decoder takes the source as `input_ids` and
+        `attention_mask`, and what its decoder reads as `decoder_input_ids` and
+        `decoder_attention_mask`; each of the two in any form, the source with
+        `source_offsets` in the last one.
 
         Outputs of sequences are arrays `[batch, width]` in every form. The
         inputs of a multiple-choice model have one more level, `[batch, choices,
@@ -491,16 +512,43 @@ class Library:
                 )
         asked = self._asked(outputs)
         selected = given.pop("positions", None)
-        batch = self._batch(given)
+        source = None
+        if self._source:
+            read = {*self._source, *_SOURCE_NAMES}
+            source = self._set(
+                {name: value for name, value in given.items() if name in read},
+                self._source,
+                _SOURCE_NAMES,
+            )
+            given = {name: value for name, value in given.items() if name not in read}
+            batch = self._set(given, self.inputs.keys() - self._source, _TARGET_NAMES)
+        else:
+            batch = self._batch(given)
         if selected is not None:
             batch.select(selected)
-        arrays = [output.allocate(batch) for output in asked]
+        tensors = {**source.tensors, **batch.tensors} if source else batch.tensors
+        batches = [source if output.of_source else batch for output in asked]
+        arrays = [output.allocate(of) for output, of in zip(asked, batches)]
         with self._session() as session:
-            self._run(self._entry.run, session, batch.tensors, asked, arrays)
+            self._run(self._entry.run, session, tensors, asked, arrays)
         return {
-            output.name: output.finish(array, batch)
-            for output, array in zip(asked, arrays)
+            output.name: output.finish(array, of)
+            for output, array, of in zip(asked, arrays, batches)
         }
+
+    def _set(
+        self, given: Mapping[str, Any], inputs: Set[str], names: Mapping[str, str]
+    ) -> _Batch:
+        """The batch of the source or of the decoder; its tensors have the
+        library's names, `names` are those that are other ones in a batch."""
+        leader = next((n for n in self.inputs if n in inputs and n in given), None)
+        if leader is None:
+            first = next(name for name in self.inputs if name in inputs)
+            raise TypeError(f'{self.path.name} expects the input "{first}"')
+        batch = _Batch.of(leader, {names.get(n, n): v for n, v in given.items()})
+        given_as = {inner: outer for outer, inner in names.items()}
+        batch.tensors = {given_as.get(n, n): v for n, v in batch.tensors.items()}
+        return batch
 
     def _asked(self, names: Sequence[str] | None) -> list[_Output]:
         if names is None:

@@ -167,6 +167,22 @@ TEST_F(DoorTest, SkipsHoles) {
   EXPECT_EQ(token(5), tokenValue(6, 0, 5, 0));
 }
 
+TEST_F(DoorTest, RefusesHolesWhereTokensMustFollowOneAnother) {
+  opened.fake.inputs[FakeLibrary::Lengths].contiguous = 1;
+  Ints around = {0, 1, 0, 1, 1, 0}, none = {0, 0, 0, 1, 0, 0};
+  for (Ints *mask : {&around, &none})
+    EXPECT_EQ(run({input("input_ids", ids, {2, 3}),
+                   input("attention_mask", *mask, {2, 3})}),
+              TRANSOM_OK);
+  Ints hole = {1, 1, 0, 1, 0, 1};
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT,
+      {input("input_ids", ids, {2, 3}), input("attention_mask", hole, {2, 3})},
+      "run: input 'attention_mask', sequence 1, position 1: expected "
+      "no hidden token between others, for this model has relative "
+      "positions, got one");
+}
+
 TEST_F(DoorTest, GivesZerosWhereAllIsMasked) {
   Ints mask = {0, 0, 0, 1, 1, 1};
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
