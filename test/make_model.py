@@ -4,8 +4,8 @@ torch.
     make_model.py FOLDER [option...]
 
     --like KIND          a relative of BERT: roberta, distilbert, electra (half
-                         as wide in its embeddings); or a decoder: openai-gpt,
-                         gpt2
+                         as wide in its embeddings); a decoder: openai-gpt,
+                         gpt2; or t5, an encoder whose heads are 6 wide
     --set KEY=JSON       a key of config.json (JSON: null, 3, "gelu", ...)
     --unset KEY          leaves the key out
     --prefix bert.       before every tensor's name
@@ -128,6 +128,56 @@ def shapes(config, pooler=True):
 GPT_CONFIG = {
     "n_embd": 8, "n_head": 2, "n_layer": 2, "n_positions": 16, "vocab_size": 32,
 }  # fmt: skip
+T5_CONFIG = {
+    "architectures": ["T5EncoderModel"],
+    "d_ff": 16,
+    "d_kv": 6,
+    "d_model": 8,
+    "feed_forward_proj": "relu",
+    "num_decoder_layers": 1,
+    "num_heads": 2,
+    "num_layers": 2,
+    "relative_attention_max_distance": 12,
+    "relative_attention_num_buckets": 8,
+    "vocab_size": 32,
+}
+
+
+def t5_shapes(config):
+    """The tensors of a T5Model, or of a T5EncoderModel, and their shapes."""
+    width, inner = config["d_model"], config["num_heads"] * config["d_kv"]
+    result = {"shared.weight": (config["vocab_size"], width)}
+    gated = config["feed_forward_proj"].startswith("gated-")
+    buckets = (config["relative_attention_num_buckets"], config["num_heads"])
+
+    def attention(module):
+        for part in ("q", "k", "v"):
+            result[f"{module}.{part}.weight"] = (inner, width)
+        result[f"{module}.o.weight"] = (width, inner)
+
+    stacks = {"encoder": config["num_layers"]}
+    if not any("Encoder" in name or "Token" in name for name in config["architectures"]):
+        stacks["decoder"] = config["num_decoder_layers"]
+    for stack, layers in stacks.items():
+        last = 2 if stack == "decoder" else 1
+        for i in range(layers):
+            block = f"{stack}.block.{i}.layer"
+            attention(f"{block}.0.SelfAttention")
+            if i == 0:
+                name = f"{block}.0.SelfAttention.relative_attention_bias.weight"
+                result[name] = buckets
+            if stack == "decoder":
+                attention(f"{block}.1.EncDecAttention")
+            dense = f"{block}.{last}.DenseReluDense"
+            for part in ("wi_0", "wi_1") if gated else ("wi",):
+                result[f"{dense}.{part}.weight"] = (config["d_ff"], width)
+            result[f"{dense}.wo.weight"] = (width, config["d_ff"])
+            for part in range(last + 1):
+                result[f"{block}.{part}.layer_norm.weight"] = (width,)
+        result[f"{stack}.final_layer_norm.weight"] = (width,)
+    return result
+
+
 # The configuration of each, beside the architecture.
 DECODERS = {"openai-gpt": GPT_CONFIG, "gpt2": GPT_CONFIG}
 
@@ -162,7 +212,7 @@ def gpt_shapes(kind, config):
 
 
 def values(name, shape, random):
-    if name.endswith("LayerNorm.weight"):
+    if name.endswith(("LayerNorm.weight", "layer_norm.weight")):
         return 1 + 0.1 * random.standard_normal(shape)
     if name.endswith(".bias"):
         return 0.1 * random.standard_normal(shape)
@@ -215,16 +265,19 @@ def main():
 
     settings = dict(item.split("=", 1) for item in options.set)
     settings = {key: json.loads(value) for key, value in settings.items()}
-    base = {**DECODERS.get(options.like, CONFIG), "model_type": options.like or "bert"}
+    configs = {**DECODERS, "t5": T5_CONFIG}
+    base = {**configs.get(options.like, CONFIG), "model_type": options.like or "bert"}
     config = {**base, **settings}
-    sizes = {key: config[key] if isinstance(config.get(key), int) else default
+    sizes = {key: config[key] if isinstance(config.get(key), type(default)) else default
              for key, default in base.items()}
     if options.like in DECODERS:
         sizes["n_inner"] = config.get("n_inner")
         tensor_shapes = gpt_shapes(options.like, sizes)
+    elif options.like == "t5":
+        tensor_shapes = t5_shapes(sizes)
     else:
         tensor_shapes = shapes(sizes, not options.no_pooler)
-    if options.like and options.like not in DECODERS:
+    if options.like and options.like not in configs:
         config, tensor_shapes = as_relative(options.like, config, tensor_shapes)
         # Sizes were given under BERT's names; other keys are the relative's own.
         config.update({k: v for k, v in settings.items() if k not in DISTILBERT_KEYS})

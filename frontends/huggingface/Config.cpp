@@ -69,6 +69,14 @@ void Config::checkDivides(StringRef partKey, int64_t part, StringRef wholeKey,
   sizesAreRight = false;
 }
 
+void Config::checkAtLeast(StringRef key, int64_t value, int64_t least) {
+  if (!sizesAreRight || value >= least)
+    return;
+  problems->unsupported(file, key, Twine(value),
+                        "integers from " + Twine(least));
+  sizesAreRight = false;
+}
+
 double Config::number(StringRef key, double fallback, double least,
                       double most) {
   const json::Value *value = find(key);
@@ -141,6 +149,13 @@ void Config::require(StringRef key, const json::Value &only,
   const json::Value *value = find(key);
   if (value && *value != only && !value->getAsNull())
     report(key, *value, describe(only), note);
+}
+
+StringRef Config::architecture() const {
+  const json::Array *names = object.getArray("architectures");
+  if (!names || names->empty())
+    return "";
+  return names->front().getAsString().value_or("");
 }
 
 void Config::ignore(ArrayRef<StringLiteral> keys) {

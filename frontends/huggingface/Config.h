@@ -44,6 +44,10 @@ public:
   void checkDivides(llvm::StringRef partKey, int64_t part,
                     llvm::StringRef wholeKey, int64_t whole);
 
+  /// Reports the size `value` of `key` if it is below `least`, which follows
+  /// from other keys.
+  void checkAtLeast(llvm::StringRef key, int64_t value, int64_t least);
+
   /// False once a size was wrong: what is built from sizes is then in vain.
   bool hasSizes() const { return sizesAreRight; }
 
@@ -79,6 +83,9 @@ public:
   /// be compiled.
   void require(llvm::StringRef key, const llvm::json::Value &only,
                const llvm::Twine &note = "");
+
+  /// The class in "architectures", or empty. The key counts as unread.
+  llvm::StringRef architecture() const;
 
   /// Keys that have no influence on what a forward pass computes.
   void ignore(llvm::ArrayRef<llvm::StringLiteral> keys);

@@ -9,7 +9,8 @@ namespace transom::huggingface {
 ArrayRef<const Family *> families() {
   static const Family *const table[] = {
       &bertFamily,      &robertaFamily,    &distilbertFamily, &electraFamily,
-      &camembertFamily, &xlmRobertaFamily, &gptFamily,        &gpt2Family};
+      &camembertFamily, &xlmRobertaFamily, &gptFamily,        &gpt2Family,
+      &t5Family,        &mt5Family,        &umt5Family};
   return table;
 }
 
@@ -20,6 +21,7 @@ StringRef taskOf(const Family &family, StringRef architecture) {
   };
   static constexpr Ending endings[] = {
       {"Model", "feature-extraction"},
+      {"EncoderModel", "feature-extraction"},
       {"ForMaskedLM", "fill-mask"},
       {"ForPreTraining", "pretraining"},
       {"ForNextSentencePrediction", "next-sentence-prediction"},

@@ -59,6 +59,11 @@ extern const Family xlmRobertaFamily;
 extern const Family gptFamily;
 extern const Family gpt2Family;
 
+// Encoders and decoders with relative positions, described in T5.cpp.
+extern const Family mt5Family;
+extern const Family t5Family;
+extern const Family umt5Family;
+
 llvm::ArrayRef<const Family *> families();
 
 /// The task, as Hugging Face's exporters name it, of a class of `family`: of

@@ -70,7 +70,7 @@ Value ModelBuilder::addInput(const Input &input) {
   SmallVector<NamedAttribute> attributes = {
       builder.getNamedAttr(nameAttr, builder.getStringAttr(input.name)),
       builder.getNamedAttr(dimsAttr,
-                           builder.getStrArrayAttr({"batch", "length"}))};
+                           builder.getStrArrayAttr({"batch", input.length}))};
   if (!input.fallback.empty())
     attributes.push_back(builder.getNamedAttr(
         defaultAttr, builder.getStringAttr(input.fallback)));
@@ -83,6 +83,9 @@ Value ModelBuilder::addInput(const Input &input) {
   if (!input.role.empty())
     attributes.push_back(
         builder.getNamedAttr(roleAttr, builder.getStringAttr(input.role)));
+  if (input.contiguous)
+    attributes.push_back(
+        builder.getNamedAttr(contiguousAttr, builder.getUnitAttr()));
   argumentAttributes.push_back(builder.getDictionaryAttr(attributes));
   auto type = RankedTensorType::get(
       {ShapedType::kDynamic, ShapedType::kDynamic}, builder.getI32Type());
@@ -201,6 +204,24 @@ Value ModelBuilder::layerNorm(StringRef name, Value input, double epsilon) {
                              llvm::APFloat(static_cast<float>(epsilon)));
 }
 
+Value ModelBuilder::rmsNorm(StringRef name, Value input, double epsilon) {
+  Value gamma = getWeight((name + ".weight").str(), {widthOf(input)});
+  return RmsNormOp::create(builder, at(name), input, gamma,
+                           llvm::APFloat(static_cast<float>(epsilon)));
+}
+
+Value ModelBuilder::relativeBias(StringRef name, Value queries, Value keys,
+                                 int64_t buckets, int64_t heads,
+                                 int64_t maxDistance, bool bidirectional) {
+  Value table = getWeight((name + ".weight").str(), {buckets, heads});
+  return RelativeBiasOp::create(builder, at(name), table, queries, keys,
+                                bidirectional, maxDistance);
+}
+
+Value ModelBuilder::mul(StringRef name, Value lhs, Value rhs) {
+  return MulOp::create(builder, at(name), lhs, rhs);
+}
+
 Value ModelBuilder::add(StringRef name, Value lhs, Value rhs) {
   return AddOp::create(builder, at(name), lhs, rhs);
 }
@@ -221,8 +242,11 @@ Value ModelBuilder::attention(StringRef name, Value query, Value key,
   value = SplitHeadsOp::create(builder, loc, value, options.heads);
   Value scores =
       MatmulOp::create(builder, loc, query, key, /*transpose_rhs=*/true);
-  scores = ScaleOp::create(builder, loc, scores,
-                           llvm::APFloat(static_cast<float>(scaling)));
+  if (scaling != 1)
+    scores = ScaleOp::create(builder, loc, scores,
+                             llvm::APFloat(static_cast<float>(scaling)));
+  if (options.relativeBias)
+    scores = AddOp::create(builder, loc, scores, options.relativeBias);
   if (options.causal)
     scores = CausalMaskOp::create(builder, loc, scores);
   scores = AddOp::create(builder, loc, scores, mask);
@@ -237,6 +261,11 @@ Value ModelBuilder::paddingMask(StringRef name, Value mask) {
 
 Value ModelBuilder::selectToken(StringRef name, Value input, int64_t index) {
   return SelectTokenOp::create(builder, at(name), input, index);
+}
+
+Value ModelBuilder::scale(StringRef name, Value input, double factor) {
+  return ScaleOp::create(builder, at(name), input,
+                         llvm::APFloat(static_cast<float>(factor)));
 }
 
 Value ModelBuilder::tanh(StringRef name, Value input) {

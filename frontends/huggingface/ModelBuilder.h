@@ -25,7 +25,8 @@
 
 namespace transom::huggingface {
 
-/// An argument [batch, length] of 32-bit integers.
+/// An argument [batch, length] of 32-bit integers, or [batch, source_length] of
+/// what an encoder reads beside a decoder.
 struct Input {
   llvm::StringLiteral name;
   /// What stands in for it: "zeros", "ones", "positions", "counted_positions",
@@ -36,6 +37,10 @@ struct Input {
   llvm::StringLiteral role = "";
   /// With "counted_positions": the id that is not counted.
   int64_t padding = -1;
+  /// Of an attention mask: the model asks how far tokens are apart, so those
+  /// that are there must follow one another.
+  bool contiguous = false;
+  llvm::StringLiteral length = "length"; ///< the second dimension's name
 };
 
 /// The nonlinearities that we have ops for, by their names in config.json.
@@ -54,6 +59,8 @@ struct AttentionOptions {
   /// Of the scores; null: 1 / sqrt(head size).
   std::optional<double> scale;
   bool causal = false; ///< a token sees none that comes later
+  /// Added to the scores beside the mask, unless null: [1, H, T, T].
+  mlir::Value relativeBias = {};
 };
 
 class ModelBuilder {
@@ -109,9 +116,20 @@ public:
   mlir::Value layerNorm(llvm::StringRef module, mlir::Value input,
                         double epsilon);
 
+  /// Root mean square normalization over the last dimension, as T5LayerNorm
+  /// and LlamaRMSNorm are.
+  mlir::Value rmsNorm(llvm::StringRef module, mlir::Value input,
+                      double epsilon);
+  /// What T5's `module`, an embedding of `buckets` distances, adds to scores of
+  /// `queries` and `keys` [B, T, ..]: [1, heads, Tq, Tk].
+  mlir::Value relativeBias(llvm::StringRef module, mlir::Value queries,
+                           mlir::Value keys, int64_t buckets, int64_t heads,
+                           int64_t maxDistance, bool bidirectional);
+
   // What modules do between their parts.
 
   mlir::Value add(llvm::StringRef module, mlir::Value lhs, mlir::Value rhs);
+  mlir::Value mul(llvm::StringRef module, mlir::Value lhs, mlir::Value rhs);
   mlir::Value activation(llvm::StringRef module, const Activation &activation,
                          mlir::Value input);
   /// Attention over all heads of query, key and value [B, T, C], hidden by
@@ -123,6 +141,7 @@ public:
   mlir::Value selectToken(llvm::StringRef module, mlir::Value input,
                           int64_t index);
   mlir::Value tanh(llvm::StringRef module, mlir::Value input);
+  mlir::Value scale(llvm::StringRef module, mlir::Value input, double factor);
   /// [.., C] -> [.., end - begin], neighbouring columns.
   mlir::Value columns(llvm::StringRef module, mlir::Value input, int64_t begin,
                       int64_t end);
