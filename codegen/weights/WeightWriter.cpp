@@ -178,11 +178,25 @@ void WeightWriter::writePiece(Item &item, int64_t index) {
       source->release(part.view);
 }
 
+/// Zeros first, where huge pages begin: the system then keeps the file in huge
+/// pages until it goes from memory. From the small ones that pieces alone would
+/// leave, weights are read a quarter slower. Failures are the pieces' to
+/// report.
+static void makeHugePages(int file, int64_t bytes) {
+  constexpr int64_t hugePage = int64_t(2) << 20;
+  std::vector<char> zeros(hugePage);
+  for (int64_t at = 0; at < bytes; at += hugePage)
+    if (pwrite(file, zeros.data(), std::min(hugePage, bytes - at), at) < 0)
+      return;
+}
+
 void WeightWriter::start(llvm::ThreadPoolTaskGroup &tasks, int file,
                          std::string name, int64_t offset) {
   descriptor = file;
   path = std::move(name);
   base = offset;
+  if (base == 0)
+    makeHugePages(file, plan.fileBytes());
   for (std::unique_ptr<Item> &item : items)
     for (int64_t index = 0; index < item->pieces.count; ++index)
       tasks.async(
