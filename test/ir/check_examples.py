@@ -1,4 +1,4 @@
-"""Takes every example of the dialects' reference pages through transom-opt.
+"""Takes every example of pages on the dialects through transom-opt.
 
 Each parses and verifies, and what is printed, custom and generic, parses again
 to the same.
@@ -25,6 +25,13 @@ kernel.define private @linear_768x3072(
   %0 = transformer.linear %x, %w bias %b : tensor<?x768xf32>,
       tensor<3072x768xf32>, tensor<3072xf32> -> tensor<?x3072xf32>
   kernel.yield %0 : tensor<?x3072xf32>
+}
+kernel.define private @append_cache_1x64(
+    %c: tensor<?x256xf32>, %k: tensor<?x64xf32>, %v: tensor<?x64xf32>,
+    %s: tensor<?xi32>) -> tensor<?x256xf32> rows 1 weights [] {
+  %0 = transformer.append_cache %c, %k, %v, %s key_heads 1 at 0
+      : tensor<?x256xf32>, tensor<?x64xf32>, tensor<?x64xf32>, tensor<?xi32>
+  kernel.yield %0 : tensor<?x256xf32>
 }
 transformer.weight @word from [#transformer.source<"word">]
     : tensor<30522x768xf32>
