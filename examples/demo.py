@@ -87,6 +87,19 @@ def tag_a_sentence(output):
     print(f"token-classification {text}\n                     {cased}")
 
 
+def write_a_speech(output):
+    library = compiled("gpt2-shakespeare", output)
+    write = transom.pipeline("text-generation", library)
+    text = "ROMEO:\nBut, soft! what light through yonder window breaks?\n"
+    print(f"text-generation\n\n{text}", end="")
+    start, pieces = time.perf_counter(), 0
+    for piece in write.stream(text, max_new_tokens=120, temperature=0.8, seed=5):
+        print(piece, end="", flush=True)
+        pieces += 1
+    seconds = time.perf_counter() - start
+    print(f"\n\none token takes {seconds / pieces * 1e3:.2f} ms, tokenizer included")
+
+
 def main():
     output = pathlib.Path(sys.argv[1])
     output.mkdir(parents=True, exist_ok=True)
@@ -94,6 +107,7 @@ def main():
     fill_a_mask(output)
     answer_a_question(output)
     tag_a_sentence(output)
+    write_a_speech(output)
 
 
 if __name__ == "__main__":

@@ -219,6 +219,9 @@ def generate(
             f"streamer: expects one sequence, got {len(prompts.rows) * copies}"
         )
     pad = settings.pad or 0
+    if settings.num_beams > 1 and settings.eos:
+        # So does transformers: to it the id 0 is none where beams are padded.
+        pad = settings.pad or settings.eos[0]
     if not prompts.rows:
         return _result(settings, prompts.extended([], copies, pad), None)
     counts = [len(row) for row in prompts.rows]

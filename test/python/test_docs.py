@@ -12,6 +12,9 @@ def test_snippets(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     snippets = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     assert len(snippets) >= 5
-    names = {"MODEL": str(MODELS / "bert-shakespeare")}
+    names = {
+        "MODEL": str(MODELS / "bert-shakespeare"),
+        "GPT": str(MODELS / "gpt2-shakespeare"),
+    }
     for snippet in snippets:
         exec(compile(snippet, str(DOCUMENT), "exec"), names)
