@@ -204,9 +204,9 @@ bool ProgramState::create(const transom_program *of) {
   outputs = static_cast<const void **>(
       calloc(size_t(program->num_outputs) + 1, sizeof(*outputs)));
   hasSource = Request::hasSource(*program);
-  return outputs && request.create(program, /*isOfSource=*/false) &&
+  return outputs && request.create(program, /*ofSource=*/false) &&
          door.create(request) &&
-         (!hasSource || (sourceRequest.create(program, /*isOfSource=*/true) &&
+         (!hasSource || (sourceRequest.create(program, /*ofSource=*/true) &&
                          sourceDoor.create(sourceRequest)));
 }
 
