@@ -47,11 +47,12 @@ Rotary::Rotary(const RotarySpec &spec) {
                                .rows = TRANSOM_TASK_ROWS,
                                .rowStride = 1},
                               Halide::Int(32));
-  Halide::Buffer<float> frequencies(size, "frequencies");
+  Halide::Buffer<float> constants(size, "frequencies");
   std::copy(spec.frequencies.begin(), spec.frequencies.end(),
-            frequencies.begin());
+            constants.begin());
+  frequency(i) = constants(i);
   // f32, as models are trained with.
-  Expr angle = Halide::cast<float>(positions(m)) * frequencies(i);
+  Expr angle = Halide::cast<float>(positions(m)) * frequency(i);
   cosine(i, m) = evaluate(Expression::Kind::Cos, {angle});
   sine(i, m) = evaluate(Expression::Kind::Sin, {angle});
   Expr low = x(i, 0, head, m), high = x(i, 1, head, m);
@@ -62,6 +63,9 @@ Rotary::Rotary(const RotarySpec &spec) {
 }
 
 void Rotary::schedule(const Machine &machine) {
+  // Halide aligns constants to less than a vector and reads vectors of them as
+  // if they were aligned; so numbers are read one at a time, and once.
+  frequency.compute_root();
   y.reorder(half, i, head, m)
       .vectorize(i, machine.floatLanes, TailStrategy::GuardWithIf)
       .unroll(half);
@@ -87,7 +91,7 @@ public:
     const auto &rotary = std::get<RotarySpec>(spec);
     CompiledKernel kernel;
     kernel.packing.resize(3);
-    kernel.scratchBytes = 2 * scratchOf(rotary.headDim);
+    kernel.scratchBytes = 3 * scratchOf(rotary.headDim);
     kernel.flopsPerRow =
         3.0 * static_cast<double>(rotary.heads * rotary.headDim);
     kernel.variants = {
