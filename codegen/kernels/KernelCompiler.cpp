@@ -12,7 +12,7 @@
 
 using namespace transom::codegen;
 
-const char *const transom::codegen::kernelVersion = "6";
+const char *const transom::codegen::kernelVersion = "7";
 
 namespace {
 
