@@ -14,6 +14,7 @@
 #include "tools/Registry.h"
 
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -29,7 +30,8 @@ static cl::SubCommand flags("verify",
                             "model's definition, in numbers");
 
 static cl::opt<std::string> folder(cl::Positional, cl::Required,
-                                   cl::desc("MODEL"), cl::sub(flags));
+                                   cl::desc("MODEL|MODULE.mlir"),
+                                   cl::sub(flags));
 static cl::opt<bool> bisect("bisect",
                             cl::desc("compare after each pass, and name the "
                                      "first that changes the results"),
@@ -308,6 +310,21 @@ compileAndRun(mlir::ModuleOp module, const WeightSource *weights,
                       checker);
 }
 
+/// The model of a folder; or a module, all of whose weights have values.
+static huggingface::ImportedModel readModel(mlir::MLIRContext &context) {
+  if (sys::path::extension(folder) == ".mlir") {
+    huggingface::ImportedModel model;
+    model.module = mlir::parseSourceFile<mlir::ModuleOp>(folder, &context);
+    model.description = sys::path::filename(folder).str();
+    return model;
+  }
+  huggingface::Problems problems;
+  huggingface::ImportedModel model =
+      huggingface::importModel(context, folder, {task}, problems);
+  problems.print(errs());
+  return model;
+}
+
 static int run() {
   mlir::DialectRegistry registry;
   registerDialects(registry);
@@ -316,10 +333,7 @@ static int run() {
   // A message names its place; the op in full would bury it.
   context.printOpOnDiagnostic(false);
   DiagnosticPrinter printer(context);
-  huggingface::Problems problems;
-  huggingface::ImportedModel model =
-      huggingface::importModel(context, folder, {task}, problems);
-  problems.print(errs());
+  huggingface::ImportedModel model = readModel(context);
   if (!model.module)
     return 1;
 
