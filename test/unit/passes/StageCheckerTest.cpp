@@ -4,6 +4,7 @@
 #include "passes/StageChecker.h"
 
 #include "ir/Interpreter/Interpreter.h"
+#include "ir/Interpreter/Steps.h"
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/Transformer.h"
 #include "passes/Pipelines.h"
@@ -285,6 +286,37 @@ TEST_F(StageCheckerTest, LostKeysDepart) {
   ASSERT_EQ(stage.errors.size(), 4u);
   EXPECT_LT(stage.errors[0], 1e-5);
   EXPECT_TRUE(std::isinf(stage.errors[2]));
+}
+
+// Every token comes once, after those before it in its sequence; some come
+// alone, some with others, and not all sequences are in every run.
+TEST_F(StageCheckerTest, CutsFeedEachTokenOnce) {
+  module = parseSourceString<ModuleOp>(decoder, &context);
+  auto batch = interpreter::Batch::generate(
+      module->lookupSymbol<func::FuncOp>("forward"), 1);
+  ASSERT_TRUE(succeeded(batch));
+  ArrayRef<int64_t> shape = batch->getMask().getShape();
+  std::vector<std::vector<int64_t>> columns(shape[0]);
+  bool single = false, several = false, absent = false;
+  for (ArrayRef<interpreter::Part> run : interpreter::cutAtRandom(*batch, 1)) {
+    ASSERT_FALSE(run.empty());
+    absent |= static_cast<int64_t>(run.size()) < shape[0];
+    for (const interpreter::Part &part : run) {
+      std::vector<int64_t> &fed = columns[part.sequence];
+      EXPECT_EQ(part.past, static_cast<int64_t>(fed.size()));
+      fed.insert(fed.end(), part.columns.begin(), part.columns.end());
+      single |= part.columns.size() == 1 && part.past > 0;
+      several |= part.columns.size() > 1 && part.past > 0;
+    }
+  }
+  EXPECT_TRUE(single && several && absent);
+  for (int64_t sequence = 0; sequence < shape[0]; ++sequence) {
+    std::vector<int64_t> present;
+    for (int64_t column = 0; column < shape[1]; ++column)
+      if (batch->getMask().integers()[sequence * shape[1] + column])
+        present.push_back(column);
+    EXPECT_EQ(columns[sequence], present) << sequence;
+  }
 }
 
 } // namespace
