@@ -146,9 +146,9 @@ def test_fill_mask_asks_for_its_masks(library, monkeypatch):
     asked = []
     run = library._run
 
-    def watch(tensors, outputs, arrays):
+    def watch(function, session, tensors, *rest):
         asked.append(tensors["positions"].tolist())
-        run(tensors, outputs, arrays)
+        run(function, session, tensors, *rest)
 
     monkeypatch.setattr(library, "_run", watch)
     fill = transom.pipeline("fill-mask", library)
