@@ -37,7 +37,11 @@ int32_t Sink::take(const transom_generation_event &event) {
   if (event.finish == TRANSOM_FINISH_FAILED && status == TRANSOM_OK) {
     status = transom_status(event.status);
     failedPrompt = event.request;
+    // In the name of this function, as the words around them will be.
     const char *text = transom_error();
+    constexpr char prefix[] = "generate: ";
+    if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)
+      text += sizeof(prefix) - 1;
     size_t length = std::min(strlen(text), sizeof(message) - 1);
     memcpy(message, text, length);
     message[length] = '\0';

@@ -121,6 +121,10 @@ static cl::opt<bool> showTimes("times", cl::desc("say how long it took"),
 static cl::opt<int> threads("threads", cl::init(0), cl::value_desc("n"),
                             cl::desc("default: as the library decides"),
                             cl::sub(flags));
+static cl::opt<int64_t>
+    cacheTokens("cache-tokens", cl::value_desc("n"),
+                cl::desc("most that are kept; default: as memory allows"),
+                cl::sub(flags));
 static cl::opt<std::string>
     weights("weights", cl::value_desc("file"),
             cl::desc("default: NAME.weights beside the library"),
@@ -282,7 +286,8 @@ static Error generateTokens() {
   Expected<Library> library = Library::load(path);
   if (!library)
     return library.takeError();
-  Expected<Session> session = Session::open(*library, weights, threads);
+  Expected<Session> session =
+      Session::open(*library, weights, threads, cacheTokens);
   if (!session)
     return session.takeError();
 

@@ -76,7 +76,7 @@ Error Library::check(transom_status status) const {
 }
 
 Expected<Session> Session::open(const Library &library, StringRef weights,
-                                int threads) {
+                                int threads, int64_t cacheTokens) {
   Session result(library.entry());
   std::string path = weights.str();
   if (Error error = library.check(library.entry().open(
@@ -84,6 +84,7 @@ Expected<Session> Session::open(const Library &library, StringRef weights,
     return error;
   transom_session_options options = {};
   options.threads = threads;
+  options.cache_tokens = cacheTokens;
   if (Error error = library.check(library.entry().session_create(
           result.model, &options, &result.session)))
     return error;

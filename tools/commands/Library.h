@@ -49,8 +49,10 @@ private:
 class Session {
 public:
   /// `threads` 0: the library's default. `weights` "": NAME.weights beside it.
+  /// `cacheTokens` 0: the cache of a library that has one grows.
   static llvm::Expected<Session> open(const Library &library,
-                                      llvm::StringRef weights, int threads);
+                                      llvm::StringRef weights, int threads,
+                                      int64_t cacheTokens = 0);
   Session(Session &&other) noexcept;
   Session &operator=(Session &&) = delete;
   ~Session();

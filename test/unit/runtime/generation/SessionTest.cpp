@@ -219,7 +219,7 @@ TEST(GenerationSessionTest, FailuresNameTheFunction) {
   EXPECT_EQ(transom_generate(decoder.session, &given, nullptr, nullptr, nullptr,
                              nullptr),
             TRANSOM_EXHAUSTED);
-  EXPECT_THAT(transom_error(), HasSubstr("generate: prompt 0: "));
+  EXPECT_THAT(transom_error(), HasSubstr("generate: prompt 0: no memory for"));
   EXPECT_THAT(transom_error(), HasSubstr("'cache_tokens'"));
 
   // A token that the model has not, and a failure of the program.
