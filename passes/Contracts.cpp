@@ -20,7 +20,8 @@ llvm::StringRef transom::getConsumingPass(Operation *op) {
       .Case<RelativeBiasOp>([](auto) { return "transom-share-bias"; })
       // Whatever knows that sequences are padded.
       .Case<AttentionOp, SplitHeadsOp, MergeHeadsOp, PaddingMaskOp,
-            SelectTokenOp>([](auto) { return "transom-remove-padding"; })
+            SelectTokenOp, GatherTokenOp>(
+          [](auto) { return "transom-remove-padding"; })
       .Default([](auto) { return ""; });
 }
 

@@ -64,6 +64,7 @@ struct Packed {
     Uniform,   ///< no batch in it (weights, constants): as it was
     Tokens,    ///< [B, T, ..] -> [N, ..]
     Sequences, ///< [B, ..] -> [S, ..]
+    Index,     ///< a token of each sequence [B] -> its row [S]
     Heads,     ///< [B, H, T, D] -> [N, H * D], heads side by side
     Mask,      ///< the attention mask [B, T]: gone
     Bias       ///< its padding_mask [B, 1, 1, T]: gone
@@ -86,6 +87,8 @@ llvm::StringRef describe(const Packed &packed) {
     return packed.set == 0 ? "values per token" : "values per source token";
   case Packed::Sequences:
     return "values per sequence";
+  case Packed::Index:
+    return "places of tokens";
   case Packed::Heads:
     return "heads";
   case Packed::Mask:
@@ -152,6 +155,7 @@ private:
   LogicalResult packAttention(AttentionOp op);
   LogicalResult packRotary(RotaryOp op);
   LogicalResult packSelectToken(SelectTokenOp op);
+  LogicalResult packGatherToken(GatherTokenOp op);
   LogicalResult refuse(Operation *op, const llvm::Twine &why);
   FailureOr<Value> broadcastable(Operation *op, OpOperand &operand,
                                  Packed::Kind kind, int64_t rank);
@@ -257,6 +261,14 @@ LogicalResult Packer::packArguments() {
       continue;
     }
     Packed::Kind kind = perToken ? Packed::Tokens : Packed::Sequences;
+    if (role && role.getValue() == "token_index") {
+      if (type.getRank() != 1)
+        return function.emitOpError()
+               << "argument " << number
+               << " expects one number for each sequence, as its '" << roleAttr
+               << "' says, got " << type;
+      kind = Packed::Index;
+    }
     argumentAttrs.push_back(replaceDims(
         attributes, perToken ? tokenNames[*set].tokens : "sequences",
         leadingDims(kind)));
@@ -510,6 +522,22 @@ LogicalResult Packer::packSelectToken(SelectTokenOp op) {
   return success();
 }
 
+/// The runtime turns the argument into rows, so it must reach nothing else.
+LogicalResult Packer::packGatherToken(GatherTokenOp op) {
+  Packed input = lookup(op.getInput()), index = lookup(op.getIndex());
+  if (input.kind != Packed::Tokens)
+    return refuse(op, "cannot be packed: it uses " + describe(input.kind));
+  if (index.kind != Packed::Index)
+    return refuse(op, "expects an argument with role \"token_index\", got " +
+                          describe(index.kind));
+  auto gather = EmbeddingOp::create(builder, op.getLoc(),
+                                    packedType(op.getType(), Packed::Sequences),
+                                    index.value, input.value);
+  set(op.getResult(), Packed::Sequences, gather.getResult());
+  ++numPacked;
+  return success();
+}
+
 LogicalResult Packer::pack(Operation *op) {
   if (auto split = dyn_cast<SplitHeadsOp>(op)) {
     Packed input = lookup(split.getInput());
@@ -540,6 +568,8 @@ LogicalResult Packer::pack(Operation *op) {
     return packRotary(rotary);
   if (auto select = dyn_cast<SelectTokenOp>(op))
     return packSelectToken(select);
+  if (auto gather = dyn_cast<GatherTokenOp>(op))
+    return packGatherToken(gather);
   if (auto result = dyn_cast<func::ReturnOp>(op))
     return packResults(result);
 

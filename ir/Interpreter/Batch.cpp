@@ -126,8 +126,15 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
         0, bound ? std::max<int64_t>(bound.getInt() - 1, 0) : 1);
     bool isPosition =
         getText(function, number, transformer::defaultAttr) == "positions";
-    for (auto [at, value] : llvm::enumerate(tensor.integers()))
+    bool isIndex =
+        getText(function, number, transformer::roleAttr) == "token_index";
+    for (auto [at, value] : llvm::enumerate(tensor.integers())) {
       value = isPosition ? at % length : values(engine);
+      if (isIndex)
+        do
+          value = std::uniform_int_distribution<int64_t>(0, length - 1)(engine);
+        while (!batch.isKept(at, value));
+    }
     batch.inputs[getText(function, number, transformer::nameAttr)] = tensor;
   }
   return batch;
@@ -241,6 +248,16 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
     std::optional<unsigned> set = findSet(packedDims, getLeadingDim(dims));
     if (!set) {
       arguments.push_back(input->second);
+      // Of what was a token's place the packed form has the row.
+      int64_t row = 0;
+      if (role == "token_index" &&
+          getLeadingDim(function.getArgAttr(number, transformer::dimsAttr)) ==
+              "sequences")
+        for (auto [value, columns] :
+             llvm::zip_equal(arguments.back().integers(), rows)) {
+          value = row + (llvm::find(columns, value) - columns.begin());
+          row += columns.size();
+        }
       continue;
     }
     Tensor tensor(input->second.getElementType(), {tokens[*set]});

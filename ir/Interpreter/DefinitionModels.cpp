@@ -306,10 +306,32 @@ static LogicalResult interpret(SelectTokenOp op, Operands operands, Context &,
   return success();
 }
 
+static LogicalResult interpret(GatherTokenOp op, Operands operands, Context &,
+                               Results results) {
+  const Tensor &input = operands[0], &index = operands[1];
+  ArrayRef<int64_t> shape = input.getShape();
+  int64_t sequences = shape[0], tokens = shape[1], width = shape[2];
+  if (failed(require(op, index.getNumElements() == sequences,
+                     "an index for each sequence")))
+    return failure();
+  Tensor result(input.getElementType(), {sequences, width});
+  for (int64_t batch = 0; batch < sequences; ++batch) {
+    int64_t token = index.integers()[batch];
+    if (failed(require(op, token >= 0 && token < tokens,
+                       "token " + llvm::Twine(token) + " in sequences of " +
+                           llvm::Twine(tokens))))
+      return failure();
+    llvm::copy(input.floats().slice((batch * tokens + token) * width, width),
+               result.floats().begin() + batch * width);
+  }
+  results.push_back(result);
+  return success();
+}
+
 TRANSOM_DEFINE_ATTACH
 
 void transom::interpreter::attachDefinitionModels(MLIRContext *context) {
   attach<GetWeightOp, EmbeddingOp, MatmulOp, SoftmaxOp, LayerNormOp, RmsNormOp,
          SplitHeadsOp, MergeHeadsOp, RepeatHeadsOp, PaddingMaskOp, CausalMaskOp,
-         RelativeBiasOp, RotaryOp, SelectTokenOp>(context);
+         RelativeBiasOp, RotaryOp, SelectTokenOp, GatherTokenOp>(context);
 }

@@ -405,4 +405,18 @@ LogicalResult SelectTokenOp::verify() {
   return success();
 }
 
+void GatherTokenOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  types.push_back(tensorType(adaptor.getInput())
+                      .clone({extentOf(adaptor.getInput(), 0),
+                              extentOf(adaptor.getInput(), 2)}));
+}
+
+LogicalResult GatherTokenOp::verify() {
+  if (failed(verifyRank(*this, "input", getInput(), 3)) ||
+      failed(verifyRank(*this, "index", getIndex(), 1)))
+    return failure();
+  return verifyExtents(*this, "an index for each sequence",
+                       extentOf(getIndex(), 0), extentOf(getInput(), 0));
+}
+
 } // namespace transom::transformer

@@ -432,4 +432,20 @@ def SelectTokenOp : Transformer_ValueOp<"select_token", [
   let hasVerifier = 1;
 }
 
+def GatherTokenOp : Transformer_ValueOp<"gather_token"> {
+  let summary = "a token of every sequence, each at a place of its own";
+  let description = [{
+    `result[b, c] = x[b, index[b], c]`; x [B, T, C], index [B] in [0, T), result
+    [B, C]. Decoders read a class at the last token.
+
+    ```mlir
+    %y = transformer.gather_token %x, %i : tensor<?x?x768xf32>, tensor<?xi32> -> tensor<?x768xf32>
+    ```
+  }];
+  let arguments = (ins Transformer_FloatTensor:$input, Transformer_IntegerTensor:$index);
+  let results = (outs Transformer_FloatTensor:$result);
+  let assemblyFormat = "$input `,` $index attr-dict `:` type($input) `,` type($index) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 #endif // TRANSOM_IR_TRANSFORMER_DEFINITION_OPS_TD
