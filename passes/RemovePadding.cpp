@@ -526,10 +526,10 @@ LogicalResult Packer::packSelectToken(SelectTokenOp op) {
 LogicalResult Packer::packGatherToken(GatherTokenOp op) {
   Packed input = lookup(op.getInput()), index = lookup(op.getIndex());
   if (input.kind != Packed::Tokens)
-    return refuse(op, "cannot be packed: it uses " + describe(input.kind));
+    return refuse(op, "cannot be packed: it uses " + describe(input));
   if (index.kind != Packed::Index)
     return refuse(op, "expects an argument with role \"token_index\", got " +
-                          describe(index.kind));
+                          describe(index));
   auto gather = EmbeddingOp::create(builder, op.getLoc(),
                                     packedType(op.getType(), Packed::Sequences),
                                     index.value, input.value);

@@ -5,7 +5,8 @@ torch.
 
     --like KIND          a relative of BERT: roberta, distilbert, electra (half
                          as wide in its embeddings); a decoder: openai-gpt,
-                         gpt2; or t5, an encoder whose heads are 6 wide
+                         gpt2, llama (whose two heads share a key head); or t5,
+                         an encoder whose heads are 6 wide
     --set KEY=JSON       a key of config.json (JSON: null, 3, "gelu", ...)
     --unset KEY          leaves the key out
     --prefix bert.       before every tensor's name
@@ -178,8 +179,31 @@ def t5_shapes(config):
     return result
 
 
+LLAMA_CONFIG = {
+    "hidden_size": 8, "intermediate_size": 16, "max_position_embeddings": 16,
+    "num_attention_heads": 2, "num_hidden_layers": 2, "num_key_value_heads": 1,
+    "vocab_size": 32,
+}  # fmt: skip
 # The configuration of each, beside the architecture.
-DECODERS = {"openai-gpt": GPT_CONFIG, "gpt2": GPT_CONFIG}
+DECODERS = {"openai-gpt": GPT_CONFIG, "gpt2": GPT_CONFIG, "llama": LLAMA_CONFIG}
+
+
+def llama_shapes(config):
+    """The tensors of a LlamaModel without biases and their shapes."""
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    keys = width // config["num_attention_heads"] * config["num_key_value_heads"]
+    result = {"embed_tokens.weight": (config["vocab_size"], width)}
+    for i in range(config["num_hidden_layers"]):
+        layer = f"layers.{i}"
+        for part, rows in (("q", width), ("k", keys), ("v", keys), ("o", width)):
+            result[f"{layer}.self_attn.{part}_proj.weight"] = (rows, width)
+        for part in ("gate", "up"):
+            result[f"{layer}.mlp.{part}_proj.weight"] = (inner, width)
+        result[f"{layer}.mlp.down_proj.weight"] = (width, inner)
+        result[f"{layer}.input_layernorm.weight"] = (width,)
+        result[f"{layer}.post_attention_layernorm.weight"] = (width,)
+    result["norm.weight"] = (width,)
+    return result
 
 
 def gpt_shapes(kind, config):
@@ -270,7 +294,9 @@ def main():
     config = {**base, **settings}
     sizes = {key: config[key] if isinstance(config.get(key), type(default)) else default
              for key, default in base.items()}
-    if options.like in DECODERS:
+    if options.like == "llama":
+        tensor_shapes = llama_shapes(sizes)
+    elif options.like in DECODERS:
         sizes["n_inner"] = config.get("n_inner")
         tensor_shapes = gpt_shapes(options.like, sizes)
     elif options.like == "t5":

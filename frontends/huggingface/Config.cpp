@@ -77,6 +77,13 @@ void Config::checkAtLeast(StringRef key, int64_t value, int64_t least) {
   sizesAreRight = false;
 }
 
+void Config::checkEven(StringRef key, int64_t size) {
+  if (!sizesAreRight || size % 2 == 0)
+    return;
+  problems->unsupported(file, key, Twine(size), "even numbers");
+  sizesAreRight = false;
+}
+
 double Config::number(StringRef key, double fallback, double least,
                       double most) {
   const json::Value *value = find(key);
@@ -88,6 +95,16 @@ double Config::number(StringRef key, double fallback, double least,
   report(key, *value,
          "a number from " + describe(least) + " to " + describe(most));
   return fallback;
+}
+
+const json::Object *Config::nested(StringRef key) {
+  const json::Value *value = find(key);
+  if (!value || value->getAsNull())
+    return nullptr;
+  if (const json::Object *inner = value->getAsObject())
+    return inner;
+  report(key, *value, "an object");
+  return nullptr;
 }
 
 bool Config::flag(StringRef key, bool fallback) {

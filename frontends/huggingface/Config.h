@@ -47,6 +47,8 @@ public:
   /// Reports the size `value` of `key` if it is below `least`, which follows
   /// from other keys.
   void checkAtLeast(llvm::StringRef key, int64_t value, int64_t least);
+  /// Reports the size `key` if it is odd.
+  void checkEven(llvm::StringRef key, int64_t size);
 
   /// False once a size was wrong: what is built from sizes is then in vain.
   bool hasSizes() const { return sizesAreRight; }
@@ -54,6 +56,9 @@ public:
   /// A finite number in [least, most].
   double number(llvm::StringRef key, double fallback, double least,
                 double most);
+
+  /// The object at `key`; null if it is missing or null.
+  const llvm::json::Object *nested(llvm::StringRef key);
 
   /// True or false; null counts as missing.
   bool flag(llvm::StringRef key, bool fallback);

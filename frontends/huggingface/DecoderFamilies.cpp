@@ -27,6 +27,14 @@ static constexpr DecoderHead nextWord = {.task = "text-generation",
                                          .outputs = logits,
                                          .generates = true};
 
+/// Where an answer begins and ends.
+static constexpr DecoderHead spanClassifier = {.task = "question-answering",
+                                               .projection = "qa_outputs",
+                                               .width = Width::Two,
+                                               .hasBias = true,
+                                               .outputs = spanLogits,
+                                               .splitsColumns = true};
+
 //===----------------------------------------------------------------------===//
 // GPT (Radford et al. 2018)
 //===----------------------------------------------------------------------===//
@@ -67,18 +75,20 @@ static constexpr DecoderTable gptTable = {.vocabulary = {"vocab_size", 40478},
                                           .normsFirst = false,
                                           .words = "tokens_embed",
                                           .places = "positions_embed",
+                                          .projections = "attn.c_attn",
                                           .taskHeads = gptHeads};
 
 static constexpr StringLiteral gptTasks[] = {"feature-extraction",
                                              "text-generation"};
 static constexpr StringLiteral gptOptional[] = {"lm_head.", "position_ids"};
+static constexpr StringLiteral gptPrefixes[] = {"transformer."};
 // The causal mask, which older versions saved.
 static constexpr StringLiteral maskBuffers[] = {".attn.bias",
                                                 ".attn.masked_bias"};
 
 const Family gptFamily = {.modelType = "openai-gpt",
                           .className = "OpenAIGPT",
-                          .prefix = "transformer.",
+                          .prefixes = gptPrefixes,
                           .tasks = gptTasks,
                           .optionalTensors = gptOptional,
                           .buffers = maskBuffers,
@@ -95,12 +105,7 @@ static constexpr DecoderHead gpt2Heads[] = {
      .width = Width::Labels,
      .hasBias = true,
      .outputs = logits},
-    {.task = "question-answering",
-     .projection = "qa_outputs",
-     .width = Width::Two,
-     .hasBias = true,
-     .outputs = spanLogits,
-     .splitsColumns = true},
+    spanClassifier,
 };
 
 // Dropout is the identity at inference. The order in which scores are scaled
@@ -127,7 +132,7 @@ static constexpr DecoderTable gpt2Table = {
     .layers = {"n_layer", 12},
     .heads = {"n_head", 12},
     .positions = {"n_positions", 1024},
-    .feedForwardKey = "n_inner",
+    .feedForward = {"n_inner", 0},
     .epsilonKey = "layer_norm_epsilon",
     .epsilon = 1e-5,
     .activationKey = "activation_function",
@@ -138,6 +143,7 @@ static constexpr DecoderTable gpt2Table = {
     .words = "wte",
     .places = "wpe",
     .lastNorm = "ln_f",
+    .projections = "attn.c_attn",
     .taskHeads = gpt2Heads};
 
 static constexpr StringLiteral gpt2Tasks[] = {
@@ -150,10 +156,85 @@ static constexpr StringLiteral gpt2Optional[] = {"lm_head.", "classifier.",
                                                  "qa_outputs."};
 const Family gpt2Family = {.modelType = "gpt2",
                            .className = "GPT2",
-                           .prefix = "transformer.",
+                           .prefixes = gptPrefixes,
                            .tasks = gpt2Tasks,
                            .optionalTensors = gpt2Optional,
                            .buffers = maskBuffers,
                            .read = read<gpt2Table>};
+
+//===----------------------------------------------------------------------===//
+// LLaMA (Touvron et al. 2023)
+//===----------------------------------------------------------------------===//
+
+static constexpr DecoderHead llamaHeads[] = {
+    nextWord,
+    {.task = "token-classification",
+     .projection = "score",
+     .width = Width::Labels,
+     .hasBias = true,
+     .outputs = logits},
+    spanClassifier,
+};
+
+// Dropout is the identity at inference; slices of products add up to the same.
+static constexpr StringLiteral llamaIgnored[] = {
+    "attention_dropout", "classifier_dropout", "hidden_dropout", "is_decoder",
+    "pretraining_tp"};
+
+static constexpr DecoderTable llamaTable = {
+    .vocabulary = {"vocab_size", 32000},
+    .width = {"hidden_size", 4096},
+    .layers = {"num_hidden_layers", 32},
+    .heads = {"num_attention_heads", 32},
+    .positions = {"max_position_embeddings", 2048},
+    .feedForward = {"intermediate_size", 11008},
+    .keyHeadsKey = "num_key_value_heads",
+    .headSizeKey = "head_dim",
+    .epsilonKey = "rms_norm_eps",
+    .epsilon = 1e-6,
+    .activationKey = "hidden_act",
+    .activation = "silu",
+    .attentionBiasKey = "attention_bias",
+    .feedForwardBiasKey = "mlp_bias",
+    .tiesWords = false,
+    .ignoredKeys = llamaIgnored,
+    .norm = DecoderTable::Norm::RootMeanSquare,
+    .words = "embed_tokens",
+    .places = "",
+    .lastNorm = "norm",
+    .layer = "layers",
+    .query = "self_attn.q_proj",
+    .key = "self_attn.k_proj",
+    .value = "self_attn.v_proj",
+    .attention = "self_attn",
+    .attentionOutput = "self_attn.o_proj",
+    .attentionNorm = "input_layernorm",
+    .gate = "mlp.gate_proj",
+    .intermediate = "mlp.up_proj",
+    .activationModule = "mlp.act_fn",
+    .output = "mlp.down_proj",
+    .outputNorm = "post_attention_layernorm",
+    .taskHeads = llamaHeads};
+
+static constexpr StringLiteral llamaTasks[] = {
+    "feature-extraction",
+    "text-generation",
+    "token-classification",
+    "question-answering",
+};
+static constexpr StringLiteral llamaOptional[] = {"lm_head.", "score.",
+                                                  "qa_outputs."};
+// transformers names the base model otherwise below the head of answers.
+static constexpr StringLiteral llamaPrefixes[] = {"model.", "transformer."};
+// Frequencies, which older versions saved.
+static constexpr StringLiteral llamaBuffers[] = {".rotary_emb.inv_freq"};
+
+const Family llamaFamily = {.modelType = "llama",
+                            .className = "Llama",
+                            .prefixes = llamaPrefixes,
+                            .tasks = llamaTasks,
+                            .optionalTensors = llamaOptional,
+                            .buffers = llamaBuffers,
+                            .read = read<llamaTable>};
 
 } // namespace transom::huggingface

@@ -128,8 +128,14 @@ static constexpr StringLiteral bertOptional[] = {"embeddings.position_ids",
                                                  "classifier.",
                                                  "qa_outputs."};
 
-const Family bertFamily = {"bert",       "Bert", "bert.",        bertTasks,
-                           bertOptional, {},     read<bertTable>};
+static constexpr StringLiteral bertPrefixes[] = {"bert."};
+
+const Family bertFamily = {.modelType = "bert",
+                           .className = "Bert",
+                           .prefixes = bertPrefixes,
+                           .tasks = bertTasks,
+                           .optionalTensors = bertOptional,
+                           .read = read<bertTable>};
 
 //===----------------------------------------------------------------------===//
 // RoBERTa (Liu et al. 2019), and others that are RoBERTa in other languages
@@ -174,23 +180,26 @@ static constexpr StringLiteral robertaOptional[] = {"embeddings.position_ids",
                                                     "classifier.",
                                                     "qa_outputs."};
 
-const Family robertaFamily = {"roberta",         "Roberta",       "roberta.",
-                              commonTasks,       robertaOptional, {},
-                              read<robertaTable>};
-const Family camembertFamily = {"camembert",
-                                "Camembert",
-                                "roberta.",
-                                commonTasks,
-                                robertaOptional,
-                                {},
-                                read<multilingualTable>};
-const Family xlmRobertaFamily = {"xlm-roberta",
-                                 "XLMRoberta",
-                                 "roberta.",
-                                 commonTasks,
-                                 robertaOptional,
-                                 {},
-                                 read<multilingualTable>};
+static constexpr StringLiteral robertaPrefixes[] = {"roberta."};
+
+const Family robertaFamily = {.modelType = "roberta",
+                              .className = "Roberta",
+                              .prefixes = robertaPrefixes,
+                              .tasks = commonTasks,
+                              .optionalTensors = robertaOptional,
+                              .read = read<robertaTable>};
+const Family camembertFamily = {.modelType = "camembert",
+                                .className = "Camembert",
+                                .prefixes = robertaPrefixes,
+                                .tasks = commonTasks,
+                                .optionalTensors = robertaOptional,
+                                .read = read<multilingualTable>};
+const Family xlmRobertaFamily = {.modelType = "xlm-roberta",
+                                 .className = "XLMRoberta",
+                                 .prefixes = robertaPrefixes,
+                                 .tasks = commonTasks,
+                                 .optionalTensors = robertaOptional,
+                                 .read = read<multilingualTable>};
 
 //===----------------------------------------------------------------------===//
 // DistilBERT (Sanh et al. 2019): no token types, no pooler
@@ -248,9 +257,14 @@ static constexpr StringLiteral distilbertOptional[] = {
     "embeddings.position_ids", "vocab_", "pre_classifier.", "classifier.",
     "qa_outputs."};
 
-const Family distilbertFamily = {
-    "distilbert",       "DistilBert", "distilbert.",        commonTasks,
-    distilbertOptional, {},           read<distilbertTable>};
+static constexpr StringLiteral distilbertPrefixes[] = {"distilbert."};
+
+const Family distilbertFamily = {.modelType = "distilbert",
+                                 .className = "DistilBert",
+                                 .prefixes = distilbertPrefixes,
+                                 .tasks = commonTasks,
+                                 .optionalTensors = distilbertOptional,
+                                 .read = read<distilbertTable>};
 
 //===----------------------------------------------------------------------===//
 // ELECTRA (Clark et al. 2020): narrow embeddings, no pooler
@@ -319,8 +333,13 @@ static constexpr StringLiteral electraOptional[] = {
     "qa_outputs.",
     "sequence_summary."};
 
-const Family electraFamily = {"electra",         "Electra",       "electra.",
-                              electraTasks,      electraOptional, {},
-                              read<electraTable>};
+static constexpr StringLiteral electraPrefixes[] = {"electra."};
+
+const Family electraFamily = {.modelType = "electra",
+                              .className = "Electra",
+                              .prefixes = electraPrefixes,
+                              .tasks = electraTasks,
+                              .optionalTensors = electraOptional,
+                              .read = read<electraTable>};
 
 } // namespace transom::huggingface

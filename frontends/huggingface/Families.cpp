@@ -10,7 +10,7 @@ ArrayRef<const Family *> families() {
   static const Family *const table[] = {
       &bertFamily,      &robertaFamily,    &distilbertFamily, &electraFamily,
       &camembertFamily, &xlmRobertaFamily, &gptFamily,        &gpt2Family,
-      &t5Family,        &mt5Family,        &umt5Family};
+      &llamaFamily,     &t5Family,         &mt5Family,        &umt5Family};
   return table;
 }
 

@@ -35,8 +35,9 @@ struct Family {
   llvm::StringLiteral modelType; ///< "model_type" of config.json
   /// What names of the classes in transformers begin with: "Bert".
   llvm::StringLiteral className;
-  /// Before the base model's tensors, if the checkpoint is of a larger one.
-  llvm::StringLiteral prefix;
+  /// Before the base model's tensors, if the checkpoint is of a larger one: the
+  /// first of these that begins a name.
+  llvm::ArrayRef<llvm::StringLiteral> prefixes;
   llvm::ArrayRef<llvm::StringLiteral> tasks;
   /// Beginnings of names (without prefix) that a checkpoint may hold and a task
   /// may leave unused: heads of other tasks, and buffers.
@@ -58,6 +59,7 @@ extern const Family xlmRobertaFamily;
 // Decoders, described in DecoderFamilies.cpp.
 extern const Family gptFamily;
 extern const Family gpt2Family;
+extern const Family llamaFamily;
 
 // Encoders and decoders with relative positions, described in T5.cpp.
 extern const Family mt5Family;

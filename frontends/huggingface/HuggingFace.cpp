@@ -161,9 +161,10 @@ ImportedModel importModel(MLIRContext &context, StringRef folder,
   // Even if the module will be thrown away: building it finds the tensors that
   // are missing or have a wrong shape. A task that we don't have is replaced by
   // the base model's, which all others contain.
-  StringRef prefix = family->prefix;
-  if (!checkpoint->hasPrefix(prefix))
-    prefix = "";
+  StringRef prefix;
+  for (StringRef candidate : family->prefixes)
+    if (prefix.empty() && checkpoint->hasPrefix(candidate))
+      prefix = candidate;
   ModelBuilder builder(context, *checkpoint, prefix, problems);
   definition->build(task.empty() ? StringRef(family->tasks.front()) : task,
                     builder);

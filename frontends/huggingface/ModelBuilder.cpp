@@ -238,8 +238,18 @@ Value ModelBuilder::attention(StringRef name, Value query, Value key,
   int64_t headDim = widthOf(query) / options.heads;
   double scaling = options.scale.value_or(1.0 / std::sqrt(double(headDim)));
   query = SplitHeadsOp::create(builder, loc, query, options.heads);
-  key = SplitHeadsOp::create(builder, loc, key, options.heads);
-  value = SplitHeadsOp::create(builder, loc, value, options.heads);
+  int64_t keyHeads = options.keyHeads ? options.keyHeads : options.heads;
+  key = SplitHeadsOp::create(builder, loc, key, keyHeads);
+  value = SplitHeadsOp::create(builder, loc, value, keyHeads);
+  if (options.positions) {
+    llvm::APFloat theta(static_cast<float>(options.theta));
+    query = RotaryOp::create(builder, loc, query, options.positions, theta);
+    key = RotaryOp::create(builder, loc, key, options.positions, theta);
+  }
+  if (keyHeads != options.heads) {
+    key = RepeatHeadsOp::create(builder, loc, key, options.heads);
+    value = RepeatHeadsOp::create(builder, loc, value, options.heads);
+  }
   Value scores =
       MatmulOp::create(builder, loc, query, key, /*transpose_rhs=*/true);
   if (scaling != 1)

@@ -56,11 +56,16 @@ const Activation &findActivation(llvm::StringRef name);
 
 struct AttentionOptions {
   int64_t heads;
+  /// Each is shared by as many of the heads; 0: none is.
+  int64_t keyHeads = 0;
   /// Of the scores; null: 1 / sqrt(head size).
   std::optional<double> scale;
   bool causal = false; ///< a token sees none that comes later
   /// Added to the scores beside the mask, unless null: [1, H, T, T].
   mlir::Value relativeBias = {};
+  /// [B, T], by which query and key are rotated; null: they are not.
+  mlir::Value positions = {};
+  double theta = 0; ///< of the rotation
 };
 
 class ModelBuilder {
@@ -115,7 +120,6 @@ public:
   /// torch.nn.LayerNorm over the last dimension.
   mlir::Value layerNorm(llvm::StringRef module, mlir::Value input,
                         double epsilon);
-
   /// Root mean square normalization over the last dimension, as T5LayerNorm
   /// and LlamaRMSNorm are.
   mlir::Value rmsNorm(llvm::StringRef module, mlir::Value input,
@@ -132,8 +136,9 @@ public:
   mlir::Value mul(llvm::StringRef module, mlir::Value lhs, mlir::Value rhs);
   mlir::Value activation(llvm::StringRef module, const Activation &activation,
                          mlir::Value input);
-  /// Attention over all heads of query, key and value [B, T, C], hidden by
-  /// `mask`, which is added to the scores; [B, T, C].
+  /// Attention over all heads of query [B, T, C], key and value [B, T, C *
+  /// keyHeads / heads], hidden by `mask`, which is added to the scores; [B, T,
+  /// C].
   mlir::Value attention(llvm::StringRef module, mlir::Value query,
                         mlir::Value key, mlir::Value value, mlir::Value mask,
                         const AttentionOptions &options);

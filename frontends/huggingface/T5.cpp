@@ -308,21 +308,23 @@ static constexpr StringLiteral optional[] = {
     "decoder.",    "encoder.embed_tokens.", "lm_head.", "classification_head.",
     "classifier.", "qa_outputs.",           "shared."};
 
+static constexpr StringLiteral t5Prefixes[] = {"transformer."};
+
 const Family t5Family = {.modelType = "t5",
                          .className = "T5",
-                         .prefix = "transformer.",
+                         .prefixes = t5Prefixes,
                          .tasks = tasks,
                          .optionalTensors = optional,
                          .read = read<t5Table>};
 const Family mt5Family = {.modelType = "mt5",
                           .className = "MT5",
-                          .prefix = "transformer.",
+                          .prefixes = t5Prefixes,
                           .tasks = tasks,
                           .optionalTensors = optional,
                           .read = read<mt5Table>};
 const Family umt5Family = {.modelType = "umt5",
                            .className = "UMT5",
-                           .prefix = "transformer.",
+                           .prefixes = t5Prefixes,
                            .tasks = tasks,
                            .optionalTensors = optional,
                            .read = read<umt5Table>};

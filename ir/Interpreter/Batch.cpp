@@ -133,7 +133,7 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
       if (isIndex)
         do
           value = std::uniform_int_distribution<int64_t>(0, length - 1)(engine);
-        while (!batch.isKept(at, value));
+        while (!batch.isKept(0, at, value));
     }
     batch.inputs[getText(function, number, transformer::nameAttr)] = tensor;
   }
@@ -254,7 +254,7 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
           getLeadingDim(function.getArgAttr(number, transformer::dimsAttr)) ==
               "sequences")
         for (auto [value, columns] :
-             llvm::zip_equal(arguments.back().integers(), rows)) {
+             llvm::zip_equal(arguments.back().integers(), rowsOf[0])) {
           value = row + (llvm::find(columns, value) - columns.begin());
           row += columns.size();
         }

@@ -17,6 +17,12 @@ TRAINED = ROOT / "examples" / "models"
 GPT = dict(vocab_size=97, n_embd=60, n_layer=2, n_head=5, n_positions=40)
 GPT2 = dict(GPT, n_inner=111)
 
+# Two query heads share a key head.
+LLAMA = dict(
+    vocab_size=97, hidden_size=60, num_hidden_layers=2, num_attention_heads=6,
+    num_key_value_heads=3, intermediate_size=111, max_position_embeddings=40,
+)  # fmt: skip
+
 # Class in transformers: task, outputs, sizes.
 MODELS = {
     "OpenAIGPTModel": ("feature-extraction", ["last_hidden_state"], GPT),
@@ -26,6 +32,12 @@ MODELS = {
     "GPT2ForTokenClassification": ("token-classification", ["logits"], GPT2),
     "GPT2ForQuestionAnswering": (
         "question-answering", ["start_logits", "end_logits"], GPT2,
+    ),
+    "LlamaModel": ("feature-extraction", ["last_hidden_state"], LLAMA),
+    "LlamaForCausalLM": ("text-generation", ["logits"], LLAMA),
+    "LlamaForTokenClassification": ("token-classification", ["logits"], LLAMA),
+    "LlamaForQuestionAnswering": (
+        "question-answering", ["start_logits", "end_logits"], LLAMA,
     ),
 }  # fmt: skip
 

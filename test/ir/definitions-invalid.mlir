@@ -291,6 +291,24 @@ func.func @f(%x: tensor<?x3x4xf32>) {
 
 // -----
 
+// gather_token: one index for each sequence.
+func.func @f(%x: tensor<2x?x4xf32>, %i: tensor<3xi32>) {
+  // expected-error@+1 {{'transformer.gather_token' op expects an index for each sequence, got 3 and 2}}
+  %0 = transformer.gather_token %x, %i : tensor<2x?x4xf32>, tensor<3xi32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+// gather_token: of [B, T, C].
+func.func @f(%x: tensor<?x4xf32>, %i: tensor<?xi32>) {
+  // expected-error@+1 {{'transformer.gather_token' op expects input of rank 3, got 'tensor<?x4xf32>'}}
+  %0 = transformer.gather_token %x, %i : tensor<?x4xf32>, tensor<?xi32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
 // yield stands in a region of a fused op.
 func.func @f(%x: f32) {
   // expected-error@+1 {{'transformer.yield' op expects parent op to be one of 'transformer.linear, transformer.elementwise'}}

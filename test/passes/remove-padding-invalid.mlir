@@ -169,6 +169,36 @@ func.func @causal_and_selected(%x: tensor<?x?x8xf32> {transformer.dims = ["batch
 
 // -----
 
+// What is no place of a token can't become its row.
+func.func @gathers_by_values(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
+                             %i: tensor<?xi32> {transformer.dims = ["batch"]})
+    -> (tensor<?x8xf32> {transformer.dims = ["batch", "width"]}) {
+  // expected-error @+2 {{'transformer.gather_token' op expects an argument with role "token_index", got values per sequence}}
+  // expected-note @+1 {{transom-remove-padding should have consumed it}}
+  %y = transformer.gather_token %x, %i : tensor<?x?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// And a place is nothing else: no id of an embedding, for one.
+func.func @embeds_places(%t: tensor<4x8xf32> {transformer.dims = ["batch", "width"]},
+                         %i: tensor<?xi32> {transformer.dims = ["batch"], transformer.role = "token_index"})
+    -> (tensor<?x8xf32> {transformer.dims = ["batch", "width"]}) {
+  // expected-error @+1 {{'transformer.embedding' op cannot be packed: it uses places of tokens}}
+  %y = transformer.embedding %i, %t : tensor<?xi32>, tensor<4x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op argument 0 expects one number for each sequence, as its 'transformer.role' says, got 'tensor<?x?xi32>'}}
+func.func @places_of_tokens(%i: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "token_index"}) {
+  return
+}
+
+// -----
+
 // expected-error @+1 {{'func.func' op argument 1 expects 'transformer.dims' to name each dimension of 'tensor<?x?xi32>'}}
 func.func @argument_without_dims(%x: tensor<?x?xi32> {transformer.dims = ["batch", "length"]}, %y: tensor<?x?xi32>)
     -> (tensor<?x?xi32> {transformer.dims = ["batch", "length"]}) {

@@ -62,6 +62,22 @@ func.func @selects_tokens(%x: tensor<?x?x4xf32> {transformer.dims = ["batch", "l
 
 // -----
 
+// A token whose place is an argument: the argument becomes the token's row.
+// CHECK-LABEL: func.func @gathers_tokens
+// CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x4xf32>
+// CHECK-SAME:    %[[I:[a-z0-9_]+]]: tensor<?xi32> {transformer.default = "last", transformer.dims = ["sequences"], transformer.name = "place", transformer.role = "token_index"}
+// CHECK-SAME:    -> (tensor<?x4xf32> {transformer.dims = ["sequences", "width"]})
+// CHECK:         %[[Y:.+]] = transformer.embedding %[[I]], %[[X]] : tensor<?xi32>, tensor<?x4xf32> -> tensor<?x4xf32>
+// CHECK-NEXT:    return %[[Y]]
+func.func @gathers_tokens(%x: tensor<?x?x4xf32> {transformer.dims = ["batch", "length", "width"]},
+                          %i: tensor<?xi32> {transformer.default = "last", transformer.dims = ["batch"], transformer.name = "place", transformer.role = "token_index"})
+    -> (tensor<?x4xf32> {transformer.dims = ["batch", "width"]}) {
+  %y = transformer.gather_token %x, %i : tensor<?x?x4xf32>, tensor<?xi32> -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
 // Axes and constants lose the dimension that is packed.
 // CHECK-LABEL: func.func @renumbers_axes
 // CHECK:         %[[C:.+]] = arith.constant dense<2.000000e+00> : tensor<8xf32>

@@ -62,6 +62,15 @@ func.func @heads() -> (tensor<1x2x2x2xf32>, tensor<1x2x4xf32>, tensor<1x4xf32>) 
   return %0, %1, %2 : tensor<1x2x2x2xf32>, tensor<1x2x4xf32>, tensor<1x4xf32>
 }
 
+// CHECK-LABEL: @gathers_tokens
+// CHECK-NEXT{LITERAL}: tensor<2x2xf32> [[3, 4], [5, 6]]
+func.func @gathers_tokens() -> tensor<2x2xf32> {
+  %x = arith.constant dense<[[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]> : tensor<2x2x2xf32>
+  %i = arith.constant dense<[1, 0]> : tensor<2xi32>
+  %0 = transformer.gather_token %x, %i : tensor<2x2x2xf32>, tensor<2xi32> -> tensor<2x2xf32>
+  return %0 : tensor<2x2xf32>
+}
+
 // Of two queries and three keys, the first query sees two keys.
 // CHECK-LABEL: @masks
 // CHECK-NEXT{LITERAL}: tensor<1x1x1x3xf32> [[[[0, -3.40282e+38, 0]]]]
