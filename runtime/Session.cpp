@@ -330,23 +330,19 @@ transom_status transom_session_run(transom_session *session,
                                    const transom_tensor *inputs,
                                    size_t num_inputs, transom_tensor *outputs,
                                    size_t num_outputs) {
-  if (!session)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "run: 'session' expects a session, got null");
-  Use use(*session, "run");
-  if (!use.taken)
-    return failBusy();
-  if (!session->profiling)
-    return run(*session, inputs, num_inputs, outputs, num_outputs);
-  session->profile.beginRun();
-  int64_t begin = nanoseconds();
-  transom_status status =
-      run(*session, inputs, num_inputs, outputs, num_outputs);
-  if (status == TRANSOM_OK)
-    session->profile.endRun(session->programs[0].door.numRows,
-                            session->programs[0].request.sequences,
-                            nanoseconds() - begin);
-  return status;
+  return withSession("run", session, [&](transom_session &session) {
+    if (!session.profiling)
+      return run(session, inputs, num_inputs, outputs, num_outputs);
+    session.profile.beginRun();
+    int64_t begin = nanoseconds();
+    transom_status status =
+        run(session, inputs, num_inputs, outputs, num_outputs);
+    if (status == TRANSOM_OK)
+      session.profile.endRun(session.programs[0].door.numRows,
+                             session.programs[0].request.sequences,
+                             nanoseconds() - begin);
+    return status;
+  });
 }
 
 int32_t transom_session_threads(const transom_session *session) {
@@ -357,20 +353,16 @@ transom_status transom_session_profile(transom_session *session, int32_t enable,
                                        const char **json) {
   if (json)
     *json = nullptr;
-  if (!session)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "profile: 'session' expects a session, got null");
-  Use use(*session, "profile");
-  if (!use.taken)
-    return failBusy();
-  if (json && session->profiling) {
-    *json = session->profile.write(session->pool->threads);
-    if (!*json)
-      return fail(TRANSOM_EXHAUSTED, "no memory for its text");
-  }
-  // The records go when the next profile starts: the text is still read.
-  if (enable && !session->profiling)
-    session->profile.release();
-  session->profiling = enable != 0;
-  return TRANSOM_OK;
+  return withSession("profile", session, [&](transom_session &session) {
+    if (json && session.profiling) {
+      *json = session.profile.write(session.pool->threads);
+      if (!*json)
+        return fail(TRANSOM_EXHAUSTED, "no memory for its text");
+    }
+    // The records go when the next profile starts: the text is still read.
+    if (enable && !session.profiling)
+      session.profile.release();
+    session.profiling = enable != 0;
+    return TRANSOM_OK;
+  });
 }

@@ -85,6 +85,18 @@ private:
 
 transom_status failBusy();
 
+/// Calls `call(session)` as `function`, with the session taken.
+template <typename Call>
+transom_status withSession(const char *function, transom_session *session,
+                           Call call) {
+  Calling calling(function);
+  if (!session)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "'session' expects a session, got null");
+  Use use(*session, function);
+  return use.taken ? call(*session) : failBusy();
+}
+
 /// Packs the batch that the state's request has read, and runs the program;
 /// `members` of a step, else null. Leaves rows of outputs in `state.outputs`.
 transom_status runPacked(transom_session &session, ProgramState &state,

@@ -138,18 +138,6 @@ transom_status step(transom_session &session, const transom_tensor *inputs,
   return TRANSOM_OK;
 }
 
-/// Calls `call(session)` as `function`.
-template <typename Call>
-transom_status withSession(const char *function, transom_session *session,
-                           Call call) {
-  Calling calling(function);
-  if (!session)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "'session' expects a session, got null");
-  Use use(*session, function);
-  return use.taken ? call(*session) : failBusy();
-}
-
 transom_status failNull(const char *name) {
   return fail(TRANSOM_INVALID_ARGUMENT,
               "'%s' expects a place for the result, got null", name);

@@ -98,17 +98,12 @@ transom_status transom_generate(transom_session *session,
                                 const transom_generation_options *options,
                                 transom_generation_callback callback,
                                 void *user, const transom_generated *results) {
-  Calling calling("generate");
-  if (!session)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "'session' expects a session, got null");
-  Use use(*session, "generate");
-  if (!use.taken)
-    return failBusy();
-  Decoder decoder;
-  if (transom_status status = readDecoder(*session, decoder))
-    return status;
-  return generate(decoder, prompts, options, callback, user, results);
+  return withSession("generate", session, [&](transom_session &session) {
+    Decoder decoder;
+    if (transom_status status = readDecoder(session, decoder))
+      return status;
+    return generate(decoder, prompts, options, callback, user, results);
+  });
 }
 
 transom_status transom_engine_create(transom_session *session,
@@ -119,25 +114,21 @@ transom_status transom_engine_create(transom_session *session,
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "'engine' expects a place for the result, got null");
   *result = nullptr;
-  if (!session)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "'session' expects a session, got null");
-  Use use(*session, "engine_create");
-  if (!use.taken)
-    return failBusy();
-  Decoder decoder;
-  if (transom_status status = readDecoder(*session, decoder))
-    return status;
-  auto *engine = create<transom_engine>();
-  if (!engine)
-    return fail(TRANSOM_EXHAUSTED, "no memory");
-  engine->session = session;
-  if (transom_status status = engine->engine.create(decoder, options)) {
-    destroy(engine);
-    return status;
-  }
-  *result = engine;
-  return TRANSOM_OK;
+  return withSession("engine_create", session, [&](transom_session &session) {
+    Decoder decoder;
+    if (transom_status status = readDecoder(session, decoder))
+      return status;
+    auto *engine = create<transom_engine>();
+    if (!engine)
+      return fail(TRANSOM_EXHAUSTED, "no memory");
+    engine->session = &session;
+    if (transom_status status = engine->engine.create(decoder, options)) {
+      destroy(engine);
+      return status;
+    }
+    *result = engine;
+    return TRANSOM_OK;
+  });
 }
 
 void transom_engine_destroy(transom_engine *engine) {
