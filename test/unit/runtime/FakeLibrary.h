@@ -71,6 +71,13 @@ inline transom_kernel_argument scalar(int32_t source) {
   return argument;
 }
 
+/// An input of i32, not of a token's index or of padding.
+inline transom_input_info inputInfo(const char *name, int role, int extent,
+                                    int64_t bound = 0, int fallback = 0) {
+  return {name, TRANSOM_I32, uint8_t(role), uint8_t(fallback), uint8_t(extent),
+          {0},  bound};
+}
+
 /// An encoder with `input_ids`, `token_type_ids`, `position_ids`, a token
 /// output of width 5 and a sequence output of width 3. By default its program
 /// computes, with the packed values of a token,
@@ -84,48 +91,15 @@ struct FakeLibrary {
   // First, so that a program finds its FakeLibrary.
   transom_library library = {};
   transom_program forward = {};
-  std::vector<transom_input_info> inputs = {{"input_ids",
-                                             TRANSOM_I32,
-                                             TRANSOM_INPUT_VALUES,
-                                             TRANSOM_DEFAULT_NONE,
-                                             TRANSOM_TOKENS,
-                                             {0},
-                                             idBound},
-                                            {"token_type_ids",
-                                             TRANSOM_I32,
-                                             TRANSOM_INPUT_VALUES,
-                                             TRANSOM_DEFAULT_ZEROS,
-                                             TRANSOM_TOKENS,
-                                             {0},
-                                             typeBound},
-                                            {"position_ids",
-                                             TRANSOM_I32,
-                                             TRANSOM_INPUT_VALUES,
-                                             TRANSOM_DEFAULT_POSITIONS,
-                                             TRANSOM_TOKENS,
-                                             {0},
-                                             positionBound},
-                                            {"offsets",
-                                             TRANSOM_I32,
-                                             TRANSOM_INPUT_OFFSETS,
-                                             0,
-                                             TRANSOM_SEQUENCES,
-                                             {0},
-                                             0},
-                                            {"lengths",
-                                             TRANSOM_I32,
-                                             TRANSOM_INPUT_KEY_LENGTHS,
-                                             0,
-                                             TRANSOM_SEQUENCES,
-                                             {0},
-                                             0},
-                                            {"first",
-                                             TRANSOM_I32,
-                                             TRANSOM_INPUT_TOKEN_ROWS,
-                                             0,
-                                             TRANSOM_SEQUENCES,
-                                             {0},
-                                             0}};
+  std::vector<transom_input_info> inputs = {
+      inputInfo("input_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS, idBound),
+      inputInfo("token_type_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS,
+                typeBound, TRANSOM_DEFAULT_ZEROS),
+      inputInfo("position_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS,
+                positionBound, TRANSOM_DEFAULT_POSITIONS),
+      inputInfo("offsets", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES),
+      inputInfo("lengths", TRANSOM_INPUT_KEY_LENGTHS, TRANSOM_SEQUENCES),
+      inputInfo("first", TRANSOM_INPUT_TOKEN_ROWS, TRANSOM_SEQUENCES)};
   std::vector<transom_output_info> outputs = {{"tokens",
                                                TRANSOM_F32,
                                                TRANSOM_TOKENS,
@@ -198,13 +172,8 @@ struct FakeLibrary {
   /// Adds an input `positions` and an output `logits` there: twice what
   /// `tokens` has in these rows, in slots of `bytes` a row.
   void addPositions(int64_t bytes = 4 * stride) {
-    inputs.push_back({"positions",
-                      TRANSOM_I32,
-                      TRANSOM_INPUT_POSITIONS,
-                      0,
-                      TRANSOM_POSITIONS,
-                      {0},
-                      0});
+    inputs.push_back(
+        inputInfo("positions", TRANSOM_INPUT_POSITIONS, TRANSOM_POSITIONS));
     outputs.push_back(outputs[0]);
     outputs.back().name = "logits";
     outputs.back().extent = TRANSOM_POSITIONS;

@@ -20,22 +20,15 @@ protected:
   enum Input { SourceIds, SourceOffsets, SourceLengths, Ids, Offsets, Lengths };
 
   SourceTest() {
-    auto entry = [](const char *name, int role, int extent, int64_t bound) {
-      return transom_input_info{name,
-                                TRANSOM_I32,
-                                uint8_t(role),
-                                TRANSOM_DEFAULT_NONE,
-                                uint8_t(extent),
-                                {0},
-                                bound};
-    };
     fake.inputs = {
-        entry("input_ids", TRANSOM_INPUT_VALUES, TRANSOM_SOURCE_TOKENS, 500),
-        entry("so", TRANSOM_INPUT_SOURCE_OFFSETS, TRANSOM_SEQUENCES, 0),
-        entry("sl", TRANSOM_INPUT_SOURCE_KEY_LENGTHS, TRANSOM_SEQUENCES, 0),
-        entry("decoder_input_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS, 500),
-        entry("o", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES, 0),
-        entry("l", TRANSOM_INPUT_KEY_LENGTHS, TRANSOM_SEQUENCES, 0)};
+        inputInfo("input_ids", TRANSOM_INPUT_VALUES, TRANSOM_SOURCE_TOKENS,
+                  500),
+        inputInfo("so", TRANSOM_INPUT_SOURCE_OFFSETS, TRANSOM_SEQUENCES),
+        inputInfo("sl", TRANSOM_INPUT_SOURCE_KEY_LENGTHS, TRANSOM_SEQUENCES),
+        inputInfo("decoder_input_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS,
+                  500),
+        inputInfo("o", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES),
+        inputInfo("l", TRANSOM_INPUT_KEY_LENGTHS, TRANSOM_SEQUENCES)};
     constexpr int64_t bytes = 4 * FakeLibrary::stride;
     fake.outputs = {
         {"made", TRANSOM_F32, TRANSOM_TOKENS, 0, 0, 0, {}, bytes, 1},
