@@ -199,13 +199,7 @@ static Error benchLibrary() {
   return Error::success();
 }
 
-static int run() {
-  if (Error error = benchLibrary()) {
-    errs() << "error: " << toString(std::move(error)) << '\n';
-    return 1;
-  }
-  return 0;
-}
+static int run() { return exitCode(benchLibrary()); }
 
 Command benchCommand() { return {flags, run}; }
 

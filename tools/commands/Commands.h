@@ -9,6 +9,8 @@
 #define TRANSOM_TOOLS_COMMANDS_COMMANDS_H
 
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
 
 namespace transom {
 
@@ -19,6 +21,14 @@ struct Command {
   /// what is wrong.
   int (*run)();
 };
+
+/// The exit code of a command that ends in `error`, which it says on stderr.
+inline int exitCode(llvm::Error error) {
+  if (!error)
+    return 0;
+  llvm::errs() << "error: " << llvm::toString(std::move(error)) << '\n';
+  return 1;
+}
 
 Command benchCommand();
 Command checkCommand();

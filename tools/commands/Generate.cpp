@@ -320,13 +320,7 @@ static Error generateTokens() {
   return Error::success();
 }
 
-static int run() {
-  if (Error error = generateTokens()) {
-    errs() << "error: " << toString(std::move(error)) << '\n';
-    return 1;
-  }
-  return 0;
-}
+static int run() { return exitCode(generateTokens()); }
 
 Command generateCommand() { return {flags, run}; }
 

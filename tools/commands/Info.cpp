@@ -34,10 +34,8 @@ static void printTensors(StringRef title, ArrayRef<TensorInfo> tensors) {
 
 static int run() {
   Expected<Library> library = Library::load(path);
-  if (!library) {
-    errs() << "error: " << toString(library.takeError()) << '\n';
-    return 1;
-  }
+  if (!library)
+    return exitCode(library.takeError());
   const json::Object &metadata = library->metadata();
   if (asJson) {
     outs() << formatv("{0:2}\n", json::Value(json::Object(metadata)));

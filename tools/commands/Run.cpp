@@ -147,13 +147,7 @@ static Error runLibrary() {
   return Error::success();
 }
 
-static int run() {
-  if (Error error = runLibrary()) {
-    errs() << "error: " << toString(std::move(error)) << '\n';
-    return 1;
-  }
-  return 0;
-}
+static int run() { return exitCode(runLibrary()); }
 
 Command runCommand() { return {flags, run}; }
 
