@@ -13,6 +13,7 @@
 // The library is made by hand (see abi.h), its kernels only count.
 //
 //===----------------------------------------------------------------------===//
+#include "bench/BenchLibrary.h"
 #include "runtime/entry.h"
 
 #include <algorithm>
@@ -128,50 +129,13 @@ int32_t run(transom_frame *frame) {
   return 0;
 }
 
-const transom_input_info inputs[] = {{"input_ids",
-                                      TRANSOM_I32,
-                                      TRANSOM_INPUT_VALUES,
-                                      TRANSOM_DEFAULT_NONE,
-                                      TRANSOM_TOKENS,
-                                      {0},
-                                      0}};
-const transom_output_info outputs[] = {
-    {"out", TRANSOM_F32, TRANSOM_TOKENS, 1, 0, 0, {1}, 256, 1}};
-struct alignas(64) {
-  transom_weights_header header = {{'T', 'R', 'A', 'N', 'S', 'O', 'M', 'W'},
-                                   TRANSOM_ABI_VERSION,
-                                   64,
-                                   64,
-                                   0,
-                                   {}};
-} weights;
-const transom_program program = {"forward", 1, 1, inputs, outputs, {256}, run};
-const transom_library library = {TRANSOM_ABI_VERSION,
-                                 sizeof(transom_library),
-                                 "bench",
-                                 "{}",
-                                 "host",
-                                 0,
-                                 0,
-                                 64,
-                                 &weights,
-                                 1,
-                                 0,
-                                 &program,
-                                 0};
-
-void check(transom_status status) {
-  if (status != TRANSOM_OK) {
-    fprintf(stderr, "bench-runtime: %s\n", transom_error());
-    exit(1);
-  }
-}
+const BenchLibrary library(run);
 
 struct Session {
   explicit Session(int32_t threads) {
     transom_session_options options = {};
     options.threads = threads;
-    check(transom_model_open(&library, nullptr, &model));
+    check(transom_model_open(library.get(), nullptr, &model));
     check(transom_session_create(model, &options, &session));
   }
   ~Session() {

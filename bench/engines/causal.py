@@ -6,13 +6,12 @@ its inside.
 """
 
 import pathlib
-import sys
 import time
 
 import numpy as np
 from items import ITEMS, batch
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
+from . import encoder
 
 
 class Causal:
@@ -39,18 +38,7 @@ class Causal:
         return float(np.abs(got - want).max() / rms)
 
 
-class Transom(Causal):
-    @staticmethod
-    def prepare(folder, cache):
-        import transom
-
-        transom.compile(folder, cache / "libmodel.so")
-
-    def __init__(self, folder, cache, threads):
-        import transom
-
-        self.library = transom.load(cache / "libmodel.so", threads=threads)
-
+class Transom(Causal, encoder.Compiled):
     def prefill(self, ids):
         last = np.arange(1, ids.shape[0] + 1) * ids.shape[1] - 1
         return self.library(input_ids=ids, positions=last, outputs=["logits"])["logits"]

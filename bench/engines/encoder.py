@@ -27,7 +27,9 @@ class Encoder:
         return float(np.abs(got - want).max() / rms)
 
 
-class Transom(Encoder):
+class Compiled:
+    """A library of Transom's."""
+
     @staticmethod
     def prepare(folder, cache):
         import transom
@@ -40,6 +42,8 @@ class Transom(Encoder):
 
         self.library = transom.load(cache / "libmodel.so", threads=threads)
 
+
+class Transom(Encoder, Compiled):
     def run(self, ids, mask):
         if mask.all():
             return self.library(input_ids=ids, outputs=["last_hidden_state"])[

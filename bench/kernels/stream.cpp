@@ -13,6 +13,7 @@
 // rounds are undisturbed.
 //
 //===----------------------------------------------------------------------===//
+#include "bench/BenchLibrary.h"
 #include "runtime/Session.h"
 #include "runtime/entry.h"
 #include "test/unit/support/KernelHarness.h"
@@ -84,44 +85,7 @@ int32_t run(transom_frame *frame) {
   return 0;
 }
 
-const transom_input_info inputs[] = {{"input_ids",
-                                      TRANSOM_I32,
-                                      TRANSOM_INPUT_VALUES,
-                                      TRANSOM_DEFAULT_NONE,
-                                      TRANSOM_TOKENS,
-                                      {0},
-                                      0}};
-const transom_output_info outputs[] = {
-    {"out", TRANSOM_F32, TRANSOM_TOKENS, 1, 0, 0, {1}, 256, 1}};
-struct alignas(64) {
-  transom_weights_header header = {{'T', 'R', 'A', 'N', 'S', 'O', 'M', 'W'},
-                                   TRANSOM_ABI_VERSION,
-                                   64,
-                                   64,
-                                   0,
-                                   {}};
-} weightsFile;
-const transom_program forward = {"forward", 1, 1, inputs, outputs, {256}, run};
-const transom_library library = {TRANSOM_ABI_VERSION,
-                                 sizeof(transom_library),
-                                 "bench",
-                                 "{}",
-                                 "host",
-                                 0,
-                                 0,
-                                 64,
-                                 &weightsFile,
-                                 1,
-                                 0,
-                                 &forward,
-                                 0};
-
-void check(transom_status status) {
-  if (status != TRANSOM_OK) {
-    std::fprintf(stderr, "bench-stream: %s\n", transom_error());
-    std::exit(1);
-  }
-}
+const BenchLibrary library(run);
 
 /// What threads read together, a piece at a time.
 struct Reading {
@@ -180,7 +144,7 @@ Bench::Bench(int32_t threads, const Machine &machine)
     : linears(std::size(layers)) {
   transom_session_options options = {};
   options.threads = threads;
-  check(transom_model_open(&library, nullptr, &model));
+  check(transom_model_open(library.get(), nullptr, &model));
   check(transom_session_create(model, &options, &session));
   for (size_t i = 0; i < std::size(layers); ++i) {
     Linear &linear = linears[i];
