@@ -54,6 +54,16 @@ void appendChain(llvm::raw_ostream &name, Region &region) {
       name << '_' << op;
 }
 
+/// Heads and their size, of an attention to packed or cached keys.
+template <typename AttentionOp>
+void appendHeads(llvm::raw_ostream &name, AttentionOp op) {
+  name << '_' << op.getHeads() << 'x' << columns(op.getQuery()) / op.getHeads();
+  if (op.getKeyHeads() != op.getHeads())
+    name << "_keys" << op.getKeyHeads();
+  if (op.getCausal())
+    name << "_causal";
+}
+
 /// `linear_768x3072_gelu`: what and how wide, not where. Not unique.
 std::string nameKernel(Operation *op) {
   std::string result;
@@ -65,23 +75,12 @@ std::string nameKernel(Operation *op) {
         appendChain(name, op.getEpilogue());
       })
       .Case<RaggedAttentionOp>([&](RaggedAttentionOp op) {
-        name << '_' << op.getHeads() << 'x'
-             << columns(op.getQuery()) / op.getHeads();
-        if (op.getKeyHeads() != op.getHeads())
-          name << "_keys" << op.getKeyHeads();
-        if (op.getCausal())
-          name << "_causal";
+        appendHeads(name, op);
         if (op.getDistanceBias())
           name << "_distances" << columns(op.getDistanceBias());
       })
-      .Case<CachedAttentionOp>([&](CachedAttentionOp op) {
-        name << '_' << op.getHeads() << 'x'
-             << columns(op.getQuery()) / op.getHeads();
-        if (op.getKeyHeads() != op.getHeads())
-          name << "_keys" << op.getKeyHeads();
-        if (op.getCausal())
-          name << "_causal";
-      })
+      .Case<CachedAttentionOp>(
+          [&](CachedAttentionOp op) { appendHeads(name, op); })
       .Case<AppendCacheOp>([&](AppendCacheOp op) {
         name << '_' << op.getKeyHeads() << 'x'
              << columns(op.getKey()) / op.getKeyHeads();

@@ -160,6 +160,8 @@ GenerationCallback = CFUNCTYPE(c_int32, c_void_p, POINTER(GenerationEvent))
 
 _status = c_int32
 _handle = POINTER(c_void_p)
+_tensors = POINTER(Tensor)
+_run = CFUNCTYPE(_status, c_void_p, _tensors, c_size_t, _tensors, c_size_t)
 
 
 class EntryPoints(Structure):
@@ -177,17 +179,7 @@ class EntryPoints(Structure):
             CFUNCTYPE(_status, c_void_p, POINTER(SessionOptions), _handle),
         ),
         ("session_destroy", CFUNCTYPE(None, c_void_p)),
-        (
-            "run",
-            CFUNCTYPE(
-                _status,
-                c_void_p,
-                POINTER(Tensor),
-                c_size_t,
-                POINTER(Tensor),
-                c_size_t,
-            ),
-        ),
+        ("run", _run),
         ("pool_create", CFUNCTYPE(_status, c_int32, _handle)),
         ("pool_destroy", CFUNCTYPE(None, c_void_p)),
         ("session_threads", CFUNCTYPE(c_int32, c_void_p)),
@@ -201,17 +193,7 @@ class EntryPoints(Structure):
         ("sequence_truncate", CFUNCTYPE(_status, c_void_p, c_int64, c_int64)),
         ("sequence_free", CFUNCTYPE(_status, c_void_p, c_int64)),
         ("sequence_length", CFUNCTYPE(c_int64, c_void_p, c_int64)),
-        (
-            "step",
-            CFUNCTYPE(
-                _status,
-                c_void_p,
-                POINTER(Tensor),
-                c_size_t,
-                POINTER(Tensor),
-                c_size_t,
-            ),
-        ),
+        ("step", _run),
         (
             "generate",
             CFUNCTYPE(
