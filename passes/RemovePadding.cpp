@@ -525,7 +525,8 @@ LogicalResult Packer::packSelectToken(SelectTokenOp op) {
 /// The runtime turns the argument into rows, so it must reach nothing else.
 LogicalResult Packer::packGatherToken(GatherTokenOp op) {
   Packed input = lookup(op.getInput()), index = lookup(op.getIndex());
-  if (input.kind != Packed::Tokens)
+  // Places are counted among the first set of tokens.
+  if (input.kind != Packed::Tokens || input.set != 0)
     return refuse(op, "cannot be packed: it uses " + describe(input));
   if (index.kind != Packed::Index)
     return refuse(op, "expects an argument with role \"token_index\", got " +

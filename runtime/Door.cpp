@@ -23,10 +23,16 @@ int64_t paddedSequences(int64_t sequences) {
   return roundUp(sequences + 1, TRANSOM_ROWS_ALIGNMENT);
 }
 
+/// Is the token of the same index asked for in all sequences?
+bool isTokenIndex(const transom_input_info &info) {
+  return info.role == TRANSOM_INPUT_TOKEN_ROWS &&
+         info.fallback == TRANSOM_DEFAULT_NONE;
+}
+
 /// Is the token that `number` asks for asked for by an earlier input, too?
 bool isRepeated(const transom_program &program, int32_t number) {
   for (int32_t i = 0; i < number; ++i)
-    if (program.inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS &&
+    if (isTokenIndex(program.inputs[i]) &&
         program.inputs[i].token_index == program.inputs[number].token_index)
       return true;
   return false;
@@ -56,7 +62,7 @@ transom_status forEachRow(const Request &request, int64_t sequence, Row row) {
   const transom_program &program = *request.program;
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &info = program.inputs[i];
-    if (info.role == TRANSOM_INPUT_TOKEN_ROWS && info.token_index < columns &&
+    if (isTokenIndex(info) && info.token_index < columns &&
         !request.isKept(begin + info.token_index) && !isRepeated(program, i))
       if (transom_status status = row(info.token_index))
         return status;
@@ -194,6 +200,36 @@ void Door::layOut(const Request &request, const Members *members) {
   columns = numPositions > 0 ? token : nullptr;
 }
 
+/// The row of each sequence's last token, see transom_input_default.
+transom_status Door::findLast(const Request &request, int32_t number) {
+  const transom_program &program = *request.program;
+  const transom_input_info &info = program.inputs[number];
+  auto *rows = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
+  int32_t counted = firstRequired(program);
+  for (int64_t s = 0; s < request.sequences; ++s) {
+    if (keyLengths[s] == 0)
+      continue;
+    int64_t begin = request.begin(s), last = request.columns(s) - 1;
+    if (info.fallback == TRANSOM_DEFAULT_LAST_COUNTED)
+      while (last > 0 && loadInteger(*request.values[counted], begin + last) ==
+                             info.padding)
+        --last;
+    if (!request.isKept(begin + last))
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "sequence %lld: expected a mask that keeps the last token%s, "
+                  "position %lld",
+                  (long long)s,
+                  info.fallback == TRANSOM_DEFAULT_LAST_COUNTED
+                      ? " that is no padding"
+                      : "",
+                  (long long)last);
+    rows[s] = offsets[s];
+    for (int64_t column = 0; column < last; ++column)
+      rows[s] += request.isKept(begin + column);
+  }
+  return TRANSOM_OK;
+}
+
 void Door::packSequences(const Request &request) {
   const transom_program &program = *request.program;
   auto tokenRows = [&](int32_t input) {
@@ -217,7 +253,8 @@ void Door::packSequences(const Request &request) {
     forEachRow(request, s, [&](int64_t column) {
       keyLengths[s] += request.isKept(begin + column);
       for (int32_t i = 0; i < program.num_inputs; ++i)
-        if (isTokenRows(i) && program.inputs[i].token_index == column)
+        if (isTokenRows(i) && isTokenIndex(program.inputs[i]) &&
+            program.inputs[i].token_index == column)
           tokenRows(i)[s] = row;
       if (columns)
         columns[row] = int32_t(column);
@@ -367,6 +404,13 @@ void Door::packPositions(const Request &request) {
 transom_status Door::pack(const Request &request, const Members *members) {
   layOut(request, members);
   packSequences(request);
+  for (int32_t i = 0; i < request.program->num_inputs; ++i) {
+    const transom_input_info &info = request.program->inputs[i];
+    if (!request.ofSource && info.role == TRANSOM_INPUT_TOKEN_ROWS &&
+        !isTokenIndex(info))
+      if (transom_status status = findLast(request, i))
+        return status;
+  }
   if (numPositions > 0)
     packPositions(request); // Key lengths are of new tokens still.
   if (members)

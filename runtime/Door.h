@@ -49,6 +49,7 @@ private:
   void layOut(const Request &request, const Members *members);
   void packBlocks(const Request &request, const Members &members);
   void packSequences(const Request &request);
+  transom_status findLast(const Request &request, int32_t number);
   transom_status packValues(const Request &request, int32_t number);
   transom_status fillPositions(const Request &request, int32_t number,
                                const Members *members);

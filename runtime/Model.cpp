@@ -72,7 +72,9 @@ static transom_status checkProgram(const transom_library &library,
     if (input.dtype != (isCache ? TRANSOM_F32 : TRANSOM_I32) ||
         (int32_t(input.extent) != extentOf(input.role) && !isSource) ||
         numPositions > 1 || (isPaged && !hasCache) ||
-        input.fallback > TRANSOM_DEFAULT_COUNTED_POSITIONS ||
+        input.fallback > (input.role == TRANSOM_INPUT_TOKEN_ROWS
+                              ? TRANSOM_DEFAULT_LAST_COUNTED
+                              : TRANSOM_DEFAULT_COUNTED_POSITIONS) ||
         // Counting would need the past tokens.
         (hasCache && input.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS) ||
         input.token_index < 0)

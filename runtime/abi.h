@@ -174,8 +174,9 @@ enum transom_input_role {
   TRANSOM_INPUT_OFFSETS = 1, ///< [sequences + 1]
   TRANSOM_INPUT_KEY_LENGTHS =
       2, ///< [sequences]: tokens that can be attended to
-  /// [sequences]: packed row of token_index, -1 if the sequence has none: the
-  /// embedding of -1 is zeros. Sequence outputs of sequences without tokens are
+  /// [sequences]: packed row of token_index, or of the token that `fallback`
+  /// says; -1 if the sequence has none: the embedding of -1 is zeros. Sequence
+  /// outputs of sequences without tokens are
   /// zeros, whatever the program computes.
   TRANSOM_INPUT_TOKEN_ROWS = 3,
   /// [positions]: packed rows that outputs of this extent are asked for, as the
@@ -209,7 +210,12 @@ enum transom_input_default {
   /// With p = padding, p + 1, p + 2, ... at those tokens of a sequence, masked
   /// ones included, whose value of the first required input is not p, and p at
   /// the others.
-  TRANSOM_DEFAULT_COUNTED_POSITIONS = 4
+  TRANSOM_DEFAULT_COUNTED_POSITIONS = 4,
+  // Of TRANSOM_INPUT_TOKEN_ROWS: which token. It must not be masked.
+  TRANSOM_DEFAULT_LAST = 5, ///< the last one
+  /// The last one whose value of the first required input is not `padding`, or
+  /// the first one if there is none.
+  TRANSOM_DEFAULT_LAST_COUNTED = 6
 };
 
 typedef struct transom_input_info {
@@ -220,7 +226,7 @@ typedef struct transom_input_info {
   uint8_t extent;   ///< transom_extent
   union {
     int32_t token_index; ///< TRANSOM_INPUT_TOKEN_ROWS: which token
-    int32_t padding;     ///< TRANSOM_DEFAULT_COUNTED_POSITIONS
+    int32_t padding;     ///< TRANSOM_DEFAULT_COUNTED_POSITIONS, .._LAST_COUNTED
     /// TRANSOM_INPUT_KEY_LENGTHS, .._SOURCE_KEY_LENGTHS: 1 if the tokens of a
     /// sequence that are there must follow one another: the model asks how far
     /// they are apart.

@@ -73,6 +73,7 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
           .Case("source_offsets", TRANSOM_INPUT_SOURCE_OFFSETS)
           .Case("source_key_lengths", TRANSOM_INPUT_SOURCE_KEY_LENGTHS)
           .Case("token_rows", TRANSOM_INPUT_TOKEN_ROWS)
+          .Case("token_index", TRANSOM_INPUT_TOKEN_ROWS)
           .Case("positions", TRANSOM_INPUT_POSITIONS)
           .Case("cache_slots", TRANSOM_INPUT_CACHE_SLOTS)
           .Case("block_table", TRANSOM_INPUT_BLOCK_TABLE)
@@ -83,7 +84,8 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
            << "expects 'transformer.role' of input '" << input.name
            << "' to be \"sequence_offsets\", \"key_lengths\", "
               "\"source_offsets\", \"source_key_lengths\", "
-              "\"token_rows\", \"positions\", \"cache_slots\", "
+              "\"token_rows\", \"token_index\", \"positions\", "
+              "\"cache_slots\", "
               "\"block_table\", \"block_offsets\" or \"cache\", got \""
            << role << "\"";
   input.info.role = *roleValue;
@@ -95,7 +97,16 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
           .Case("positions", TRANSOM_DEFAULT_POSITIONS)
           .Case("ones", TRANSOM_DEFAULT_ONES)
           .Case("counted_positions", TRANSOM_DEFAULT_COUNTED_POSITIONS)
+          .Case("last", TRANSOM_DEFAULT_LAST)
+          .Case("last_counted", TRANSOM_DEFAULT_LAST_COUNTED)
           .Default(std::nullopt);
+  // Callers give places of tokens to no library yet: they are the last ones.
+  bool isPlace = fallbackValue && *fallbackValue >= TRANSOM_DEFAULT_LAST;
+  if (fallbackValue && isPlace != (role == "token_index"))
+    return program.emitOpError()
+           << "expects 'transformer.default' of input '" << input.name
+           << "' to be \"last\" or \"last_counted\" if and only if its "
+              "'transformer.role' is \"token_index\"";
   if (!fallbackValue)
     return program.emitOpError()
            << "expects 'transformer.default' of input '" << input.name
@@ -103,7 +114,8 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
               "\"counted_positions\", got \""
            << fallback << "\"";
   input.info.fallback = *fallbackValue;
-  if (input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS) {
+  if (input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS ||
+      input.info.fallback == TRANSOM_DEFAULT_LAST_COUNTED) {
     std::optional<int64_t> padding =
         numberOf(attributes, transformer::paddingIdAttr);
     if (!padding || *padding < 0 ||
@@ -169,7 +181,8 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
            input.info.fallback == TRANSOM_DEFAULT_NONE;
   };
   for (const InterfaceInput &input : interface.inputs)
-    if (input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS &&
+    if ((input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS ||
+         input.info.fallback == TRANSOM_DEFAULT_LAST_COUNTED) &&
         llvm::none_of(interface.inputs, isRequired))
       return program.emitOpError()
              << "expects an input without 'transformer.default', whose tokens '"

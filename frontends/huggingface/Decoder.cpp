@@ -62,6 +62,7 @@ private:
   const Activation &activation;
   bool scales, scalesLayers, attentionHasBias, feedForwardHasBias, tiesWords;
   double theta = 0;
+  std::optional<int64_t> padding; ///< an id
 };
 
 } // namespace
@@ -143,6 +144,10 @@ Decoder::Decoder(const DecoderTable &table, Config &config)
                          config.flag(table.feedForwardBiasKey, false)),
       tiesWords(config.flag("tie_word_embeddings", table.tiesWords)) {
   config.checkDivides(table.heads.key, heads, table.width.key, width);
+  // An id that no token can have is as good as none.
+  std::optional<int64_t> id = config.getObject().getInteger("pad_token_id");
+  if (id && *id >= 0 && *id < vocabulary)
+    padding = id;
   config.checkDivides(table.keyHeadsKey, keyHeads, table.heads.key, heads);
   if (table.places.empty()) {
     theta = readTheta(config);
@@ -297,11 +302,25 @@ void Decoder::buildHead(const DecoderHead &head, Value hidden,
   // As transformers has it, a decoder of its own goes before what is tied.
   if (isVocabulary && tiesWords && !builder.hasModule(head.projection))
     weight = (table.words + ".weight").str();
+  if (head.fromLast) {
+    Input place{.name = "last_token",
+                .fallback = padding ? llvm::StringLiteral("last_counted")
+                                    : llvm::StringLiteral("last"),
+                .role = "token_index",
+                .padding = padding.value_or(-1),
+                .length = ""};
+    hidden =
+        builder.gatherToken(head.projection, hidden, builder.addInput(place));
+  }
   int64_t columns = widthOf(head.width);
   Value x = head.hasBias
                 ? builder.linear(head.projection, hidden, columns, weight)
                 : builder.projection(head.projection, hidden, columns, weight);
 
+  if (head.fromLast) {
+    builder.addOutput(head.outputs.front(), x, {"batch", "labels"});
+    return;
+  }
   if (!head.splitsColumns) {
     // Of all words the next one is wanted, as a rule.
     builder.addOutput(

@@ -29,6 +29,8 @@ struct DecoderHead {
   /// columns is an output, which then has no last dimension.
   llvm::ArrayRef<llvm::StringLiteral> outputs;
   bool splitsColumns = false;
+  /// Of each sequence's last token that is no padding only.
+  bool fromLast = false;
   bool generates = false; ///< the logits are those of the token that follows
 };
 

@@ -27,6 +27,14 @@ static constexpr DecoderHead nextWord = {.task = "text-generation",
                                          .outputs = logits,
                                          .generates = true};
 
+/// A class of a sequence.
+static constexpr DecoderHead sequenceClassifier = {.task =
+                                                       "text-classification",
+                                                   .projection = "score",
+                                                   .width = Width::Labels,
+                                                   .outputs = logits,
+                                                   .fromLast = true};
+
 /// Where an answer begins and ends.
 static constexpr DecoderHead spanClassifier = {.task = "question-answering",
                                                .projection = "qa_outputs",
@@ -39,7 +47,7 @@ static constexpr DecoderHead spanClassifier = {.task = "question-answering",
 // GPT (Radford et al. 2018)
 //===----------------------------------------------------------------------===//
 
-static constexpr DecoderHead gptHeads[] = {nextWord};
+static constexpr DecoderHead gptHeads[] = {nextWord, sequenceClassifier};
 
 static constexpr ActivationName gptActivations[] = {{"gelu", "gelu_new"},
                                                     {"relu", "relu"},
@@ -78,9 +86,10 @@ static constexpr DecoderTable gptTable = {.vocabulary = {"vocab_size", 40478},
                                           .projections = "attn.c_attn",
                                           .taskHeads = gptHeads};
 
-static constexpr StringLiteral gptTasks[] = {"feature-extraction",
-                                             "text-generation"};
-static constexpr StringLiteral gptOptional[] = {"lm_head.", "position_ids"};
+static constexpr StringLiteral gptTasks[] = {
+    "feature-extraction", "text-generation", "text-classification"};
+static constexpr StringLiteral gptOptional[] = {"lm_head.", "score.",
+                                                "position_ids"};
 static constexpr StringLiteral gptPrefixes[] = {"transformer."};
 // The causal mask, which older versions saved.
 static constexpr StringLiteral maskBuffers[] = {".attn.bias",
@@ -100,6 +109,7 @@ const Family gptFamily = {.modelType = "openai-gpt",
 
 static constexpr DecoderHead gpt2Heads[] = {
     nextWord,
+    sequenceClassifier,
     {.task = "token-classification",
      .projection = "classifier",
      .width = Width::Labels,
@@ -147,13 +157,11 @@ static constexpr DecoderTable gpt2Table = {
     .taskHeads = gpt2Heads};
 
 static constexpr StringLiteral gpt2Tasks[] = {
-    "feature-extraction",
-    "text-generation",
-    "token-classification",
-    "question-answering",
+    "feature-extraction",   "text-generation",    "text-classification",
+    "token-classification", "question-answering",
 };
-static constexpr StringLiteral gpt2Optional[] = {"lm_head.", "classifier.",
-                                                 "qa_outputs."};
+static constexpr StringLiteral gpt2Optional[] = {"lm_head.", "score.",
+                                                 "classifier.", "qa_outputs."};
 const Family gpt2Family = {.modelType = "gpt2",
                            .className = "GPT2",
                            .prefixes = gptPrefixes,
@@ -168,6 +176,7 @@ const Family gpt2Family = {.modelType = "gpt2",
 
 static constexpr DecoderHead llamaHeads[] = {
     nextWord,
+    sequenceClassifier,
     {.task = "token-classification",
      .projection = "score",
      .width = Width::Labels,
@@ -217,10 +226,8 @@ static constexpr DecoderTable llamaTable = {
     .taskHeads = llamaHeads};
 
 static constexpr StringLiteral llamaTasks[] = {
-    "feature-extraction",
-    "text-generation",
-    "token-classification",
-    "question-answering",
+    "feature-extraction",   "text-generation",    "text-classification",
+    "token-classification", "question-answering",
 };
 static constexpr StringLiteral llamaOptional[] = {"lm_head.", "score.",
                                                   "qa_outputs."};

@@ -67,10 +67,12 @@ Location ModelBuilder::at(StringRef name) {
 }
 
 Value ModelBuilder::addInput(const Input &input) {
+  SmallVector<StringRef> dims{"batch"};
+  if (!input.length.empty())
+    dims.push_back(input.length);
   SmallVector<NamedAttribute> attributes = {
       builder.getNamedAttr(nameAttr, builder.getStringAttr(input.name)),
-      builder.getNamedAttr(dimsAttr,
-                           builder.getStrArrayAttr({"batch", input.length}))};
+      builder.getNamedAttr(dimsAttr, builder.getStrArrayAttr(dims))};
   if (!input.fallback.empty())
     attributes.push_back(builder.getNamedAttr(
         defaultAttr, builder.getStringAttr(input.fallback)));
@@ -88,7 +90,8 @@ Value ModelBuilder::addInput(const Input &input) {
         builder.getNamedAttr(contiguousAttr, builder.getUnitAttr()));
   argumentAttributes.push_back(builder.getDictionaryAttr(attributes));
   auto type = RankedTensorType::get(
-      {ShapedType::kDynamic, ShapedType::kDynamic}, builder.getI32Type());
+      SmallVector<int64_t>(dims.size(), ShapedType::kDynamic),
+      builder.getI32Type());
   return function.getBody().front().addArgument(type, at(input.name));
 }
 
@@ -276,6 +279,10 @@ Value ModelBuilder::selectToken(StringRef name, Value input, int64_t index) {
 Value ModelBuilder::scale(StringRef name, Value input, double factor) {
   return ScaleOp::create(builder, at(name), input,
                          llvm::APFloat(static_cast<float>(factor)));
+}
+
+Value ModelBuilder::gatherToken(StringRef name, Value input, Value index) {
+  return GatherTokenOp::create(builder, at(name), input, index);
 }
 
 Value ModelBuilder::tanh(StringRef name, Value input) {

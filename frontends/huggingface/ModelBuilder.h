@@ -25,22 +25,23 @@
 
 namespace transom::huggingface {
 
-/// An argument [batch, length] of 32-bit integers, or [batch, source_length] of
-/// what an encoder reads beside a decoder.
+/// An argument [batch, length] (or [batch]) of 32-bit integers, or [batch,
+/// source_length] of what an encoder reads beside a decoder.
 struct Input {
   llvm::StringLiteral name;
   /// What stands in for it: "zeros", "ones", "positions", "counted_positions",
-  /// or "" if the caller has to give it.
+  /// "last", "last_counted", or "" if the caller has to give it.
   llvm::StringLiteral fallback = "";
   /// Values lie in [0, bound); 0: any.
   int64_t bound = 0;
   llvm::StringLiteral role = "";
-  /// With "counted_positions": the id that is not counted.
+  /// With "counted_positions", "last_counted": the id that is not counted.
   int64_t padding = -1;
   /// Of an attention mask: the model asks how far tokens are apart, so those
   /// that are there must follow one another.
   bool contiguous = false;
-  llvm::StringLiteral length = "length"; ///< the second dimension's name
+  /// The second dimension's name; "": there is none.
+  llvm::StringLiteral length = "length";
 };
 
 /// The nonlinearities that we have ops for, by their names in config.json.
@@ -145,6 +146,9 @@ public:
   mlir::Value paddingMask(llvm::StringRef module, mlir::Value mask);
   mlir::Value selectToken(llvm::StringRef module, mlir::Value input,
                           int64_t index);
+  /// Of [B, T, C] the token at each sequence's `index` [B]: [B, C].
+  mlir::Value gatherToken(llvm::StringRef module, mlir::Value input,
+                          mlir::Value index);
   mlir::Value tanh(llvm::StringRef module, mlir::Value input);
   mlir::Value scale(llvm::StringRef module, mlir::Value input, double factor);
   /// [.., C] -> [.., end - begin], neighbouring columns.

@@ -126,18 +126,43 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
         0, bound ? std::max<int64_t>(bound.getInt() - 1, 0) : 1);
     bool isPosition =
         getText(function, number, transformer::defaultAttr) == "positions";
-    bool isIndex =
-        getText(function, number, transformer::roleAttr) == "token_index";
-    for (auto [at, value] : llvm::enumerate(tensor.integers())) {
+    for (auto [at, value] : llvm::enumerate(tensor.integers()))
       value = isPosition ? at % length : values(engine);
-      if (isIndex)
-        do
-          value = std::uniform_int_distribution<int64_t>(0, length - 1)(engine);
-        while (!batch.isKept(0, at, value));
+    if (getText(function, number, transformer::roleAttr) == "token_index") {
+      batch.choosePlaces(function, number, tensor);
+      continue;
     }
     batch.inputs[getText(function, number, transformer::nameAttr)] = tensor;
   }
   return batch;
+}
+
+/// Each sequence's last token that is there; what the runtime would choose.
+void Batch::choosePlaces(FunctionOpInterface function, unsigned number,
+                         Tensor tensor) {
+  int64_t length = getLength(0);
+  auto padding = function.getArgAttrOfType<IntegerAttr>(
+      number, transformer::paddingIdAttr);
+  for (auto [sequence, place] : llvm::enumerate(tensor.integers())) {
+    if (!padding)
+      sets[0].mask->integers()[(sequence + 1) * length - 1] = 1;
+    for (place = length - 1; place > 0 && !isKept(0, sequence, place);)
+      --place;
+  }
+  // Padding is where no token is, and nowhere else.
+  for (unsigned other = 0; padding && other < number; ++other) {
+    auto input = inputs.find(getText(function, other, transformer::nameAttr));
+    if (input == inputs.end() ||
+        function.getArgAttr(other, transformer::defaultAttr))
+      continue;
+    for (auto [at, id] : llvm::enumerate(input->second.integers()))
+      if (!isKept(0, at / length, at % length))
+        id = padding.getInt();
+      else if (id == padding.getInt())
+        id = id > 0 ? id - 1 : id + 1;
+    break;
+  }
+  places[getText(function, number, transformer::nameAttr)] = tensor;
 }
 
 /// The columns that each sequence's packed rows are: the tokens that are there,
@@ -240,8 +265,8 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
     }
 
     StringRef name = getText(function, number, transformer::nameAttr);
-    auto input = inputs.find(name);
-    if (input == inputs.end())
+    auto input = role == "token_index" ? places.find(name) : inputs.find(name);
+    if (input == (role == "token_index" ? places.end() : inputs.end()))
       return function.emitOpError()
              << "argument " << number
              << " expects an input of the model, got \"" << name << "\"";

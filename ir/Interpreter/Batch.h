@@ -63,6 +63,8 @@ public:
   const llvm::StringMap<Tensor> &getInputs() const { return inputs; }
 
 private:
+  void choosePlaces(mlir::FunctionOpInterface function, unsigned number,
+                    Tensor tensor);
   using Rows = llvm::SmallVector<llvm::SmallVector<int64_t>>;
   Rows getRows(mlir::FunctionOpInterface function, unsigned set) const;
   /// A token that is there: its packed row, and its place in the padded form.
@@ -81,6 +83,8 @@ private:
 
   Tokens sets[2];
   llvm::StringMap<Tensor> inputs;
+  /// Of tokens, by the argument's name; callers of a library don't give them.
+  llvm::StringMap<Tensor> places;
 };
 
 } // namespace transom::interpreter

@@ -29,6 +29,17 @@ module {
 // -----
 
 module {
+  // expected-error @below {{expects 'transformer.default' of input 'x' to be "last" or "last_counted" if and only if its 'transformer.role' is "token_index"}}
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "last"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
   // expected-error @below {{expects 'transformer.default' of input 'x' to be "zeros", "ones", "positions" or "counted_positions", got "twos"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "twos"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
@@ -40,7 +51,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "source_offsets", "source_key_lengths", "token_rows", "positions", "cache_slots", "block_table", "block_offsets" or "cache", got "places"}}
+  // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "source_offsets", "source_key_lengths", "token_rows", "token_index", "positions", "cache_slots", "block_table", "block_offsets" or "cache", got "places"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.role = "places"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>

@@ -27,14 +27,17 @@ LLAMA = dict(
 MODELS = {
     "OpenAIGPTModel": ("feature-extraction", ["last_hidden_state"], GPT),
     "OpenAIGPTLMHeadModel": ("text-generation", ["logits"], GPT),
+    "OpenAIGPTForSequenceClassification": ("text-classification", ["logits"], GPT),
     "GPT2Model": ("feature-extraction", ["last_hidden_state"], GPT2),
     "GPT2LMHeadModel": ("text-generation", ["logits"], GPT2),
+    "GPT2ForSequenceClassification": ("text-classification", ["logits"], GPT2),
     "GPT2ForTokenClassification": ("token-classification", ["logits"], GPT2),
     "GPT2ForQuestionAnswering": (
         "question-answering", ["start_logits", "end_logits"], GPT2,
     ),
     "LlamaModel": ("feature-extraction", ["last_hidden_state"], LLAMA),
     "LlamaForCausalLM": ("text-generation", ["logits"], LLAMA),
+    "LlamaForSequenceClassification": ("text-classification", ["logits"], LLAMA),
     "LlamaForTokenClassification": ("token-classification", ["logits"], LLAMA),
     "LlamaForQuestionAnswering": (
         "question-answering", ["start_logits", "end_logits"], LLAMA,
@@ -150,6 +153,36 @@ def test_holes_in_the_mask(name, tmp_path, compile_folder):
     ids = np.random.default_rng(1).integers(3, 97, mask.shape)
     inputs = {"input_ids": ids, "attention_mask": mask}
     check(library(**inputs), reference(model, outputs, **inputs), mask)
+
+
+@pytest.mark.parametrize(
+    "name", ["OpenAIGPTForSequenceClassification", "GPT2ForSequenceClassification"]
+)
+def test_class_at_the_last_token_that_is_no_padding(name, tmp_path, compile_folder):
+    """Padding is known by its id, with a mask or without one."""
+    model, library, outputs = build(tmp_path, compile_folder, name, pad_token_id=9)
+    ids = np.array([[5, 9, 7, 9, 9], [9, 9, 5, 6, 9], [9] * 5, [5, 6, 7, 8, 10]])
+    want = reference(model, outputs, input_ids=ids)
+    check(library(input_ids=ids), want, np.ones(ids.shape))
+    with pytest.raises(
+        ValueError,
+        match="sequence 0: expected a mask that keeps the last token that is no "
+        "padding, position 2",
+    ):
+        library(input_ids=ids, attention_mask=ids == 5)
+
+
+def test_class_without_an_id_of_padding(tmp_path, compile_folder):
+    """transformers takes one sequence then, and reads its last token."""
+    name = "GPT2ForSequenceClassification"
+    model, library, outputs = build(tmp_path, compile_folder, name, pad_token_id=None)
+    rows = [[5, 0, 7], [8], [9, 0]]
+    together = library(input_ids=rows)["logits"]
+    for row, got in zip(rows, together):
+        want = reference(model, outputs, input_ids=[row])["logits"]
+        assert rms_error(got[None], want) <= 1e-4
+    with pytest.raises(ValueError, match="keeps the last token, position 1"):
+        library(input_ids=[[5, 6]], attention_mask=[[1, 0]])
 
 
 def test_metadata_for_generation(tmp_path, compile_folder):

@@ -125,6 +125,45 @@ TEST_F(DoorTest, KeepsAMaskedTokenThatIsSelectedAsTheLastQuery) {
   EXPECT_EQ(token(5), tokenValue(6, 0, 2, 0));
 }
 
+TEST_F(DoorTest, FindsTheLastTokens) {
+  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_LAST;
+  Ints mask = {0, 1, 1, 1, 0, 1};
+  ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
+                 input("attention_mask", mask, {2, 3})}),
+            TRANSOM_OK);
+  EXPECT_THAT(seen[FakeLibrary::Rows], ElementsAre(1, 3));
+  Ints offsets = {0, 1, 1, 6};
+  ASSERT_EQ(run({input("input_ids", ids, {6}),
+                 input("sequence_offsets", offsets, {4})}),
+            TRANSOM_OK);
+  EXPECT_THAT(seen[FakeLibrary::Rows], ElementsAre(0, -1, 5));
+  mask[5] = 0;
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT,
+      {input("input_ids", ids, {2, 3}), input("attention_mask", mask, {2, 3})},
+      "run: sequence 1: expected a mask that keeps the last token, "
+      "position 2");
+}
+
+TEST_F(DoorTest, FindsTheLastTokensThatAreNoPadding) {
+  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_LAST_COUNTED;
+  opened.fake.inputs[FakeLibrary::Rows].padding = 6;
+  Ints padded = {1, 6, 3, 4, 5, 6, 6, 6, 6};
+  Ints mask = {1, 0, 1, 1, 1, 0, 1, 0, 0};
+  ASSERT_EQ(run({input("input_ids", padded, {3, 3}),
+                 input("attention_mask", mask, {3, 3})}),
+            TRANSOM_OK);
+  EXPECT_THAT(seen[FakeLibrary::Rows], ElementsAre(1, 3, 4));
+  ASSERT_EQ(run({input("input_ids", padded, {3, 3})}), TRANSOM_OK);
+  EXPECT_THAT(seen[FakeLibrary::Rows], ElementsAre(2, 4, 6));
+  mask[4] = 0;
+  expectFailure(TRANSOM_INVALID_ARGUMENT,
+                {input("input_ids", padded, {3, 3}),
+                 input("attention_mask", mask, {3, 3})},
+                "run: sequence 1: expected a mask that keeps the last token "
+                "that is no padding, position 1");
+}
+
 TEST_F(DoorTest, KeepsSelectedTokensOnceEach) {
   opened.fake.inputs.push_back({"again",
                                 TRANSOM_I32,
