@@ -87,6 +87,14 @@ def tag_a_sentence(output):
     print(f"token-classification {text}\n                     {cased}")
 
 
+def name_the_speaker(output):
+    library = compiled("gpt1-speaker", output)
+    text = "O, she doth teach the torches to burn bright!"
+    answer = transom.pipeline("text-classification", library)(text)[0]
+    print(f"text-classification  {text}")
+    print(f"                     {answer['label']} {answer['score']:.2f}")
+
+
 def write_a_speech(output):
     library = compiled("gpt2-shakespeare", output)
     write = transom.pipeline("text-generation", library)
@@ -107,6 +115,7 @@ def main():
     fill_a_mask(output)
     answer_a_question(output)
     tag_a_sentence(output)
+    name_the_speaker(output)
     write_a_speech(output)
 
 

@@ -41,10 +41,9 @@ def test_pretraining(tmp_path):
     assert got["nsp_pairs"] == recorded["nsp_pairs_scored"]
 
 
-def test_classification(tmp_path):
-    got, recorded = evaluate(
-        "classify", "bert-speaker", "speaker-heldout.tsv", tmp_path
-    )
+@pytest.mark.parametrize("model", ["bert-speaker", "gpt1-speaker"])
+def test_classification(model, tmp_path):
+    got, recorded = evaluate("classify", model, "speaker-heldout.tsv", tmp_path)
     assert got["texts"] == recorded["held_out"]
     assert round(got["accuracy"], 4) == recorded["heldout_accuracy"]
 
