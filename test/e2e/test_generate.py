@@ -21,7 +21,11 @@ RANDOM = {
     "OpenAIGPTLMHeadModel": dict(
         vocab_size=61, n_embd=36, n_layer=3, n_head=3, n_positions=33
     ),
-}
+    "LlamaForCausalLM": dict(
+        vocab_size=89, hidden_size=60, num_hidden_layers=2, num_attention_heads=6,
+        num_key_value_heads=3, intermediate_size=70, max_position_embeddings=40,
+    ),
+}  # fmt: skip
 TOKENS = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
 
 OPTIONS = [
@@ -142,7 +146,7 @@ def test_recorded_ids(speech):
 
 def test_up_to_the_last_position(pair):
     model, library = pair
-    limit = model.config.n_positions
+    limit = model.config.max_position_embeddings  # An alias of GPT's n_positions.
     ids = np.arange(5, 15)[None]
     # The last token is never read, so it needs no position.
     options = {"max_new_tokens": limit - 10 + 1, "eos_token_id": None}

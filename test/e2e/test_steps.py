@@ -12,12 +12,17 @@ import transom
 
 TRAINED = ROOT / "examples" / "models" / "gpt2-shakespeare"
 
-SIZES = dict(vocab_size=97, n_layer=2, n_positions=400)
-# Heads of 12 (padded to 16 in the cache) and of 64.
+SIZES = dict(vocab_size=97, num_hidden_layers=2, max_position_embeddings=400)
+# Heads of 12 (padded to 16 in the cache) and of 64; rotated ones of 10, two of
+# which share a key head.
 MODELS = {
     "OpenAIGPTLMHeadModel": dict(n_embd=60, n_head=5),
     "GPT2LMHeadModel": dict(n_embd=192, n_head=3, n_inner=111),
-}
+    "LlamaForCausalLM": dict(
+        hidden_size=60, num_attention_heads=6, num_key_value_heads=3,
+        intermediate_size=70,
+    ),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=[*MODELS, "trained"])
