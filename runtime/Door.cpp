@@ -82,9 +82,10 @@ bool Door::create(const Request &request) {
     // Columns.
     numPerToken += program->inputs[i].role == TRANSOM_INPUT_POSITIONS;
     numPerToken += program->inputs[i].role == TRANSOM_INPUT_CACHE_SLOTS;
-    numPerSequence += program->inputs[i].role == TRANSOM_INPUT_BLOCK_OFFSETS;
   }
-  numPerSequence += 2; // Offsets and key lengths.
+  numPerSequence += 2;                        // Offsets and key lengths.
+  numPerSequence += request.hasCache;         // Offsets of blocks.
+  numPerSequence += 2 * request.readsSources; // The same, and their lengths.
   inputs = static_cast<const void **>(
       calloc(size_t(program->num_inputs) + 1, sizeof(*inputs)));
   return inputs;
@@ -140,9 +141,10 @@ bool Door::reserve(int64_t rows, int64_t sequences, int64_t positions) {
          perPosition.reserve(size_t(positionBytes));
 }
 
-bool Door::reserveBlocks(int64_t blocks) {
+bool Door::reserveBlocks(int64_t blocks, int64_t sourceBlocks) {
   int64_t bytes = 0;
-  if (!addProduct(bytes, paddedRows(blocks), sizeof(int32_t)))
+  if (!addProduct(bytes, paddedRows(blocks), sizeof(int32_t)) ||
+      !addProduct(bytes, paddedRows(sourceBlocks), sizeof(int32_t)))
     return false;
   if (size_t(bytes) <= perBlock.bytes)
     return true;
@@ -155,9 +157,22 @@ void Door::layOut(const Request &request, const Members *members) {
   auto *token = reinterpret_cast<int32_t *>(perToken.base);
   auto *sequence = reinterpret_cast<int32_t *>(perSequence.base);
   int64_t stride = paddedSequences(request.sequences);
-  offsets = sequence;
-  keyLengths = sequence + stride;
-  sequence += 2 * stride;
+  auto takeSequence = [&] {
+    int32_t *taken = sequence;
+    sequence += stride;
+    return taken;
+  };
+  offsets = takeSequence();
+  keyLengths = takeSequence();
+  if (request.hasCache) {
+    table = reinterpret_cast<int32_t *>(perBlock.base);
+    blockOffsets = takeSequence();
+  }
+  if (request.readsSources) {
+    sourceTable = table + paddedRows(members->countBlocks(request.sequences));
+    sourceBlockOffsets = takeSequence();
+    sourceLengths = takeSequence();
+  }
   for (int32_t i = 0; i < request.program->num_inputs; ++i) {
     if (!request.owns(request.program->inputs[i]))
       continue;
@@ -171,12 +186,13 @@ void Door::layOut(const Request &request, const Members *members) {
       inputs[i] = offsets;
       break;
     case TRANSOM_INPUT_KEY_LENGTHS:
-    case TRANSOM_INPUT_SOURCE_KEY_LENGTHS:
       inputs[i] = keyLengths;
       break;
+    case TRANSOM_INPUT_SOURCE_KEY_LENGTHS:
+      inputs[i] = request.readsSources ? sourceLengths : keyLengths;
+      break;
     case TRANSOM_INPUT_TOKEN_ROWS:
-      inputs[i] = sequence;
-      sequence += stride;
+      inputs[i] = takeSequence();
       break;
     case TRANSOM_INPUT_POSITIONS:
       inputs[i] = perPosition.base;
@@ -186,11 +202,16 @@ void Door::layOut(const Request &request, const Members *members) {
       token += paddedRows(numRows);
       break;
     case TRANSOM_INPUT_BLOCK_TABLE:
-      inputs[i] = table = reinterpret_cast<int32_t *>(perBlock.base);
+      inputs[i] = table;
       break;
     case TRANSOM_INPUT_BLOCK_OFFSETS:
-      inputs[i] = blockOffsets = sequence;
-      sequence += stride;
+      inputs[i] = blockOffsets;
+      break;
+    case TRANSOM_INPUT_SOURCE_BLOCK_TABLE:
+      inputs[i] = sourceTable;
+      break;
+    case TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS:
+      inputs[i] = sourceBlockOffsets;
       break;
     case TRANSOM_INPUT_CACHE:
       inputs[i] = members->sequences->cache.memory;
@@ -273,15 +294,15 @@ void Door::packBlocks(const Request &request, const Members &members) {
   constexpr int64_t tokens = TRANSOM_CACHE_BLOCK;
   int64_t next = 0, row = 0;
   for (int64_t s = 0; s < request.sequences; ++s) {
-    const Sequence &sequence = members[s];
-    members.sequences->writeTable(sequence, table + next);
-    int64_t end = sequence.length + request.columns(s);
-    for (int64_t token = sequence.length; token < end; ++token)
+    const Chain &chain = members[s].chain;
+    members.sequences->writeTable(chain, table + next);
+    int64_t end = chain.length + request.columns(s);
+    for (int64_t token = chain.length; token < end; ++token)
       slots[row++] =
           int32_t(table[next + token / tokens] * tokens + token % tokens);
     blockOffsets[s] = int32_t(next);
     keyLengths[s] = int32_t(end);
-    next += sequence.blocks;
+    next += chain.blocks;
   }
   int64_t padded = paddedSequences(request.sequences);
   for (int64_t s = request.sequences; s < padded; ++s)
@@ -290,6 +311,25 @@ void Door::packBlocks(const Request &request, const Members &members) {
     slots[row] = -1;
   for (int64_t i = next; i < paddedRows(next); ++i)
     table[i] = 0;
+}
+
+/// Where keys and values of the sources are.
+void Door::packSources(const Request &request, const Members &members) {
+  int64_t next = 0;
+  for (int64_t s = 0; s < request.sequences; ++s) {
+    const Chain &source = members[s].sequence->source;
+    members.sequences->writeTable(source, sourceTable + next);
+    sourceBlockOffsets[s] = int32_t(next);
+    sourceLengths[s] = int32_t(source.length);
+    next += source.blocks;
+  }
+  int64_t padded = paddedSequences(request.sequences);
+  for (int64_t s = request.sequences; s < padded; ++s) {
+    sourceBlockOffsets[s] = int32_t(next);
+    sourceLengths[s] = 0;
+  }
+  for (int64_t i = next; i < paddedRows(next); ++i)
+    sourceTable[i] = 0;
 }
 
 transom_status Door::packValues(const Request &request, int32_t number) {
@@ -323,7 +363,7 @@ transom_status Door::fillPositions(const Request &request, int32_t number,
   const transom_input_info &info = request.program->inputs[number];
   auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
   for (int64_t s = 0; s < request.sequences; ++s) {
-    int64_t longest = 0, past = members ? (*members)[s].length : 0;
+    int64_t longest = 0, past = members ? (*members)[s].chain.length : 0;
     forEachRow(request, s, [&](int64_t column) {
       longest = column + 1 > longest ? column + 1 : longest;
       *packed++ = int32_t(past + column);
@@ -415,6 +455,8 @@ transom_status Door::pack(const Request &request, const Members *members) {
     packPositions(request); // Key lengths are of new tokens still.
   if (members)
     packBlocks(request, *members);
+  if (request.readsSources)
+    packSources(request, *members);
   int64_t rows = numRows, padded = paddedRows(rows);
   for (int32_t i = 0; i < request.program->num_inputs; ++i) {
     const transom_input_info &info = request.program->inputs[i];

@@ -28,11 +28,12 @@ struct Door {
   /// none.
   bool reserve(int64_t rows, int64_t sequences, int64_t positions);
 
-  /// Room for so many blocks of the cache, of all sequences of a step.
-  bool reserveBlocks(int64_t blocks);
+  /// Room for so many blocks of the cache, of all sequences of a step, and of
+  /// their sources.
+  bool reserveBlocks(int64_t blocks, int64_t sourceBlocks);
 
-  /// Packs `numRows` rows and `numPositions` positions, after `reserve`; of a
-  /// step with its `members`, after `reserveBlocks`. Fails where a value lies
+  /// Packs `numRows` rows and `numPositions` positions, after `reserve`; with
+  /// a cache for its `members`, after `reserveBlocks`. Fails where a value lies
   /// outside its bounds.
   transom_status pack(const Request &request, const Members *members);
 
@@ -48,6 +49,7 @@ struct Door {
 private:
   void layOut(const Request &request, const Members *members);
   void packBlocks(const Request &request, const Members &members);
+  void packSources(const Request &request, const Members &members);
   void packSequences(const Request &request);
   transom_status findLast(const Request &request, int32_t number);
   transom_status packValues(const Request &request, int32_t number);
@@ -60,7 +62,10 @@ private:
   int32_t numPerToken = 0, numPerSequence = 0;
   /// Of each packed row, if there are positions to be found; or null.
   int32_t *columns = nullptr;
+  /// With a cache. Tables of blocks lie one behind the other.
   int32_t *slots = nullptr, *table = nullptr, *blockOffsets = nullptr;
+  int32_t *sourceTable = nullptr, *sourceBlockOffsets = nullptr,
+          *sourceLengths = nullptr;
   Region perToken, perSequence, perPosition, perBlock;
 };
 

@@ -30,16 +30,67 @@ static int32_t extentOf(uint8_t role) {
   case TRANSOM_INPUT_BLOCK_OFFSETS:
   case TRANSOM_INPUT_SOURCE_OFFSETS:
   case TRANSOM_INPUT_SOURCE_KEY_LENGTHS:
+  case TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS:
     return TRANSOM_SEQUENCES;
   case TRANSOM_INPUT_POSITIONS:
     return TRANSOM_POSITIONS;
   case TRANSOM_INPUT_BLOCK_TABLE:
+  case TRANSOM_INPUT_SOURCE_BLOCK_TABLE:
     return TRANSOM_BLOCKS;
   case TRANSOM_INPUT_CACHE:
     return TRANSOM_SLOTS;
   default:
     return -1;
   }
+}
+
+/// Does a program know all of a cache that it has to, or nothing? `roles` are
+/// bits of its inputs' roles, each at most once if it is about a cache.
+static bool isWholeCache(uint32_t roles) {
+  constexpr auto bit = [](int role) { return 1u << role; };
+  constexpr uint32_t written =
+      bit(TRANSOM_INPUT_CACHE_SLOTS) | bit(TRANSOM_INPUT_CACHE);
+  constexpr uint32_t past = written | bit(TRANSOM_INPUT_BLOCK_TABLE) |
+                            bit(TRANSOM_INPUT_BLOCK_OFFSETS);
+  constexpr uint32_t tables = bit(TRANSOM_INPUT_SOURCE_BLOCK_TABLE) |
+                              bit(TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS);
+  constexpr uint32_t sources = tables | bit(TRANSOM_INPUT_SOURCE_KEY_LENGTHS);
+  // Without a cache, source key lengths are of the tokens of sources.
+  if (!(roles & (past | tables)))
+    return true;
+  uint32_t ofCache = roles & (past | sources);
+  return ofCache == written || ofCache == past || ofCache == (past | sources);
+}
+
+/// The program of this name that has a cache; null: there is none.
+static const transom_program *findCached(const transom_library &library,
+                                         const char *name) {
+  for (int32_t i = 1; i < library.num_programs; ++i) {
+    const transom_program &program = library.programs[i];
+    for (int32_t j = 0; j < program.num_inputs; ++j)
+      if (program.inputs[j].role == TRANSOM_INPUT_CACHE &&
+          strcmp(program.name, name) == 0)
+        return &program;
+  }
+  return nullptr;
+}
+
+/// That sequences get sources if and only if a step reads them.
+static transom_status checkSources(const transom_library &library) {
+  const transom_program *step = findCached(library, "step");
+  const transom_program *encode = findCached(library, "encode");
+  bool readsSources = false, makesSources = encode;
+  for (int32_t i = 0; step && i < step->num_inputs; ++i)
+    readsSources |= step->inputs[i].role == TRANSOM_INPUT_SOURCE_BLOCK_TABLE;
+  for (int32_t i = 0; encode && i < encode->num_inputs; ++i)
+    makesSources &= encode->inputs[i].role != TRANSOM_INPUT_BLOCK_TABLE;
+  if (readsSources == makesSources && makesSources == bool(encode))
+    return TRANSOM_OK;
+  return fail(TRANSOM_MISMATCH,
+              "open: library '%s': expected a program 'encode' without past "
+              "tokens if and only if its program 'step' reads sources; compile "
+              "the model again",
+              library.name);
 }
 
 static transom_status checkProgram(const transom_library &library,
@@ -52,26 +103,27 @@ static transom_status checkProgram(const transom_library &library,
                 library.name, program.num_outputs);
   // Only a step has past tokens.
   bool hasCache = library.cache_columns > 0 && number > 0;
-  int32_t numPositions = 0, numPaged = 0;
-  uint32_t pagedRoles = 0;
+  int32_t numPositions = 0;
+  uint32_t roles = 0;
   bool hasSource = false;
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &input = program.inputs[i];
     numPositions += input.role == TRANSOM_INPUT_POSITIONS;
     bool isCache = input.role == TRANSOM_INPUT_CACHE;
-    bool isPaged = input.role >= TRANSOM_INPUT_CACHE_SLOTS &&
-                   input.role <= TRANSOM_INPUT_CACHE;
+    bool isPaged = (input.role >= TRANSOM_INPUT_CACHE_SLOTS &&
+                    input.role <= TRANSOM_INPUT_CACHE) ||
+                   input.role == TRANSOM_INPUT_SOURCE_BLOCK_TABLE ||
+                   input.role == TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS;
     // An encoder's tokens, in a program without a cache.
     bool isSource = input.role == TRANSOM_INPUT_VALUES &&
                     input.extent == TRANSOM_SOURCE_TOKENS && !hasCache;
     hasSource |= isSource;
-    if (isPaged) {
-      ++numPaged;
-      pagedRoles |= 1u << (input.role - TRANSOM_INPUT_CACHE_SLOTS);
-    }
+    bool isRepeated = isPaged && (roles >> input.role & 1);
+    if (input.role <= TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS)
+      roles |= 1u << input.role;
     if (input.dtype != (isCache ? TRANSOM_F32 : TRANSOM_I32) ||
         (int32_t(input.extent) != extentOf(input.role) && !isSource) ||
-        numPositions > 1 || (isPaged && !hasCache) ||
+        numPositions > 1 || isRepeated || (isPaged && !hasCache) ||
         input.fallback > (input.role == TRANSOM_INPUT_TOKEN_ROWS
                               ? TRANSOM_DEFAULT_LAST_COUNTED
                               : TRANSOM_DEFAULT_COUNTED_POSITIONS) ||
@@ -84,7 +136,7 @@ static transom_status checkProgram(const transom_library &library,
                   input.name, library.name);
   }
   // A cache comes with all that says where in it.
-  if (numPaged != 0 && (numPaged != 4 || pagedRoles != 15))
+  if (!isWholeCache(roles))
     return fail(TRANSOM_MISMATCH,
                 "open: program '%s' of library '%s' has inputs for a part of a "
                 "cache only; compile the model again",
@@ -129,7 +181,7 @@ static transom_status checkLibrary(const transom_library &library) {
   for (int32_t i = 0; i < library.num_programs; ++i)
     if (transom_status status = checkProgram(library, i))
       return status;
-  return TRANSOM_OK;
+  return checkSources(library);
 }
 
 static transom_status checkCpu(const transom_library &library) {

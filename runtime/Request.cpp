@@ -109,22 +109,27 @@ bool Request::hasSource(const transom_program &program) {
 }
 
 bool Request::owns(const transom_input_info &info) const {
-  bool isSource = info.extent == TRANSOM_SOURCE_TOKENS ||
-                  info.role == TRANSOM_INPUT_SOURCE_OFFSETS ||
-                  info.role == TRANSOM_INPUT_SOURCE_KEY_LENGTHS;
+  // A step's sources are in its cache: it has one set, which all inputs are of.
+  bool isSource = hasSources && (info.extent == TRANSOM_SOURCE_TOKENS ||
+                                 info.role == TRANSOM_INPUT_SOURCE_OFFSETS ||
+                                 info.role == TRANSOM_INPUT_SOURCE_KEY_LENGTHS);
   return isSource == ofSource;
 }
 
 bool Request::create(const transom_program *of, bool isOfSource) {
   program = of;
   ofSource = isOfSource;
-  SetNames names = ofSource              ? sourceNames
-                   : hasSource(*program) ? decoderNames
-                                         : sequenceNames;
+  hasSources = hasSource(*program);
+  SetNames names = ofSource     ? sourceNames
+                   : hasSources ? decoderNames
+                                : sequenceNames;
   maskName = names.mask;
   offsetsName = names.offsets;
-  for (int32_t i = 0; i < program->num_inputs; ++i)
-    isStep |= program->inputs[i].role == TRANSOM_INPUT_CACHE;
+  for (int32_t i = 0; i < program->num_inputs; ++i) {
+    uint8_t role = program->inputs[i].role;
+    hasCache |= role == TRANSOM_INPUT_CACHE;
+    readsSources |= role == TRANSOM_INPUT_SOURCE_BLOCK_TABLE;
+  }
   // One more, so that a library without inputs is no failure of calloc.
   values = static_cast<const transom_tensor **>(
       calloc(size_t(program->num_inputs) + 1, sizeof(*values)));
@@ -142,7 +147,7 @@ void Request::release() {
 
 /// Does the other set of tokens have an input of this name?
 bool Request::isOfOther(const char *name) const {
-  if (!hasSource(*program))
+  if (!hasSources)
     return false;
   SetNames other = ofSource ? decoderNames : sourceNames;
   if (strcmp(name, other.mask) == 0 || strcmp(name, other.offsets) == 0)
@@ -170,9 +175,9 @@ transom_status Request::findInputs(const transom_tensor *tensors,
     if (isOfOther(tensor.name))
       continue;
     const transom_tensor **place = nullptr;
-    const char *other = isStep ? membersName : maskName;
+    const char *other = hasCache ? membersName : maskName;
     if (strcmp(tensor.name, other) == 0)
-      place = isStep ? &members : &mask;
+      place = hasCache ? &members : &mask;
     if (strcmp(tensor.name, offsetsName) == 0)
       place = &offsets;
     for (int32_t i = 0; i < program->num_inputs && !place; ++i)
@@ -187,7 +192,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
           known.add(program->inputs[i].name);
       known.add(other);
       known.add(offsetsName);
-      if (hasSource(*program)) {
+      if (hasSources) {
         known.add(ofSource ? decoderNames.mask : sourceNames.mask);
         known.add(ofSource ? decoderNames.offsets : sourceNames.offsets);
       }
@@ -200,12 +205,12 @@ transom_status Request::findInputs(const transom_tensor *tensors,
                   tensor.name);
     *place = &tensor;
   }
-  if (isStep && !offsets)
+  if (hasCache && !offsets)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "input '%s' is missing: expected [sequences + 1] of int32 or "
                 "int64",
                 offsetsName);
-  if (isStep && !members)
+  if (hasCache && !members)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "input '%s' is missing: expected [sequences] of int32 or int64",
                 membersName);

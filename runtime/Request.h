@@ -61,15 +61,18 @@ struct Request {
   }
 
   const transom_program *program = nullptr;
-  bool ofSource = false; ///< it is the sources' set
+  bool hasSources = false; ///< the program has tokens of a source
+  bool ofSource = false;   ///< it is the sources' set
   // What the caller calls the mask and the offsets of this set.
   const char *maskName = nullptr, *offsetsName = nullptr;
-  bool isStep = false;                     ///< the program has a cache
+  bool hasCache = false; ///< the program has one
+  /// With a cache, the program reads sources that are there.
+  bool readsSources = false;
   const transom_tensor **values = nullptr; ///< [num_inputs], null: left out
   transom_tensor **outputs = nullptr;   ///< [num_outputs], null: not asked for
   const transom_tensor *mask = nullptr; ///< padded form only, or null
   const transom_tensor *offsets = nullptr; ///< null: the padded form
-  /// Of a step, the sequences that those of the batch are; else null.
+  /// With a cache, the sequences that those of the batch are; else null.
   const transom_tensor *members = nullptr;
   /// Indices as `begin` counts, of tokens that are there; null: all of them.
   const transom_tensor *positions = nullptr;

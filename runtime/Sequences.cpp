@@ -45,12 +45,15 @@ int64_t Sequences::fork(int64_t number, int64_t length) {
     return -1;
   const Sequence &from = *find(number);
   Sequence &to = *find(result);
-  to.length = length;
-  to.blocks = int32_t(divideUp(length, blockTokens));
-  to.last = from.last;
-  for (int32_t blocks = from.blocks; blocks > to.blocks; --blocks)
-    to.last = cache.before(to.last);
-  cache.hold(to.last);
+  int32_t last = from.tokens.last;
+  auto blocks = int32_t(divideUp(length, blockTokens));
+  for (int32_t more = from.tokens.blocks; more > blocks; --more)
+    last = cache.before(last);
+  to.tokens = {length, last, blocks};
+  to.source = from.source;
+  to.hasSource = from.hasSource;
+  cache.hold(to.tokens.last);
+  cache.hold(to.source.last);
   return result;
 }
 
@@ -63,8 +66,15 @@ Sequence *Sequences::find(int64_t number) const {
                                                                    : nullptr;
 }
 
+void Sequences::setSource(Sequence &sequence, const Chain &source) {
+  cache.drop(sequence.source.last);
+  sequence.source = source;
+  sequence.hasSource = true;
+}
+
 void Sequences::free(Sequence &sequence) {
-  cache.drop(sequence.last);
+  cache.drop(sequence.tokens.last);
+  cache.drop(sequence.source.last);
   sequence.isLive = false;
   // After as many sequences the place is not used again: numbers stay unique.
   if (++sequence.generation == uint32_t(INT32_MAX))
@@ -73,45 +83,45 @@ void Sequences::free(Sequence &sequence) {
   firstFree = int32_t(&sequence - places);
 }
 
-bool Sequences::extend(Sequence &sequence, int64_t tokens) {
-  if (tokens > 0 && sequence.length % blockTokens != 0 &&
-      cache.isShared(sequence.last)) {
-    int32_t before = cache.before(sequence.last);
+bool Sequences::extend(Chain &chain, int64_t tokens) {
+  if (tokens > 0 && chain.length % blockTokens != 0 &&
+      cache.isShared(chain.last)) {
+    int32_t before = cache.before(chain.last);
     cache.hold(before);
     int32_t copy = cache.take(before);
     if (copy == Cache::none) {
       cache.drop(before);
       return false;
     }
-    memcpy(cache.at(copy), cache.at(sequence.last), size_t(cache.blockBytes));
-    cache.drop(sequence.last);
-    sequence.last = copy;
+    memcpy(cache.at(copy), cache.at(chain.last), size_t(cache.blockBytes));
+    cache.drop(chain.last);
+    chain.last = copy;
   }
-  int64_t blocks = divideUp(sequence.length + tokens, blockTokens);
-  for (; sequence.blocks < blocks; ++sequence.blocks) {
-    int32_t block = cache.take(sequence.last);
+  int64_t blocks = divideUp(chain.length + tokens, blockTokens);
+  for (; chain.blocks < blocks; ++chain.blocks) {
+    int32_t block = cache.take(chain.last);
     if (block == Cache::none) {
-      shrink(sequence);
+      shrink(chain);
       return false;
     }
-    sequence.last = block;
+    chain.last = block;
   }
   return true;
 }
 
-void Sequences::shrink(Sequence &sequence) {
-  int64_t blocks = divideUp(sequence.length, blockTokens);
-  for (; sequence.blocks > blocks; --sequence.blocks) {
-    int32_t block = sequence.last;
-    sequence.last = cache.before(block);
-    cache.hold(sequence.last);
+void Sequences::shrink(Chain &chain) {
+  int64_t blocks = divideUp(chain.length, blockTokens);
+  for (; chain.blocks > blocks; --chain.blocks) {
+    int32_t block = chain.last;
+    chain.last = cache.before(block);
+    cache.hold(chain.last);
     cache.drop(block);
   }
 }
 
-void Sequences::writeTable(const Sequence &sequence, int32_t *table) const {
-  int32_t block = sequence.last;
-  for (int64_t i = sequence.blocks; i > 0; --i) {
+void Sequences::writeTable(const Chain &chain, int32_t *table) const {
+  int32_t block = chain.last;
+  for (int64_t i = chain.blocks; i > 0; --i) {
     table[i - 1] = block;
     block = cache.before(block);
   }

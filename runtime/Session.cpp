@@ -177,12 +177,15 @@ transom_status transom::runPacked(transom_session &session, ProgramState &state,
   if (transom_status status =
           reserve(session, rows, sources, request.sequences, positions))
     return status;
-  int64_t blocks = 0;
-  for (int64_t s = 0; members && s < request.sequences; ++s)
-    blocks += (*members)[s].blocks;
-  if (blocks > INT32_MAX || (members && !door.reserveBlocks(blocks)))
+  int64_t blocks = 0, sourceBlocks = 0;
+  if (members)
+    blocks = members->countBlocks(request.sequences);
+  if (request.readsSources)
+    sourceBlocks = members->countSourceBlocks(request.sequences);
+  if (blocks + sourceBlocks > INT32_MAX ||
+      (members && !door.reserveBlocks(blocks, sourceBlocks)))
     return fail(TRANSOM_EXHAUSTED, "no memory for %lld blocks of the cache",
-                (long long)blocks);
+                (long long)(blocks + sourceBlocks));
   if (transom_status status = door.pack(request, members))
     return status;
   if (state.hasSource) {
@@ -193,7 +196,7 @@ transom_status transom::runPacked(transom_session &session, ProgramState &state,
       if (state.sourceRequest.owns(state.program->inputs[i]))
         door.inputs[i] = state.sourceDoor.inputs[i];
   }
-  // A step is for the cache, whatever else is asked for.
+  // What writes to the cache runs, whatever else is asked for.
   return request.requested || state.sourceRequest.requested || members
              ? runProgram(session, state)
              : TRANSOM_OK;
@@ -228,10 +231,14 @@ static bool createPrograms(transom_session &session) {
   for (int32_t i = 0; i < library.num_programs; ++i)
     if (!session.programs[i].create(&library.programs[i]))
       return false;
-  for (int32_t i = 0; i < library.num_programs; ++i)
-    if (session.programs[i].request.isStep &&
-        strcmp(library.programs[i].name, "step") == 0)
+  for (int32_t i = 0; i < library.num_programs; ++i) {
+    if (!session.programs[i].request.hasCache)
+      continue;
+    if (strcmp(library.programs[i].name, "step") == 0)
       session.step = &session.programs[i];
+    if (strcmp(library.programs[i].name, "encode") == 0)
+      session.encode = &session.programs[i];
+  }
   return true;
 }
 

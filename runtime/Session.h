@@ -40,6 +40,7 @@ struct transom_session {
   std::atomic<bool> busy{false};
 
   transom::ProgramState *step = nullptr;     ///< one of them; null: no cache
+  transom::ProgramState *encode = nullptr;   ///< if sequences have sources
   transom::ProgramState *programs = nullptr; ///< [num_programs] of the library
   transom::Region arena;                     ///< of any of them
   transom::Region blocks; ///< transom::Block [sequences + 1], of a launch
@@ -54,7 +55,7 @@ struct transom_session {
   int64_t maxTokens = 0;      ///< 0: memory grows
 
   transom::Sequences sequences; ///< if it has a step
-  transom::Region members;      ///< Sequence * [sequences] of a step
+  transom::Region members;      ///< transom::Member [sequences] of a step
   transom::Region parts;        ///< a step's tensors, made of StepParts
   int64_t numSteps = 0;
 
@@ -98,7 +99,8 @@ transom_status withSession(const char *function, transom_session *session,
 }
 
 /// Packs the batch that the state's request has read, and runs the program;
-/// `members` of a step, else null. Leaves rows of outputs in `state.outputs`.
+/// `members` with a cache, else null. Leaves rows of outputs in
+/// `state.outputs`.
 transom_status runPacked(transom_session &session, ProgramState &state,
                          const Members *members);
 

@@ -12,19 +12,6 @@ using namespace transom;
 
 namespace {
 
-transom_status failWithoutCache(const transom_session &session) {
-  return fail(TRANSOM_INVALID_ARGUMENT,
-              "library '%s' keeps no keys and values: expected one that was "
-              "compiled to generate text, with a program 'step'",
-              session.model->library->name);
-}
-
-transom_status failUnknown(int64_t sequence) {
-  return fail(TRANSOM_INVALID_ARGUMENT,
-              "sequence %lld: expected one that this session has",
-              (long long)sequence);
-}
-
 transom_status failMemory(const transom_session &session) {
   const Cache &cache = session.sequences.cache;
   return fail(TRANSOM_EXHAUSTED,
@@ -44,11 +31,19 @@ const transom_input_info *positionsInput(const transom_program &program) {
   return nullptr;
 }
 
-/// Finds the batch's sequences and checks their lengths.
-transom_status findMembers(transom_session &session, const Request &request) {
-  Sequence **list = reinterpret_cast<Sequence **>(session.members.base);
-  int64_t limit = positionLimit(session);
-  const transom_input_info *positions = positionsInput(*session.step->program);
+/// How many tokens of a sequence the program's positions suffice for.
+int64_t limitOf(const transom_program &program) {
+  const transom_input_info *positions = positionsInput(program);
+  return positions && positions->bound > 0 ? positions->bound : INT32_MAX - 1;
+}
+
+/// Finds the batch's sequences, checks that they may go on, and their lengths.
+transom_status findMembers(transom_session &session, const ProgramState &state,
+                           Members &members) {
+  const Request &request = state.request;
+  bool isEncode = &state == session.encode;
+  int64_t limit = limitOf(*state.program);
+  const transom_input_info *positions = positionsInput(*state.program);
   // Explicit positions are what is checked then, one by one.
   for (int32_t i = 0; i < request.program->num_inputs; ++i)
     if (positions == &request.program->inputs[i] && request.values[i])
@@ -68,163 +63,105 @@ transom_status findMembers(transom_session &session, const Request &request) {
                   "%lld again",
                   request.members->name, (long long)s, (long long)number);
     sequence->step = session.numSteps;
-    list[s] = sequence;
-    int64_t more = request.columns(s);
-    if (sequence->length + more > limit)
+    int64_t past = sequence->tokens.length, more = request.columns(s);
+    if (isEncode && past > 0)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "sequence %lld: expected no tokens before its source, got "
+                  "%lld; add a sequence for another source",
+                  (long long)number, (long long)past);
+    if (request.readsSources && !sequence->hasSource)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "sequence %lld: expected one with a source, got none; give "
+                  "it a source by encode",
+                  (long long)number);
+    if (past + more > limit)
       return fail(TRANSOM_OUT_OF_RANGE,
                   "sequence %lld: %lld tokens and %lld new ones exceed the "
                   "maximum %lld%s%s%s",
-                  (long long)number, (long long)sequence->length,
-                  (long long)more, (long long)limit, positions ? " (of '" : "",
+                  (long long)number, (long long)past, (long long)more,
+                  (long long)limit, positions ? " (of '" : "",
                   positions ? positions->name : "", positions ? "')" : "");
+    members.list[s] = {sequence, isEncode ? Chain() : sequence->tokens};
   }
   return TRANSOM_OK;
 }
 
-/// Makes room in the cache and computes, after readInputs and readOutputs.
-transom_status computeStep(transom_session &session) {
-  ProgramState &state = *session.step;
+/// What has become of a member's chain is its sequence's, after a success.
+void endMember(transom_session &session, const ProgramState &state,
+               Member &member, int64_t tokens, bool succeeded) {
+  bool isEncode = &state == session.encode;
+  if (succeeded)
+    member.chain.length += tokens;
+  else
+    session.sequences.shrink(member.chain);
+  // A failed step may have given its sequence a block of its own.
+  if (!isEncode)
+    member.sequence->tokens = member.chain;
+  else if (succeeded)
+    session.sequences.setSource(*member.sequence, member.chain);
+}
+
+/// Makes room in the cache and computes, after readInputs and readOutputs:
+/// `state` is the session's step or its encode.
+transom_status compute(transom_session &session, ProgramState &state) {
   const Request &request = state.request;
   int64_t bytes = 0;
-  if (!addProduct(bytes, request.sequences, sizeof(Sequence *)) ||
+  if (!addProduct(bytes, request.sequences, sizeof(Member)) ||
       !session.members.reserve(size_t(bytes)))
     return fail(TRANSOM_EXHAUSTED, "no memory for %lld sequences",
                 (long long)request.sequences);
-  if (transom_status status = findMembers(session, request))
-    return status;
-  Members members = {reinterpret_cast<Sequence **>(session.members.base),
+  Members members = {reinterpret_cast<Member *>(session.members.base),
                      &session.sequences};
+  if (transom_status status = findMembers(session, state, members))
+    return status;
   transom_status status = TRANSOM_OK;
   for (int64_t s = 0; s < request.sequences && !status; ++s)
-    if (!session.sequences.extend(*members.list[s], request.columns(s)))
+    if (!session.sequences.extend(members.list[s].chain, request.columns(s)))
       status = failMemory(session);
   if (!status)
     status = runPacked(session, state, &members);
   for (int64_t s = 0; s < request.sequences; ++s)
-    if (status)
-      session.sequences.shrink(*members.list[s]);
-    else
-      members.list[s]->length += request.columns(s);
+    endMember(session, state, members.list[s], request.columns(s),
+              status == TRANSOM_OK);
   return status;
 }
 
-/// As computeStep, in the profile.
-transom_status profiledStep(transom_session &session) {
+/// As compute, in the profile.
+transom_status profiled(transom_session &session, ProgramState &state) {
   if (!session.profiling)
-    return computeStep(session);
+    return compute(session, state);
   session.profile.beginRun();
   int64_t begin = nanoseconds();
-  transom_status status = computeStep(session);
+  transom_status status = compute(session, state);
   if (status == TRANSOM_OK)
-    session.profile.endRun(session.step->door.numRows,
-                           session.step->request.sequences,
+    session.profile.endRun(state.door.numRows, state.request.sequences,
                            nanoseconds() - begin);
   return status;
 }
 
-transom_status step(transom_session &session, const transom_tensor *inputs,
-                    size_t numInputs, transom_tensor *outputs,
-                    size_t numOutputs) {
-  if (!hasSteps(session))
-    return failWithoutCache(session);
-  ProgramState &state = *session.step;
+transom_status computeTensors(transom_session &session, ProgramState &state,
+                              const transom_tensor *inputs, size_t numInputs,
+                              transom_tensor *outputs, size_t numOutputs) {
   if (transom_status status = state.request.readInputs(inputs, numInputs))
     return status;
   if (transom_status status = state.request.readOutputs(outputs, numOutputs))
     return status;
-  if (transom_status status = profiledStep(session))
+  if (transom_status status = profiled(session, state))
     return status;
   state.door.unpack(state.request, state.outputs);
   return TRANSOM_OK;
 }
 
-transom_status failNull(const char *name) {
+transom_status failWithoutEncoder(const transom_session &session) {
   return fail(TRANSOM_INVALID_ARGUMENT,
-              "'%s' expects a place for the result, got null", name);
-}
-
-} // namespace
-
-bool transom::hasSteps(const transom_session &session) { return session.step; }
-
-transom_status transom::addSequence(transom_session &session,
-                                    int64_t &sequence) {
-  if (!hasSteps(session))
-    return failWithoutCache(session);
-  sequence = session.sequences.add();
-  return sequence < 0 ? fail(TRANSOM_EXHAUSTED, "no memory") : TRANSOM_OK;
-}
-
-transom_status transom::forkSequence(transom_session &session, int64_t sequence,
-                                     int64_t length, int64_t &fork) {
-  if (!hasSteps(session))
-    return failWithoutCache(session);
-  const Sequence *from = session.sequences.find(sequence);
-  if (!from)
-    return failUnknown(sequence);
-  if (length == -1)
-    length = from->length;
-  if (length < 0 || length > from->length)
-    return fail(TRANSOM_OUT_OF_RANGE,
-                "sequence %lld: expected a length from 0 to %lld, its own, or "
-                "-1, got %lld",
-                (long long)sequence, (long long)from->length,
-                (long long)length);
-  fork = session.sequences.fork(sequence, length);
-  return fork < 0 ? fail(TRANSOM_EXHAUSTED, "no memory") : TRANSOM_OK;
-}
-
-transom_status transom::truncateSequence(transom_session &session,
-                                         int64_t sequence, int64_t length) {
-  if (!hasSteps(session))
-    return failWithoutCache(session);
-  Sequence *place = session.sequences.find(sequence);
-  if (!place)
-    return failUnknown(sequence);
-  if (length < 0 || length > place->length)
-    return fail(TRANSOM_OUT_OF_RANGE,
-                "sequence %lld: expected a length from 0 to %lld, its own, got "
-                "%lld",
-                (long long)sequence, (long long)place->length,
-                (long long)length);
-  session.sequences.truncate(*place, length);
-  return TRANSOM_OK;
-}
-
-transom_status transom::freeSequence(transom_session &session,
-                                     int64_t sequence) {
-  if (!hasSteps(session))
-    return failWithoutCache(session);
-  Sequence *place = session.sequences.find(sequence);
-  if (!place)
-    return failUnknown(sequence);
-  session.sequences.free(*place);
-  return TRANSOM_OK;
-}
-
-int64_t transom::sequenceLength(const transom_session &session,
-                                int64_t sequence) {
-  const Sequence *place = session.sequences.find(sequence);
-  return place ? place->length : -1;
-}
-
-int64_t transom::positionLimit(const transom_session &session) {
-  const transom_input_info *positions =
-      session.step ? positionsInput(*session.step->program) : nullptr;
-  return positions && positions->bound > 0 ? positions->bound : INT32_MAX - 1;
-}
-
-int32_t transom::stepOutput(const transom_session &session, const char *name) {
-  if (session.step)
-    for (int32_t i = 0; i < session.step->program->num_outputs; ++i)
-      if (strcmp(session.step->program->outputs[i].name, name) == 0)
-        return i;
-  return -1;
+              "library '%s' takes no sources: expected an encoder-decoder that "
+              "was compiled to generate text, with a program 'encode'",
+              session.model->library->name);
 }
 
 /// A tensor [count] of integers of `bytes` each.
-static transom_tensor listOf(const char *name, const void *data, int64_t count,
-                             size_t bytes) {
+transom_tensor listOf(const char *name, const void *data, int64_t count,
+                      size_t bytes) {
   transom_tensor tensor = {};
   tensor.name = name;
   tensor.data = const_cast<void *>(data);
@@ -235,31 +172,19 @@ static transom_tensor listOf(const char *name, const void *data, int64_t count,
   return tensor;
 }
 
-transom_status transom::step(transom_session &session, const StepPart *parts,
-                             int64_t numParts, const int32_t *positions,
-                             int64_t numPositions, int32_t output,
-                             StepRows &rows) {
-  if (!hasSteps(session))
-    return failWithoutCache(session);
-  ProgramState &state = *session.step;
-  const transom_program &program = *state.program;
-  const char *ids = nullptr, *asked = nullptr;
-  for (int32_t i = program.num_inputs - 1; i >= 0; --i) {
-    const transom_input_info &info = program.inputs[i];
-    if (info.role == TRANSOM_INPUT_VALUES &&
-        info.fallback == TRANSOM_DEFAULT_NONE)
-      ids = info.name;
-    if (info.role == TRANSOM_INPUT_POSITIONS)
-      asked = info.name;
-  }
-  if (!ids || !asked || output < 0 || output >= program.num_outputs ||
-      program.outputs[output].extent != TRANSOM_POSITIONS)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "library '%s': expected a step that takes tokens and has "
-                "output number %d at positions",
-                session.model->library->name, output);
+/// The first of a program's inputs that its caller has to give; null: none.
+const char *idsName(const transom_program &program) {
+  for (int32_t i = 0; i < program.num_inputs; ++i)
+    if (program.inputs[i].role == TRANSOM_INPUT_VALUES &&
+        program.inputs[i].fallback == TRANSOM_DEFAULT_NONE)
+      return program.inputs[i].name;
+  return nullptr;
+}
 
-  // The parts' tokens, one behind the other; offsets; numbers of sequences.
+/// The tensors of parts: ids, offsets and sequences, in memory of the session.
+transom_status joinParts(transom_session &session, const StepPart *parts,
+                         int64_t numParts, const char *ids,
+                         transom_tensor *inputs) {
   int64_t tokens = 0, bytes = 0;
   for (int64_t i = 0; i < numParts; ++i)
     if (__builtin_add_overflow(tokens, parts[i].count, &tokens) ||
@@ -286,16 +211,70 @@ transom_status transom::step(transom_session &session, const StepPart *parts,
     end += parts[i].count;
   }
   offsets[numParts] = int32_t(end);
+  inputs[0] = listOf(ids, values, tokens, sizeof(int32_t));
+  inputs[1] =
+      listOf("sequence_offsets", offsets, numParts + 1, sizeof(int32_t));
+  inputs[2] = listOf("sequences", numbers, numParts, sizeof(int64_t));
+  return TRANSOM_OK;
+}
 
-  const transom_tensor inputs[] = {
-      listOf(ids, values, tokens, sizeof(int32_t)),
-      listOf("sequence_offsets", offsets, numParts + 1, sizeof(int32_t)),
-      listOf("sequences", numbers, numParts, sizeof(int64_t)),
-      listOf(asked, positions, numPositions, sizeof(int32_t))};
+} // namespace
+
+bool transom::hasSteps(const transom_session &session) { return session.step; }
+
+bool transom::hasSources(const transom_session &session) {
+  return session.encode;
+}
+
+transom_status transom::failWithoutCache(const transom_session &session) {
+  return fail(TRANSOM_INVALID_ARGUMENT,
+              "library '%s' keeps no keys and values: expected one that was "
+              "compiled to generate text, with a program 'step'",
+              session.model->library->name);
+}
+
+int64_t transom::positionLimit(const transom_session &session) {
+  return session.step ? limitOf(*session.step->program) : INT32_MAX - 1;
+}
+
+int64_t transom::sourceLimit(const transom_session &session) {
+  return session.encode ? limitOf(*session.encode->program) : INT32_MAX - 1;
+}
+
+int32_t transom::stepOutput(const transom_session &session, const char *name) {
+  if (session.step)
+    for (int32_t i = 0; i < session.step->program->num_outputs; ++i)
+      if (strcmp(session.step->program->outputs[i].name, name) == 0)
+        return i;
+  return -1;
+}
+
+transom_status transom::step(transom_session &session, const StepPart *parts,
+                             int64_t numParts, const int32_t *positions,
+                             int64_t numPositions, int32_t output,
+                             StepRows &rows) {
+  if (!hasSteps(session))
+    return failWithoutCache(session);
+  ProgramState &state = *session.step;
+  const transom_program &program = *state.program;
+  const char *ids = idsName(program), *asked = nullptr;
+  for (int32_t i = 0; i < program.num_inputs; ++i)
+    if (program.inputs[i].role == TRANSOM_INPUT_POSITIONS)
+      asked = program.inputs[i].name;
+  if (!ids || !asked || output < 0 || output >= program.num_outputs ||
+      program.outputs[output].extent != TRANSOM_POSITIONS)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "library '%s': expected a step that takes tokens and has "
+                "output number %d at positions",
+                session.model->library->name, output);
+  transom_tensor inputs[4];
+  if (transom_status status = joinParts(session, parts, numParts, ids, inputs))
+    return status;
+  inputs[3] = listOf(asked, positions, numPositions, sizeof(int32_t));
   if (transom_status status = state.request.readInputs(inputs, 4))
     return status;
   state.request.requested = numPositions > 0 ? uint64_t(1) << output : 0;
-  if (transom_status status = profiledStep(session))
+  if (transom_status status = profiled(session, state))
     return status;
   const transom_output_info &info = program.outputs[output];
   if (numPositions == 0) {
@@ -307,45 +286,42 @@ transom_status transom::step(transom_session &session, const StepPart *parts,
   return TRANSOM_OK;
 }
 
-transom_status transom_sequence_add(transom_session *session,
-                                    int64_t *sequence) {
-  return withSession("sequence_add", session, [&](transom_session &session) {
-    return sequence ? addSequence(session, *sequence) : failNull("sequence");
-  });
-}
-
-transom_status transom_sequence_fork(transom_session *session, int64_t sequence,
-                                     int64_t length, int64_t *fork) {
-  return withSession("sequence_fork", session, [&](transom_session &session) {
-    return fork ? forkSequence(session, sequence, length, *fork)
-                : failNull("fork");
-  });
-}
-
-transom_status transom_sequence_truncate(transom_session *session,
-                                         int64_t sequence, int64_t length) {
-  return withSession("sequence_truncate", session,
-                     [&](transom_session &session) {
-                       return truncateSequence(session, sequence, length);
-                     });
-}
-
-transom_status transom_sequence_free(transom_session *session,
-                                     int64_t sequence) {
-  return withSession("sequence_free", session, [&](transom_session &session) {
-    return freeSequence(session, sequence);
-  });
-}
-
-int64_t transom_sequence_length(const transom_session *session,
-                                int64_t sequence) {
-  return session ? sequenceLength(*session, sequence) : -1;
+transom_status transom::encode(transom_session &session, const StepPart *parts,
+                               int64_t numParts) {
+  if (!hasSources(session))
+    return failWithoutEncoder(session);
+  ProgramState &state = *session.encode;
+  const char *ids = idsName(*state.program);
+  if (!ids)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "library '%s': expected a program 'encode' that takes tokens",
+                session.model->library->name);
+  transom_tensor inputs[3];
+  if (transom_status status = joinParts(session, parts, numParts, ids, inputs))
+    return status;
+  if (transom_status status = state.request.readInputs(inputs, 3))
+    return status;
+  state.request.requested = 0;
+  return profiled(session, state);
 }
 
 transom_status transom_step(transom_session *session,
                             const transom_tensor *inputs, size_t num_inputs,
                             transom_tensor *outputs, size_t num_outputs) {
   return withSession("step", session, [&](transom_session &session) {
-    return ::step(session, inputs, num_inputs, outputs, num_outputs);
+    return hasSteps(session) ? computeTensors(session, *session.step, inputs,
+                                              num_inputs, outputs, num_outputs)
+                             : failWithoutCache(session);
+  });
+}
+
+transom_status transom_encode(transom_session *session,
+                              const transom_tensor *inputs, size_t num_inputs,
+                              transom_tensor *outputs, size_t num_outputs) {
+  return withSession("encode", session, [&](transom_session &session) {
+    return hasSources(session)
+               ? computeTensors(session, *session.encode, inputs, num_inputs,
+                                outputs, num_outputs)
+               : failWithoutEncoder(session);
   });
 }

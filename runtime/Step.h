@@ -1,8 +1,8 @@
 //===- Step.h - what generation needs of a session ------------------------===//
 //
-// The functions behind transom_sequence_... and transom_step, without tensors
-// and without taking the session: for callers inside the runtime that hold it
-// for longer than one call.
+// The functions behind transom_sequence_..., transom_step and transom_encode,
+// without tensors and without taking the session: for callers inside the
+// runtime that hold it for longer than one call.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRANSOM_RUNTIME_STEP_H
@@ -17,6 +17,10 @@ namespace transom {
 /// Has the session's library a program `step`? If not, the functions below fail
 /// (TRANSOM_INVALID_ARGUMENT).
 bool hasSteps(const transom_session &session);
+transom_status failWithoutCache(const transom_session &session);
+
+/// Has it a program `encode`? Then sequences need a source before a step.
+bool hasSources(const transom_session &session);
 
 transom_status addSequence(transom_session &session, int64_t &sequence);
 transom_status forkSequence(transom_session &session, int64_t sequence,
@@ -29,8 +33,10 @@ int64_t sequenceLength(const transom_session &session, int64_t sequence);
 /// Tokens that a sequence can have: the bound of the model's
 /// positions, whatever the memory; INT32_MAX - 1 if it has none.
 int64_t positionLimit(const transom_session &session);
+/// The same of a source.
+int64_t sourceLimit(const transom_session &session);
 
-/// New tokens of one sequence, in a step.
+/// New tokens of one sequence, in a step; or its source.
 struct StepPart {
   int64_t sequence;
   const int32_t *tokens; ///< [count], what the first required input takes
@@ -53,6 +59,11 @@ struct StepRows {
 transom_status step(transom_session &session, const StepPart *parts,
                     int64_t numParts, const int32_t *positions,
                     int64_t numPositions, int32_t output, StepRows &rows);
+
+/// Gives sequences their sources; inputs other than the ids are left out, and
+/// no output is computed. Allocates and fails as transom_encode does.
+transom_status encode(transom_session &session, const StepPart *parts,
+                      int64_t numParts);
 
 /// The number of the step's output of this name; -1: it has none.
 int32_t stepOutput(const transom_session &session, const char *name);

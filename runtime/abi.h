@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define TRANSOM_ABI_VERSION 2u
+#define TRANSOM_ABI_VERSION 3u
 
 /// Activations [rows, width] live in the arena with a row stride of `width`
 /// rounded up to this many elements. Kernels may write (and must not trust)
@@ -183,7 +183,8 @@ enum transom_input_role {
   /// caller lists them; if he does not, of all tokens that are there.
   TRANSOM_INPUT_POSITIONS = 4,
   // Of a step, whose tokens follow those that the cache has of each sequence:
-  // key lengths count both.
+  // key lengths count both. A program `encode`, whose tokens follow none, has
+  // slots and the cache only.
   /// [tokens]: the slot that a token's keys and values go to; slot s is token
   /// s % TRANSOM_CACHE_BLOCK of block s / TRANSOM_CACHE_BLOCK.
   TRANSOM_INPUT_CACHE_SLOTS = 5,
@@ -196,8 +197,14 @@ enum transom_input_role {
   TRANSOM_INPUT_CACHE = 8,
   // Of an encoder's sequences beside a decoder's, one each: the sources. Their
   // values inputs have the extent TRANSOM_SOURCE_TOKENS.
-  TRANSOM_INPUT_SOURCE_OFFSETS = 9,     ///< [sequences + 1]
-  TRANSOM_INPUT_SOURCE_KEY_LENGTHS = 10 ///< [sequences]
+  TRANSOM_INPUT_SOURCE_OFFSETS = 9,      ///< [sequences + 1]
+  TRANSOM_INPUT_SOURCE_KEY_LENGTHS = 10, ///< [sequences]
+  // Of a step beside a program `encode`, which has stored keys and values of
+  // the sources' tokens in blocks of the same cache. Source key lengths count
+  // these tokens.
+  /// [blocks]: as TRANSOM_INPUT_BLOCK_TABLE, of the sequences' sources.
+  TRANSOM_INPUT_SOURCE_BLOCK_TABLE = 11,
+  TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS = 12 ///< [sequences + 1]
 };
 
 /// What stands in for a values input that the caller leaves out.
@@ -289,7 +296,9 @@ typedef struct transom_weights_header {
 /// One function of a model: launches on an arena, with inputs and outputs of
 /// its own. All programs of a library share its weights and kernels.
 typedef struct transom_program {
-  const char *name; ///< of the first "forward"; "step" if it has a cache
+  /// Of the first "forward"; of those that have a cache "step", and "encode"
+  /// where a step's sequences have sources.
+  const char *name;
   int32_t num_inputs, num_outputs;
   const transom_input_info *inputs;
   const transom_output_info *outputs;

@@ -17,6 +17,7 @@
 //   NAME_sequence_add, _fork, _truncate, _free, _length
 //                        transom_sequence_...
 //   NAME_step            transom_step
+//   NAME_encode          transom_encode
 //   NAME_metadata()      returns library.metadata
 //   NAME_entry (data)    a transom_entry_points; its functions may be these
 //                        directly, but `open`, which must be NAME_open
@@ -110,6 +111,9 @@ transom_status transom_engine_submit(transom_engine *engine,
                                      void *user, int64_t *request);
 transom_status transom_engine_step(transom_engine *engine, int64_t *live);
 transom_status transom_engine_cancel(transom_engine *engine, int64_t request);
+transom_status transom_encode(transom_session *session,
+                              const transom_tensor *inputs, size_t num_inputs,
+                              transom_tensor *outputs, size_t num_outputs);
 
 /// `threads` counts the thread that calls run: a pool of 4 has 3 workers. 0:
 /// the default of transom_session_options.

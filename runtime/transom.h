@@ -153,6 +153,19 @@ typedef struct transom_generation_options {
   transom_token_lists bad_words;
   /// Lists of tokens that end a sequence as soon as its new tokens end in one.
   transom_token_lists stop_sequences;
+
+  /// Of an encoder-decoder, whose prompts are sources: what the decoder begins
+  /// with, its start token included. One list for all prompts, or one for each;
+  /// none: the model's own decoder_start_token_id. For other libraries none.
+  /// Lengths of a prompt above are those of this one.
+  transom_token_lists decoder_prompts;
+  /// If 1, the token after a prompt of one token is `forced_bos_id`.
+  int32_t has_forced_bos;
+  int32_t forced_bos_id;
+  /// The last token that the lengths allow is one of these. 0: none.
+  int32_t num_forced_eos_ids;
+  int32_t reserved; ///< 0
+  const int32_t *forced_eos_ids;
 } transom_generation_options;
 
 #define TRANSOM_NO_LENGTH_PENALTY 1e-30f
@@ -343,6 +356,21 @@ typedef struct transom_entry_points {
   /// Ends a request; its callback is called once more for each of its sequences
   /// that has not ended. No failure if it has ended already.
   transom_status (*engine_cancel)(transom_engine *engine, int64_t request);
+
+  // Of encoder-decoders that generate text.
+
+  /// Gives sequences their sources, which steps read beside their tokens: a
+  /// step of a sequence without one fails (TRANSOM_INVALID_ARGUMENT). As `step`
+  /// with the inputs of the encoder, `sequences` [sequences] and
+  /// `sequence_offsets` [sequences + 1]; its outputs are the encoder's. A
+  /// source may have no tokens. It takes room in the cache as tokens do, stays
+  /// when its sequence is truncated, and forks share it. Fails and allocates as
+  /// `step` does; on failure all sequences are as before:
+  ///   TRANSOM_INVALID_ARGUMENT  also: a sequence has tokens already; the
+  ///                             library has no encoder
+  transom_status (*encode)(transom_session *session,
+                           const transom_tensor *inputs, size_t num_inputs,
+                           transom_tensor *outputs, size_t num_outputs);
 } transom_entry_points;
 
 #ifdef __cplusplus

@@ -78,6 +78,8 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
           .Case("cache_slots", TRANSOM_INPUT_CACHE_SLOTS)
           .Case("block_table", TRANSOM_INPUT_BLOCK_TABLE)
           .Case("block_offsets", TRANSOM_INPUT_BLOCK_OFFSETS)
+          .Case("source_block_table", TRANSOM_INPUT_SOURCE_BLOCK_TABLE)
+          .Case("source_block_offsets", TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS)
           .Default(std::nullopt);
   if (!roleValue)
     return program.emitOpError()
@@ -86,7 +88,9 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
               "\"source_offsets\", \"source_key_lengths\", "
               "\"token_rows\", \"token_index\", \"positions\", "
               "\"cache_slots\", "
-              "\"block_table\", \"block_offsets\" or \"cache\", got \""
+              "\"block_table\", \"block_offsets\", "
+              "\"source_block_table\", \"source_block_offsets\" or "
+              "\"cache\", got \""
            << role << "\"";
   input.info.role = *roleValue;
   StringRef fallback = textOf(attributes, transformer::defaultAttr);

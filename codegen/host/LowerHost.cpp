@@ -79,6 +79,7 @@ static constexpr Forwarder forwarders[] = {
     {"engine_submit", "transom_engine_submit", "ppnpppp", 'i'},
     {"engine_step", "transom_engine_step", "pp", 'i'},
     {"engine_cancel", "transom_engine_cancel", "pn", 'i'},
+    {"encode", "transom_encode", "ppnpn", 'i'},
 };
 
 std::vector<std::string> transom::codegen::exportedSymbols(StringRef name,

@@ -19,7 +19,7 @@ from ctypes import (
 )
 from typing import Any
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 
 OK = 0
 INVALID_ARGUMENT = 1
@@ -112,6 +112,12 @@ class GenerationOptions(_Sized):
         ("eos_ids", c_void_p),
         ("bad_words", TokenLists),
         ("stop_sequences", TokenLists),
+        ("decoder_prompts", TokenLists),
+        ("has_forced_bos", c_int32),
+        ("forced_bos_id", c_int32),
+        ("num_forced_eos_ids", c_int32),
+        ("reserved", c_int32),
+        ("forced_eos_ids", c_void_p),
     ]
 
 
@@ -226,6 +232,7 @@ class EntryPoints(Structure):
         ),
         ("engine_step", CFUNCTYPE(_status, c_void_p, POINTER(c_int64))),
         ("engine_cancel", CFUNCTYPE(_status, c_void_p, c_int64)),
+        ("encode", _run),
     ]
 
 

@@ -51,7 +51,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "source_offsets", "source_key_lengths", "token_rows", "token_index", "positions", "cache_slots", "block_table", "block_offsets" or "cache", got "places"}}
+  // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "source_offsets", "source_key_lengths", "token_rows", "token_index", "positions", "cache_slots", "block_table", "block_offsets", "source_block_table", "source_block_offsets" or "cache", got "places"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.role = "places"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>

@@ -83,6 +83,10 @@ module {
 // CHECK:       llvm.return
 // CHECK: llvm.mlir.global private constant @inputs.forward
 // CHECK: llvm.mlir.global private constant @inputs.step
+// Lengths, blocks and their offsets of the sequences' sources.
+// CHECK: llvm.mlir.constant(10 : i8)
+// CHECK: llvm.mlir.constant(11 : i8)
+// CHECK: llvm.mlir.constant(12 : i8)
 // CHECK: llvm.mlir.global private constant @programs
 // CHECK: \22cache\22:{\22block_bytes\22:2048,\22block_tokens\22:16,\22columns\22:32}
 // CHECK-SAME: \22programs\22:{\22step\22:{\22inputs\22:[{{.*}}\22name\22:\22ids\22
@@ -115,6 +119,9 @@ module {
                        %s: !kernel.buffer<tensor<?xi32>, tokens> {transformer.role = "cache_slots"},
                        %t: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = "block_table"},
                        %o: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "block_offsets"},
+                       %sl: !kernel.buffer<tensor<?xi32>, sequences> {transformer.role = "source_key_lengths"},
+                       %st: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = "source_block_table"},
+                       %so: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "source_block_offsets"},
                        %c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"},
           !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"}) arena [512, 0, 0, 0] {

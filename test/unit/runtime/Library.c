@@ -250,6 +250,11 @@ EXPORT transom_status F(_engine_cancel)(transom_engine *engine,
                                         int64_t request) {
   return transom_engine_cancel(engine, request);
 }
+EXPORT transom_status F(_encode)(transom_session *session,
+                                 const transom_tensor *in, size_t num_in,
+                                 transom_tensor *out, size_t num_out) {
+  return transom_encode(session, in, num_in, out, num_out);
+}
 EXPORT const char *F(_metadata)(void) { return library.metadata; }
 
 #define ENTRY                                                                  \
@@ -278,7 +283,8 @@ EXPORT const char *F(_metadata)(void) { return library.metadata; }
    transom_engine_destroy,                                                     \
    transom_engine_submit,                                                      \
    transom_engine_step,                                                        \
-   transom_engine_cancel}
+   transom_engine_cancel,                                                      \
+   transom_encode}
 
 EXPORT const transom_entry_points F(_entry) = ENTRY;
 extern const transom_entry_points transom_entry;

@@ -84,7 +84,7 @@ TEST(OptionsTest, NamesWhatIsOutOfRange) {
   refuse("'stop_sequences' expects tokens and offsets of its 1 "
          "lists, got null",
          [](auto &o) { o.stop_sequences.count = 1; });
-  refuse("'struct_bytes' of the options expects 160, "
+  refuse("'struct_bytes' of the options expects 208, "
          "sizeof(transom_generation_options), got 3",
          [](auto &o) { o.struct_bytes = 3; });
 }

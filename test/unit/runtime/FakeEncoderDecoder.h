@@ -1,0 +1,258 @@
+//===- FakeEncoderDecoder.h - a library with sources, written by hand -----===//
+//
+// Three programs: `forward`, which is not run, `encode`, which stores a
+// source's tokens in the cache's blocks, and `step`. A row of a step depends on
+// every token of its source and every token of its sequence up to it, in order,
+// and on each being stored at its position.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRANSOM_TEST_UNIT_RUNTIME_FAKEENCODERDECODER_H
+#define TRANSOM_TEST_UNIT_RUNTIME_FAKEENCODERDECODER_H
+
+#include "FakeDecoder.h"
+
+namespace transom::test {
+
+struct FakeEncoderDecoder : FakeDecoder {
+  static constexpr int64_t sourceIdBound = 300, sourceBound = 90;
+  enum EncodeInput {
+    SourceIds,
+    SourcePositions,
+    SourceOffsets,
+    SourceLengths,
+    SourceSlots,
+    SourceCache
+  };
+  // A step's inputs after those of a decoder: lengths, table, blocks.
+  enum StepInput { Lengths2 = Blocks + 2, Table2, Blocks2 };
+
+  transom_program all[3] = {};
+  std::vector<transom_input_info> encodeInputs = {
+      inputInfo("input_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS,
+                sourceIdBound),
+      inputInfo("places", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS, sourceBound,
+                TRANSOM_DEFAULT_POSITIONS),
+      inputInfo("offsets", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES),
+      inputInfo("lengths", TRANSOM_INPUT_KEY_LENGTHS, TRANSOM_SEQUENCES),
+      inputInfo("slots", TRANSOM_INPUT_CACHE_SLOTS, TRANSOM_TOKENS),
+      {"cache", TRANSOM_F32, TRANSOM_INPUT_CACHE, 0, TRANSOM_SLOTS, {0}, 0}};
+  std::vector<transom_output_info> encodeOutputs = {{"encoded",
+                                                     TRANSOM_F32,
+                                                     TRANSOM_TOKENS,
+                                                     1,
+                                                     0,
+                                                     0,
+                                                     {width},
+                                                     4 * stride,
+                                                     width}};
+  int encodes = 0; ///< runs of `encode`
+
+  FakeEncoderDecoder() {
+    library.name = "pair";
+    library.programs = all;
+    library.num_programs = 3;
+    inputs[Ids].name = "decoder_input_ids";
+    inputs.push_back(inputInfo(
+        "source_lengths", TRANSOM_INPUT_SOURCE_KEY_LENGTHS, TRANSOM_SEQUENCES));
+    inputs.push_back(inputInfo("source_table", TRANSOM_INPUT_SOURCE_BLOCK_TABLE,
+                               TRANSOM_BLOCKS));
+    inputs.push_back(inputInfo("source_blocks",
+                               TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS,
+                               TRANSOM_SEQUENCES));
+    all[0] = programs[0];
+    all[2] = programs[1];
+    all[0].inputs = all[2].inputs = inputs.data();
+    all[2].num_inputs = int32_t(inputs.size());
+    all[2].run = step;
+    all[1] = all[2];
+    all[1].name = "encode";
+    all[1].inputs = encodeInputs.data();
+    all[1].num_inputs = int32_t(encodeInputs.size());
+    all[1].outputs = encodeOutputs.data();
+    all[1].num_outputs = int32_t(encodeOutputs.size());
+    all[1].run = encode;
+  }
+
+  static FakeEncoderDecoder &of(transom_frame *frame) {
+    auto *session = static_cast<transom_session *>(frame->session);
+    auto *library = const_cast<transom_library *>(session->model->library);
+    return *reinterpret_cast<FakeEncoderDecoder *>(library);
+  }
+  static int32_t encode(transom_frame *frame);
+  static int32_t step(transom_frame *frame);
+
+  /// What a row has at its first columns after these tokens beside this source.
+  static float value(const std::vector<int32_t> &source,
+                     const std::vector<int32_t> &tokens, int column = 0) {
+    int64_t hash = 1;
+    for (int32_t token : source)
+      hash = next(hash, token);
+    hash = next(hash, separator);
+    for (int32_t token : tokens)
+      hash = next(hash, token);
+    return float(hash) + float(column);
+  }
+  static constexpr int64_t separator = 1000;
+};
+
+/// cache, table, out; keys. Of a source, for all rows of its sequence.
+inline int32_t readSourceKernel(void **argv) {
+  auto *cache = hostAt<float>(argv, 0), *out = hostAt<float>(argv, 2);
+  auto *table = hostAt<int32_t>(argv, 1);
+  int keys = scalarAt(argv, 3);
+  const Buffer &buffer = bufferAt(argv, 2);
+  int64_t hash = 1;
+  for (int key = 0; key < keys; ++key) {
+    const float *block =
+        cache + table[key / TRANSOM_CACHE_BLOCK] * FakeDecoder::blockFloats;
+    int token = key % TRANSOM_CACHE_BLOCK;
+    bool isThere = block[16 * 16 + 16 * token] == float(key);
+    hash = isThere ? FakeDecoder::next(hash, int64_t(block[token])) : -1e9;
+  }
+  for (int m = 0; m < buffer.dim[1].extent; ++m)
+    out[m * buffer.dim[1].stride] =
+        float(FakeDecoder::next(hash, FakeEncoderDecoder::separator));
+  return 0;
+}
+
+/// As readKernel, on from what `out` has.
+inline int32_t readOnKernel(void **argv) {
+  auto *cache = hostAt<float>(argv, 0), *out = hostAt<float>(argv, 2);
+  auto *table = hostAt<int32_t>(argv, 1);
+  int keys = scalarAt(argv, 3), first = scalarAt(argv, 4),
+      rows = scalarAt(argv, 5);
+  const Buffer &buffer = bufferAt(argv, 2);
+  for (int m = 0; m < buffer.dim[1].extent; ++m) {
+    float *row = out + m * buffer.dim[1].stride;
+    auto hash = int64_t(row[0]);
+    for (int key = 0; key < keys - rows + first + m + 1; ++key) {
+      const float *block =
+          cache + table[key / TRANSOM_CACHE_BLOCK] * FakeDecoder::blockFloats;
+      int token = key % TRANSOM_CACHE_BLOCK;
+      bool isThere = block[16 * 16 + 16 * token] == float(key);
+      hash = isThere ? FakeDecoder::next(hash, int64_t(block[token])) : -1e9;
+    }
+    for (int c = 0; c < FakeDecoder::width; ++c)
+      row[c] = float(hash) + float(c);
+  }
+  return 0;
+}
+
+/// A kernel of this grid with one variant.
+inline transom_kernel fakeKernel(const char *name, int32_t grid,
+                                 const transom_kernel_argument *arguments,
+                                 int32_t numArguments,
+                                 const transom_kernel_variant *variant) {
+  transom_kernel kernel = {};
+  kernel.name = name;
+  kernel.grid = grid;
+  kernel.columns = 1;
+  kernel.arguments = arguments;
+  kernel.num_arguments = numArguments;
+  kernel.variants = variant;
+  kernel.num_variants = 1;
+  kernel.query_offsets = 3;
+  kernel.key_offsets = 4;
+  kernel.key_lengths = 5;
+  return kernel;
+}
+
+/// Stores ids at slots: both programs begin so.
+inline int32_t fakeAppend(transom_frame *frame, const void *ids,
+                          const void *positions, const void *slots,
+                          const void *cache) {
+  constexpr transom_kernel_dim one = {TRANSOM_CONSTANT, 1, 1};
+  static const transom_kernel_argument stored[] = {
+      matrix(0, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
+      matrix(1, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
+      matrix(2, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
+      matrix(3, 0, TRANSOM_CONSTANT, TRANSOM_CONSTANT, one)};
+  static const transom_kernel_variant appends = {
+      appendKernel, INT64_MAX, 1, 4, 1, 0};
+  static const transom_kernel kernel =
+      fakeKernel("append", TRANSOM_GRID_ROWS, stored, 4, &appends);
+  const void *operands[] = {ids, positions, slots, cache};
+  return transom_launch(frame, &kernel, operands,
+                        frame->extents[TRANSOM_TOKENS], "append");
+}
+
+/// `encoded` of a token is its id.
+inline int32_t FakeEncoderDecoder::encode(transom_frame *frame) {
+  FakeEncoderDecoder &self = of(frame);
+  ++self.encodes;
+  const void *const *in = frame->inputs;
+  if (int32_t status = fakeAppend(frame, in[SourceIds], in[SourcePositions],
+                                  in[SourceSlots], in[SourceCache]))
+    return status;
+  auto *ids = static_cast<const int32_t *>(in[SourceIds]);
+  auto *encoded = reinterpret_cast<float *>(frame->arena);
+  for (int64_t row = 0; row < frame->extents[TRANSOM_TOKENS]; ++row)
+    for (int64_t c = 0; c < width; ++c)
+      encoded[row * stride + c] = float(ids[row]);
+  frame->outputs[0] = encoded;
+  return self.result;
+}
+
+inline int32_t FakeEncoderDecoder::step(transom_frame *frame) {
+  constexpr transom_kernel_dim one = {TRANSOM_CONSTANT, 1, 1};
+  constexpr transom_kernel_dim wide = {TRANSOM_CONSTANT, width, 1};
+  static const transom_kernel_argument read[] = {
+      matrix(0, 0, TRANSOM_CONSTANT, TRANSOM_CONSTANT, wide),
+      matrix(1, 1, TRANSOM_TASK_KEYS, TRANSOM_TASK_KEYS, one, 0, TRANSOM_I32),
+      matrix(2, stride, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, wide),
+      scalar(TRANSOM_TASK_KEYS),
+      scalar(TRANSOM_TASK_ROW_BEGIN),
+      scalar(TRANSOM_SEQUENCE_ROWS)};
+  static const transom_kernel_variant readsSource = {
+      readSourceKernel, INT64_MAX, 1, 8, 1, 0};
+  static const transom_kernel_variant reads = {
+      readOnKernel, INT64_MAX, 1, 8, 1, 0};
+  static const transom_kernel cross =
+      fakeKernel("cross", TRANSOM_GRID_RAGGED, read, 6, &readsSource);
+  static const transom_kernel attend =
+      fakeKernel("attend", TRANSOM_GRID_RAGGED, read, 6, &reads);
+
+  auto *hidden = reinterpret_cast<float *>(frame->arena);
+  auto *logits = hidden + frame->padded_extents[TRANSOM_TOKENS] * stride;
+  int64_t rows = frame->extents[TRANSOM_TOKENS];
+  const void *const *in = frame->inputs;
+  const void *cache = in[Blocks + 1];
+  if (int32_t status =
+          fakeAppend(frame, in[Ids], in[Positions], in[Slots], cache))
+    return status;
+  const void *sources[] = {cache,       in[Table2],  hidden,
+                           in[Offsets], in[Blocks2], in[Lengths2]};
+  if (int32_t status = transom_launch(frame, &cross, sources, rows, "cross"))
+    return status;
+  const void *loads[] = {cache,       in[Table],  hidden,
+                         in[Offsets], in[Blocks], in[Lengths]};
+  if (int32_t status = transom_launch(frame, &attend, loads, rows, "attend"))
+    return status;
+  auto *asked = static_cast<const int32_t *>(in[Asked]);
+  for (int64_t i = 0; i < frame->extents[TRANSOM_POSITIONS]; ++i)
+    memcpy(logits + i * stride, hidden + asked[i] * stride,
+           width * sizeof(float));
+  frame->outputs[0] = logits;
+  frame->outputs[1] = hidden;
+  return of(frame).result;
+}
+
+/// A fake encoder-decoder, opened, with a session.
+struct OpenedPair {
+  FakeEncoderDecoder fake;
+  transom_model *model = nullptr;
+  transom_session *session = nullptr;
+
+  explicit OpenedPair(transom_session_options options = {}) {
+    if (transom_model_open(&fake.library, nullptr, &model) == TRANSOM_OK)
+      transom_session_create(model, &options, &session);
+  }
+  ~OpenedPair() {
+    transom_session_destroy(session);
+    transom_model_close(model);
+  }
+};
+
+} // namespace transom::test
+
+#endif // TRANSOM_TEST_UNIT_RUNTIME_FAKEENCODERDECODER_H
