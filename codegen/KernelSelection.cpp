@@ -151,6 +151,23 @@ static std::optional<SelectedKernel> selectLinear(const Define &define) {
   return kernel;
 }
 
+/// Adds the distance_bias of an attention that has one; false if it is no
+/// weight.
+template <typename Attention, typename Spec>
+static bool addDistanceBias(Attention attention, const Define &define,
+                            Spec &spec, SelectedKernel &kernel) {
+  Value bias = attention.getDistanceBias();
+  if (!bias)
+    return true;
+  std::optional<ColumnView> distances = define.weight(bias);
+  if (!distances)
+    return false;
+  spec.distances = widthOf(bias);
+  spec.firstDistance = attention.getFirstDistance();
+  kernel.operands.push_back({distances->argument});
+  return true;
+}
+
 static std::optional<SelectedKernel> selectAttention(const Define &define) {
   if (define.ops.size() != 1 || define.yield.getNumOperands() != 1)
     return std::nullopt;
@@ -186,14 +203,8 @@ static std::optional<SelectedKernel> selectAttention(const Define &define) {
   for (const ColumnView &view :
        {*query, *key, *value, *queryOffsets, *keyOffsets, *keyLengths})
     kernel.operands.push_back({view.argument});
-  if (Value bias = attention.getDistanceBias()) {
-    std::optional<ColumnView> distances = define.weight(bias);
-    if (!distances)
-      return std::nullopt;
-    spec.distances = widthOf(bias);
-    spec.firstDistance = attention.getFirstDistance();
-    kernel.operands.push_back({distances->argument});
-  }
+  if (!addDistanceBias(attention, define, spec, kernel))
+    return std::nullopt;
   kernel.operands.push_back({0, /*isResult=*/true});
   kernel.spec = spec;
   return kernel;
@@ -267,6 +278,8 @@ selectCachedAttention(const Define &define) {
        {query->argument, cache.getArgNumber(), queryOffsets->argument,
         keyLengths->argument, blockTable->argument, blockOffsets->argument})
     kernel.operands.push_back({argument});
+  if (!addDistanceBias(attention, define, spec, kernel))
+    return std::nullopt;
   kernel.operands.push_back({0, /*isResult=*/true});
   kernel.spec = spec;
   return kernel;

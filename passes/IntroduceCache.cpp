@@ -4,7 +4,9 @@
 // those before it goes through attention: their keys and values, which are what
 // they were when these tokens came. `@step` keeps them in a cache, one for all
 // layers, whose columns the layers share out among themselves, and computes new
-// tokens only: a prompt, a part of one, or a single token.
+// tokens only: a prompt, a part of one, or a single token. What it takes from a
+// source, an encoder's result, goes through attention, too: `@encode` puts
+// these keys and values into blocks of the same cache, once.
 //
 // A frontend marks what generates: `transformer.generates`.
 //
@@ -16,6 +18,7 @@
 #include "passes/Raise/Shapes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/BitVector.h"
 
@@ -30,6 +33,9 @@ using namespace transom::transformer;
 namespace {
 
 constexpr llvm::StringLiteral stepName = "step";
+constexpr llvm::StringLiteral encodeName = "encode";
+
+constexpr llvm::StringLiteral sourceTokens = "source_tokens";
 
 /// The name of the leading dimension, or empty.
 llvm::StringRef getLeadingDim(DictionaryAttr attributes) {
@@ -47,27 +53,33 @@ public:
 
   LogicalResult run();
   int64_t getNumLayers() const { return layers.size(); }
+  int64_t getNumSources() const { return sources.size(); }
 
 private:
-  LogicalResult copy();
-  void dropSequences();
+  FailureOr<func::FuncOp> copy(func::FuncOp from, llvm::StringRef name,
+                               IRMapping &map);
   LogicalResult checkArguments();
   LogicalResult checkOps();
+  LogicalResult checkResults();
   LogicalResult checkAttention(RaggedAttentionOp op);
-  Value addArgument(llvm::StringRef name, ArrayRef<llvm::StringRef> dims,
-                    RankedTensorType type);
-  void introduce();
+  LogicalResult addEncode(RankedTensorType cacheType);
+  void introduce(RankedTensorType cacheType);
+  RankedTensorType getCacheType();
   LogicalResult refuse(Operation *op, const llvm::Twine &why);
 
   /// Weights, constants, and what is made of them alone.
   bool isUniform(Value value) const { return uniform.contains(value); }
   bool isPerToken(Value value) const { return tokens.contains(value); }
+  /// What the sources alone decide.
+  bool isOfSource(Value value) const {
+    return ofSource.contains(value) || isUniform(value);
+  }
 
   func::FuncOp forward, step;
   OpBuilder builder;
-  SmallVector<RaggedAttentionOp> layers;
-  llvm::DenseSet<Value> uniform, tokens;
-  Value offsets, lengths;
+  SmallVector<RaggedAttentionOp> layers, sources; ///< of the step, by keys
+  llvm::DenseSet<Value> uniform, tokens, ofSource;
+  Value offsets, lengths, sourceOffsets, sourceLengths;
 };
 
 LogicalResult Stepper::refuse(Operation *op, const llvm::Twine &why) {
@@ -78,37 +90,44 @@ LogicalResult Stepper::refuse(Operation *op, const llvm::Twine &why) {
   return diagnostic;
 }
 
-LogicalResult Stepper::copy() {
+FailureOr<func::FuncOp> Stepper::copy(func::FuncOp from, llvm::StringRef name,
+                                      IRMapping &map) {
   auto module = forward->getParentOfType<ModuleOp>();
-  if (Operation *taken = SymbolTable::lookupSymbolIn(module, stepName))
-    return refuse(taken, llvm::Twine("has the name of the step, @") + stepName);
-  step = forward.clone();
-  step.setSymName(stepName);
-  step->removeAttr(generatesAttr);
+  if (Operation *taken = SymbolTable::lookupSymbolIn(module, name))
+    return refuse(
+        taken, llvm::Twine("has the name of a function to be added, @") + name);
+  func::FuncOp function = from.clone(map);
+  function.setSymName(name);
+  function->removeAttr(generatesAttr);
   builder.setInsertionPointAfter(forward);
-  builder.insert(step);
-  return success();
+  builder.insert(function);
+  return function;
 }
 
-/// Results per sequence, such as a class, go with all that only they need.
-void Stepper::dropSequences() {
-  Operation *terminator = step.front().getTerminator();
-  llvm::BitVector results(step.getNumResults());
-  for (unsigned number = 0; number < step.getNumResults(); ++number)
-    if (getLeadingDim(step.getResultAttrDict(number)) == "sequences")
-      results.set(number);
-  terminator->eraseOperands(results);
+/// Drops results by their leading dimension, all that only they needed, and
+/// then the arguments that nothing reads, by theirs.
+void drop(func::FuncOp function,
+          llvm::function_ref<bool(llvm::StringRef)> isResultGone,
+          llvm::function_ref<bool(llvm::StringRef)> isArgumentGone) {
+  llvm::BitVector results(function.getNumResults());
+  for (unsigned number = 0; number < function.getNumResults(); ++number)
+    results[number] =
+        isResultGone(getLeadingDim(function.getResultAttrDict(number)));
+  function.front().getTerminator()->eraseOperands(results);
   // All operands of a function's type and attributes are known to be good.
-  (void)step.eraseResults(results);
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(step.front())))
+  (void)function.eraseResults(results);
+  for (Operation &op :
+       llvm::make_early_inc_range(llvm::reverse(function.front())))
     if (isOpTriviallyDead(&op))
       op.erase();
-  llvm::BitVector arguments(step.getNumArguments());
-  for (BlockArgument argument : step.getArguments())
-    if (argument.use_empty() && getLeadingDim(step.getArgAttrDict(
-                                    argument.getArgNumber())) == "sequences")
-      arguments.set(argument.getArgNumber());
-  (void)step.eraseArguments(arguments);
+  llvm::BitVector arguments(function.getNumArguments());
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned number = argument.getArgNumber();
+    arguments[number] =
+        argument.use_empty() &&
+        isArgumentGone(getLeadingDim(function.getArgAttrDict(number)));
+  }
+  (void)function.eraseArguments(arguments);
 }
 
 LogicalResult Stepper::checkArguments() {
@@ -118,13 +137,21 @@ LogicalResult Stepper::checkArguments() {
       auto text = step.getArgAttrOfType<StringAttr>(number, name);
       return text ? text.getValue() : llvm::StringRef();
     };
+    llvm::StringRef dim = getLeadingDim(step.getArgAttrDict(number));
     if (get(roleAttr) == "sequence_offsets")
       offsets = argument;
     else if (get(roleAttr) == "key_lengths")
       lengths = argument;
-    else if (getLeadingDim(step.getArgAttrDict(number)) == "tokens")
+    else if (get(roleAttr) == "source_offsets")
+      sourceOffsets = argument;
+    else if (get(roleAttr) == "source_key_lengths")
+      sourceLengths = argument;
+    else if (dim == "tokens")
       tokens.insert(argument);
-    if (get(defaultAttr) == "counted_positions")
+    if (argument == sourceOffsets || argument == sourceLengths ||
+        dim == sourceTokens)
+      ofSource.insert(argument);
+    else if (get(defaultAttr) == "counted_positions")
       return refuse(step, "argument " + llvm::Twine(number) +
                               " counts tokens of the whole sequence, which a "
                               "step doesn't have");
@@ -133,13 +160,27 @@ LogicalResult Stepper::checkArguments() {
 }
 
 LogicalResult Stepper::checkAttention(RaggedAttentionOp op) {
+  bool toSource = ofSource.contains(op.getKey()) &&
+                  ofSource.contains(op.getValue()) &&
+                  op.getKeyOffsets() == sourceOffsets &&
+                  op.getKeyLengths() == sourceLengths &&
+                  op.getQueryOffsets() == offsets && isPerToken(op.getQuery());
+  if (toSource) {
+    // Rows are counted from the last one, and every step has its own.
+    if (op.getCausal() || op.getDistanceBias())
+      return refuse(op, "cannot have a cache: it asks how far a token is from "
+                        "those of its source");
+    sources.push_back(op);
+    tokens.insert(op.getResult());
+    return success();
+  }
   if (!op.getCausal())
     return refuse(op, "cannot have a cache: a token sees later ones");
   if (op.getQueryOffsets() != offsets || op.getKeyOffsets() != offsets ||
       op.getKeyLengths() != lengths || !isPerToken(op.getQuery()) ||
       !isPerToken(op.getKey()) || !isPerToken(op.getValue()))
-    return refuse(op, "cannot have a cache: its keys are not those of the "
-                      "function's own sequences");
+    return refuse(op, "cannot have a cache: its keys are neither those of the "
+                      "function's own sequences nor those of their sources");
   layers.push_back(op);
   tokens.insert(op.getResult());
   return success();
@@ -160,93 +201,216 @@ bool isRowwise(Operation *op) {
 
 LogicalResult Stepper::checkOps() {
   for (Operation &op : step.front().without_terminator()) {
+    auto areAll = [&](llvm::function_ref<bool(Value)> is) {
+      return llvm::all_of(op.getOperands(), is);
+    };
+    if (areAll([&](Value value) { return isUniform(value); })) {
+      uniform.insert_range(op.getResults());
+      continue;
+    }
+    // However it is made: it is there before the first step.
+    if (areAll([&](Value value) { return isOfSource(value); })) {
+      ofSource.insert_range(op.getResults());
+      continue;
+    }
     if (auto attention = dyn_cast<RaggedAttentionOp>(op)) {
       if (failed(checkAttention(attention)))
         return failure();
       continue;
     }
-    if (llvm::all_of(op.getOperands(),
-                     [&](Value value) { return isUniform(value); })) {
-      uniform.insert_range(op.getResults());
-      continue;
-    }
     auto embedding = dyn_cast<EmbeddingOp>(op);
     if (!isRowwise(&op) || (embedding && !isUniform(embedding.getTable())) ||
-        !llvm::all_of(op.getOperands(), [&](Value value) {
-          return isUniform(value) || isPerToken(value);
-        }))
+        !areAll(
+            [&](Value value) { return isUniform(value) || isPerToken(value); }))
       return refuse(&op, "cannot be part of a step: it mixes tokens");
     tokens.insert_range(op.getResults());
   }
   // Nor is there if no result per token is left that needs it.
   if (layers.empty())
     return refuse(step, "has no attention whose keys could be kept");
-  for (auto [number, result] :
-       llvm::enumerate(step.front().getTerminator()->getOperands()))
-    if (!isPerToken(result))
-      return refuse(step, "result " + llvm::Twine(number) +
-                              " is not per token, as a step's are");
   return success();
 }
 
-Value Stepper::addArgument(llvm::StringRef name, ArrayRef<llvm::StringRef> dims,
-                           RankedTensorType type) {
-  unsigned number = step.getNumArguments();
+LogicalResult Stepper::checkResults() {
+  for (auto [number, result] :
+       llvm::enumerate(step.front().getTerminator()->getOperands())) {
+    bool ofStep = getLeadingDim(step.getResultAttrDict(number)) != sourceTokens;
+    if (ofStep ? !isPerToken(result) : !ofSource.contains(result))
+      return refuse(step, "result " + llvm::Twine(number) +
+                              (ofStep ? " is not per token, as a step's are"
+                                      : " is not made of the source alone"));
+  }
+  return success();
+}
+
+Value addArgument(func::FuncOp function, llvm::StringRef name,
+                  ArrayRef<llvm::StringRef> dims, Type type) {
+  Builder builder(function.getContext());
+  unsigned number = function.getNumArguments();
   auto attributes = builder.getDictionaryAttr(
       {builder.getNamedAttr(dimsAttr, builder.getStrArrayAttr(dims)),
        builder.getNamedAttr(nameAttr, builder.getStringAttr(name)),
        builder.getNamedAttr(roleAttr, builder.getStringAttr(name))});
-  (void)step.insertArgument(number, type, attributes,
-                            NameLoc::get(builder.getStringAttr(name)));
-  return step.getArgument(number);
+  (void)function.insertArgument(number, type, attributes,
+                                NameLoc::get(builder.getStringAttr(name)));
+  return function.getArgument(number);
 }
 
-/// ragged_attention(q, k, v) => cached_attention(q, append_cache(cache, k, v))
-void Stepper::introduce() {
-  auto sizeOf = [](RaggedAttentionOp op) {
-    return op.getQuery().getType().getDimSize(1) /
-           static_cast<int64_t>(op.getHeads());
+Value addCache(func::FuncOp function, Type type) {
+  return addArgument(function, "cache", {"slots", "columns"}, type);
+}
+
+/// Returns the cache as it is in the end, too; the function's last argument.
+void returnCache(func::FuncOp function, Value cache) {
+  Operation *terminator = function.front().getTerminator();
+  terminator->insertOperands(terminator->getNumOperands(), cache);
+  DictionaryAttr attributes =
+      function.getArgAttrDict(function.getNumArguments() - 1);
+  (void)function.insertResult(function.getNumResults(), cache.getType(),
+                              attributes);
+}
+
+RankedTensorType getIntegers(Builder &builder) {
+  return RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
+}
+
+int64_t getColumns(RaggedAttentionOp op) {
+  return getCacheColumns(op.getKeyHeads(),
+                         op.getQuery().getType().getDimSize(1) /
+                             static_cast<int64_t>(op.getHeads()));
+}
+
+/// Room for a token, and for a source's: both kinds share the cache's blocks.
+RankedTensorType Stepper::getCacheType() {
+  auto count = [](ArrayRef<RaggedAttentionOp> ops) {
+    int64_t columns = 0;
+    for (RaggedAttentionOp op : ops)
+      columns += getColumns(op);
+    return columns;
   };
-  int64_t columns = 0;
-  for (RaggedAttentionOp op : layers)
-    columns += getCacheColumns(op.getKeyHeads(), sizeOf(op));
+  return layers.front().getKey().getType().clone(
+      {ShapedType::kDynamic, std::max(count(layers), count(sources))});
+}
 
-  constexpr int64_t any = ShapedType::kDynamic;
-  auto integers = RankedTensorType::get({any}, builder.getI32Type());
-  Value slots = addArgument("cache_slots", {"tokens"}, integers);
-  Value table = addArgument("block_table", {"blocks"}, integers);
-  Value blocks = addArgument("block_offsets", {"sequences+1"}, integers);
-  Value cache =
-      addArgument("cache", {"slots", "columns"},
-                  layers.front().getKey().getType().clone({any, columns}));
+/// The tokens of a source are the only ones that its function has: of
+/// `source_tokens` it makes `tokens`.
+void makeOwnTokens(func::FuncOp function) {
+  Builder builder(function.getContext());
+  auto rename = [&](DictionaryAttr attributes) {
+    NamedAttrList list(attributes);
+    if (getLeadingDim(attributes) == sourceTokens) {
+      SmallVector<Attribute> dims(
+          attributes.getAs<ArrayAttr>(dimsAttr).getValue());
+      dims[0] = builder.getStringAttr("tokens");
+      list.set(dimsAttr, builder.getArrayAttr(dims));
+    }
+    auto role = attributes.getAs<StringAttr>(roleAttr);
+    if (role && role.getValue().starts_with("source_")) {
+      bool isOffsets = role.getValue() == "source_offsets";
+      auto name =
+          builder.getStringAttr(isOffsets ? "sequence_offsets" : "key_lengths");
+      list.set(roleAttr, name);
+      list.set(nameAttr, name);
+    }
+    return list.getDictionary(builder.getContext());
+  };
+  for (unsigned number = 0; number < function.getNumArguments(); ++number)
+    function.setArgAttrs(number, rename(function.getArgAttrDict(number)));
+  for (unsigned number = 0; number < function.getNumResults(); ++number)
+    if (DictionaryAttr attributes = function.getResultAttrDict(number))
+      function.setResultAttrs(number, rename(attributes));
+}
 
+/// What the step, still without a cache, takes from its sources.
+LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
+  IRMapping map;
+  FailureOr<func::FuncOp> encode = copy(step, encodeName, map);
+  if (failed(encode))
+    return failure();
+  Value slots =
+      addArgument(*encode, "cache_slots", {"tokens"}, getIntegers(builder));
+  Value cache = addCache(*encode, cacheType);
   int64_t at = 0;
-  for (RaggedAttentionOp op : layers) {
-    builder.setInsertionPoint(op);
-    cache = AppendCacheOp::create(builder, op.getLoc(), cache, op.getKey(),
-                                  op.getValue(), slots, op.getKeyHeads(), at);
+  for (RaggedAttentionOp op : sources) {
+    Value key = map.lookup(op.getKey()), value = map.lookup(op.getValue());
+    builder.setInsertionPoint(map.lookup(op.getOperation()));
+    cache = AppendCacheOp::create(builder, op.getLoc(), cache, key, value,
+                                  slots, op.getKeyHeads(), at);
+    at += getColumns(op);
+  }
+  returnCache(*encode, cache);
+  auto isOfStep = [](llvm::StringRef dim) {
+    return dim != sourceTokens && dim != "slots";
+  };
+  drop(*encode, isOfStep, isOfStep);
+  makeOwnTokens(*encode);
+  return success();
+}
+
+/// ragged_attention(q, k, v) => cached_attention(q, append_cache(cache, k, v)),
+/// or of a source's, which are there, cached_attention(q, cache).
+void Stepper::introduce(RankedTensorType cacheType) {
+  RankedTensorType integers = getIntegers(builder);
+  auto add = [&](llvm::StringRef name, llvm::StringRef dim) {
+    return addArgument(step, name, {dim}, integers);
+  };
+  Value slots = add("cache_slots", "tokens");
+  Value table = add("block_table", "blocks");
+  Value blocks = add("block_offsets", "sequences+1");
+  Value sourceTable, sourceBlocks;
+  if (!sources.empty()) {
+    sourceTable = add("source_block_table", "source_blocks");
+    sourceBlocks = add("source_block_offsets", "sequences+1");
+  }
+  Value cache = addCache(step, cacheType);
+
+  auto attend = [&](RaggedAttentionOp op, Value lengths, Value table,
+                    Value blocks, int64_t &at) {
     auto attention = CachedAttentionOp::create(
         builder, op.getLoc(), op.getQuery(), cache, offsets, lengths, table,
-        blocks, op.getHeads(), op.getKeyHeads(), at, op.getCausal(),
-        op.getScale());
-    at += getCacheColumns(op.getKeyHeads(), sizeOf(op));
+        blocks, op.getDistanceBias(), op.getFirstDistance(), op.getHeads(),
+        op.getKeyHeads(), at, op.getCausal(), op.getScale());
+    at += getColumns(op);
     op.replaceAllUsesWith(attention.getResult());
     op.erase();
+  };
+  int64_t at = 0, sourceAt = 0;
+  for (Operation &op : llvm::make_early_inc_range(step.front())) {
+    auto attention = dyn_cast<RaggedAttentionOp>(op);
+    if (!attention)
+      continue;
+    builder.setInsertionPoint(attention);
+    if (llvm::is_contained(sources, attention)) {
+      attend(attention, sourceLengths, sourceTable, sourceBlocks, sourceAt);
+    } else if (llvm::is_contained(layers, attention)) {
+      cache = AppendCacheOp::create(builder, op.getLoc(), cache,
+                                    attention.getKey(), attention.getValue(),
+                                    slots, attention.getKeyHeads(), at);
+      attend(attention, lengths, table, blocks, at);
+    }
   }
-
-  Operation *terminator = step.front().getTerminator();
-  terminator->insertOperands(terminator->getNumOperands(), cache);
-  DictionaryAttr attributes = step.getArgAttrDict(step.getNumArguments() - 1);
-  (void)step.insertResult(step.getNumResults(), cache.getType(), attributes);
+  returnCache(step, cache);
+  auto isOfSource = [](llvm::StringRef dim) { return dim == sourceTokens; };
+  drop(step, isOfSource, [&](llvm::StringRef dim) {
+    return isOfSource(dim) || dim == "sequences+1";
+  });
 }
 
 LogicalResult Stepper::run() {
-  if (failed(copy()))
+  IRMapping map;
+  FailureOr<func::FuncOp> copied = copy(forward, stepName, map);
+  if (failed(copied))
     return failure();
-  dropSequences();
-  if (failed(checkArguments()) || failed(checkOps()))
+  step = *copied;
+  // Results per sequence, such as a class, go with all that only they need.
+  auto isPerSequence = [](llvm::StringRef dim) { return dim == "sequences"; };
+  drop(step, isPerSequence, isPerSequence);
+  if (failed(checkArguments()) || failed(checkOps()) || failed(checkResults()))
     return failure();
-  introduce();
+  RankedTensorType cacheType = getCacheType();
+  if (!sources.empty() && failed(addEncode(cacheType)))
+    return failure();
+  introduce(cacheType);
   return success();
 }
 
@@ -262,6 +426,7 @@ struct IntroduceCache : transom::impl::IntroduceCacheBase<IntroduceCache> {
       if (failed(stepper.run()))
         return signalPassFailure();
       numLayers += stepper.getNumLayers();
+      numSources += stepper.getNumSources();
     }
   }
 };

@@ -4,6 +4,10 @@
 // same activation. Side by side in one weight they are one product: the
 // activation is read once, and the grid of tasks is three times as wide.
 //
+// They must be wanted at about the same time: every layer of a decoder makes
+// keys and values of one encoder's result, and all of them at once would be
+// kept in memory from the first layer to the last.
+//
 //===----------------------------------------------------------------------===//
 
 #include "ir/Transformer/Transformer.h"
@@ -64,9 +68,9 @@ public:
   int64_t run(func::FuncOp function);
 
 private:
-  /// What linears must share to be one: the input, its block, and whether they
-  /// have a bias.
-  using Key = std::tuple<Value, Block *, unsigned>;
+  /// What linears must share to be one: the input, its block, whether they
+  /// have a bias, and how many attentions come before them.
+  using Key = std::tuple<Value, Block *, unsigned, int64_t>;
 
   bool isCandidate(LinearOp linear);
   void merge(ArrayRef<LinearOp> group);
@@ -145,10 +149,13 @@ void Merger::merge(ArrayRef<LinearOp> group) {
 
 int64_t Merger::run(func::FuncOp function) {
   llvm::MapVector<Key, SmallVector<LinearOp>> groups;
-  function.walk([&](LinearOp linear) {
-    if (isCandidate(linear))
-      groups[{linear.getInput(), linear->getBlock(),
-              linear.getBias() ? 1u : 0u}]
+  int64_t numAttentions = 0;
+  function.walk([&](Operation *op) {
+    if (isa<AttentionOp>(op))
+      ++numAttentions;
+    if (auto linear = dyn_cast<LinearOp>(op); linear && isCandidate(linear))
+      groups[{linear.getInput(), linear->getBlock(), linear.getBias() ? 1u : 0u,
+              numAttentions}]
           .push_back(linear);
   });
   int64_t merged = 0;

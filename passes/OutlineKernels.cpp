@@ -62,6 +62,8 @@ void appendHeads(llvm::raw_ostream &name, AttentionOp op) {
     name << "_keys" << op.getKeyHeads();
   if (op.getCausal())
     name << "_causal";
+  if (op.getDistanceBias())
+    name << "_distances" << columns(op.getDistanceBias());
 }
 
 /// `linear_768x3072_gelu`: what and how wide, not where. Not unique.
@@ -74,13 +76,8 @@ std::string nameKernel(Operation *op) {
         name << '_' << columns(op.getInput()) << 'x' << columns(op.getResult());
         appendChain(name, op.getEpilogue());
       })
-      .Case<RaggedAttentionOp>([&](RaggedAttentionOp op) {
-        appendHeads(name, op);
-        if (op.getDistanceBias())
-          name << "_distances" << columns(op.getDistanceBias());
-      })
-      .Case<CachedAttentionOp>(
-          [&](CachedAttentionOp op) { appendHeads(name, op); })
+      .Case<RaggedAttentionOp, CachedAttentionOp>(
+          [&](auto op) { appendHeads(name, op); })
       .Case<AppendCacheOp>([&](AppendCacheOp op) {
         name << '_' << op.getKeyHeads() << 'x'
              << columns(op.getKey()) / op.getKeyHeads();

@@ -72,7 +72,8 @@ def MergeProjections : Pass<"transom-merge-projections", "::mlir::ModuleOp"> {
   let description = [{
     Q, K and V (gate and up) read the same activation: one linear with their
     weights concatenated reads it once. Only weights named by `weight` symbols
-    with sources merge, and all or none have a bias.
+    with sources merge, all or none have a bias, and no `attention` stands
+    between them: results that are wanted much later would only be kept.
   }];
   let statistics = [Statistic<"numMerged", "num-merged", "linears merged away">];
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
@@ -126,11 +127,18 @@ def IntroduceCache : Pass<"transom-introduce-cache", "::mlir::ModuleOp"> {
     `cache`; the last result is the cache as it is then. `key_lengths` counts past
     and new tokens. Of the results those per token remain.
 
+    Attention to the tokens of a source, an encoder's, takes keys and values that
+    are the same in every step. `@encode` computes them, with all else that only
+    the source decides, for the tokens of sources; they go to blocks of the same
+    cache, where the columns of the layers begin at 0 again. A step finds them by
+    `source_key_lengths`, `source_block_table` and `source_block_offsets`.
+
     What a step can't compute is an error that names it: attention that isn't
     causal, an op that mixes tokens in another way, positions that are counted
     from the whole sequence's content.
   }];
-  let statistics = [Statistic<"numLayers", "num-layers", "attentions with a cache">];
+  let statistics = [Statistic<"numLayers", "num-layers", "attentions with a cache">,
+                    Statistic<"numSources", "num-sources", "attentions to sources">];
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
 }
 

@@ -3,7 +3,6 @@
 #include "passes/StageChecker.h"
 
 #include "ir/Interpreter/Interpreter.h"
-#include "ir/Interpreter/Steps.h"
 #include "ir/Transformer/ModelAttributes.h"
 #include "passes/Pipelines.h"
 
@@ -93,12 +92,12 @@ StageChecker::Stage StageChecker::check(StringRef stage,
   auto step = module.lookupSymbol<FunctionOpInterface>("step");
   if (!step)
     return outcome;
-  FailureOr<SmallVector<Tensor>> stepped =
+  FailureOr<std::vector<interpreter::NamedResult>> stepped =
       interpreter::runInSteps(step, batch, context, /*seed=*/1);
   if (failed(stepped))
     outcome.errors.push_back(INFINITY);
   else
-    compareStep(step, *stepped, outcome);
+    compareStep(*stepped, outcome);
   return outcome;
 }
 
@@ -107,12 +106,11 @@ const Tensor *StageChecker::findExpected(StringRef name) const {
   return number == numbers.end() ? nullptr : &expected[number->second];
 }
 
-void StageChecker::compareStep(FunctionOpInterface step,
-                               ArrayRef<Tensor> results, Stage &outcome) const {
-  for (auto [number, tensor] : llvm::enumerate(results)) {
-    const Tensor *expected =
-        findExpected(getResultText(step, number, transformer::nameAttr));
-    outcome.errors.push_back(expected ? ::getError(*expected, tensor)
+void StageChecker::compareStep(ArrayRef<interpreter::NamedResult> results,
+                               Stage &outcome) const {
+  for (const interpreter::NamedResult &result : results) {
+    const Tensor *expected = findExpected(result.name);
+    outcome.errors.push_back(expected ? ::getError(*expected, result.padded)
                                       : INFINITY);
   }
 }

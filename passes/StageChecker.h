@@ -4,6 +4,7 @@
 #define TRANSOM_PASSES_STAGECHECKER_H
 
 #include "ir/Interpreter/Batch.h"
+#include "ir/Interpreter/Steps.h"
 #include "ir/Weights/WeightSource.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -36,17 +37,16 @@ public:
                                               const WeightSource *weights);
 
   /// Runs what the function has become in `module` and compares; so with the
-  /// step, to which the batch is fed in parts.
+  /// step, to which the batch is fed in parts, after its sources.
   Stage check(llvm::StringRef stage, mlir::ModuleOp module) const;
 
   /// Compares results in padded form, as Batch::unpack has them.
   Stage compare(llvm::StringRef stage,
                 llvm::ArrayRef<interpreter::Tensor> results) const;
 
-  /// Adds the errors of what `step` gave, in padded form: each of its results
-  /// but the cache is one of the function's, by its name.
-  void compareStep(mlir::FunctionOpInterface step,
-                   llvm::ArrayRef<interpreter::Tensor> results,
+  /// Adds the errors of what a step gave, and what its sources were made to:
+  /// each is one of the function's results, by its name.
+  void compareStep(llvm::ArrayRef<interpreter::NamedResult> results,
                    Stage &outcome) const;
 
   /// Checks after each pass of `manager`, and hands the outcome to `report`.

@@ -142,8 +142,11 @@ bool isLowerable(Operation *op) {
       })
       .Case<CachedAttentionOp>([](CachedAttentionOp op) {
         return areActivations({op.getQuery(), op.getCache(), op.getResult()}) &&
-               llvm::all_of(op->getOperands().drop_front(2),
-                            [](Value value) { return isRows(value, isI32); });
+               isRows(op.getQueryOffsets(), isI32) &&
+               isRows(op.getKeyLengths(), isI32) &&
+               isRows(op.getBlockTable(), isI32) &&
+               isRows(op.getBlockOffsets(), isI32) &&
+               (!op.getDistanceBias() || isWeight(op.getDistanceBias()));
       })
       .Case<RotaryOp>([](RotaryOp op) {
         return isActivation(op.getInput()) && isRows(op.getPositions(), isI32);

@@ -35,8 +35,9 @@ static int32_t extentOf(uint8_t role) {
   case TRANSOM_INPUT_POSITIONS:
     return TRANSOM_POSITIONS;
   case TRANSOM_INPUT_BLOCK_TABLE:
-  case TRANSOM_INPUT_SOURCE_BLOCK_TABLE:
     return TRANSOM_BLOCKS;
+  case TRANSOM_INPUT_SOURCE_BLOCK_TABLE:
+    return TRANSOM_SOURCE_BLOCKS;
   case TRANSOM_INPUT_CACHE:
     return TRANSOM_SLOTS;
   default:

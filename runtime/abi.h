@@ -55,8 +55,9 @@ enum transom_extent {
   TRANSOM_SOURCE_TOKENS = 2, ///< packed encoder tokens (encoder-decoder)
   TRANSOM_POSITIONS = 3,     ///< rows asked for by select-positions
   TRANSOM_EXTENTS = 4,
-  TRANSOM_BLOCKS = 4, ///< blocks of the cache that all sequences refer to
-  TRANSOM_SLOTS = 5   ///< tokens that the cache has room for
+  TRANSOM_BLOCKS = 4,       ///< blocks of the cache that all sequences refer to
+  TRANSOM_SLOTS = 5,        ///< tokens that the cache has room for
+  TRANSOM_SOURCE_BLOCKS = 6 ///< blocks that their sources refer to
 };
 
 /// Where a dimension's extent, a row range or a scalar comes from in one task.

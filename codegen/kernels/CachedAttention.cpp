@@ -1,11 +1,14 @@
 //===- CachedAttention.cpp - attention to keys in a paged cache -----------===//
 // Shapes, innermost first: q, out [D, rows]; the cache's keys [16, D, blocks]
 // and values [P, 16, blocks] of one head, P = D in whole vectors of 16; table
-// [blocks of the sequence] i32; f32. One task: a chunk of rows, one head.
+// [blocks of the sequence] i32; distance_bias [distances] of that head,
+// optional; f32. One task: a chunk of rows, one head.
 //
 // The cache is laid out as the loops want it, so nothing is packed. Then, for a
 // tile of query rows, and for each part of 256 keys in order:
-//   scores   registers: tile x blocks of 16 keys, dot products in order of d
+//   bias     by distance, so that a row adds consecutive numbers to a block
+//   scores   registers: tile x blocks of 16 keys, dot products in order of d,
+//            after the bias
 //   maximum, exp2, sum over the scores of the part, in L1
 //   output   registers: tile x a slice of D, in order of keys within a block,
 //            of blocks within 8 of them
@@ -77,12 +80,14 @@ public:
 
 private:
   Variant variant;
+  bool hasBias;
   int depth, slice; ///< of D in whole vectors: all, and what `sum` holds
   /// A key is (part * steps + step) * blocks + block, and `key` within that.
   Var key{"key"}, block{"block"}, step{"step"}, part{"part"};
   Var d{"d"}, i{"i"}, lane{"lane"}; ///< column of a head, query row
+  Var distance{"distance"};         ///< of a key's place in a part from a row
   RDom inner, scored, most, weighed, summed, fold, each, parts;
-  Func packedQ{"packed_q"}, limit{"limit"};
+  Func packedQ{"packed_q"}, bias{"bias"}, limit{"limit"};
   Func dot{"dot"}, score{"score"}, weight{"weight"};
   Func maxima{"maxima"}, maximum{"maximum"}, sums{"sums"}, total{"total"};
   Func sum{"sum"}, partial{"partial"}, state{"state"}, out{"out"};
@@ -100,7 +105,7 @@ int sliceOf(int depth, int rows, const Machine &machine) {
 
 CachedAttention::CachedAttention(const CachedAttentionSpec &spec,
                                  const Machine &machine, const Variant &variant)
-    : variant(variant),
+    : variant(variant), hasBias(spec.distances > 0),
       depth(static_cast<int>(roundUp(spec.headDim, blockKeys))),
       slice(sliceOf(depth, variant.rows, machine)) {
   const int lanes = machine.floatLanes;
@@ -141,26 +146,46 @@ CachedAttention::CachedAttention(const CachedAttentionSpec &spec,
 
   // Keys that row i sees, and that any row of this task sees.
   Expr seen = keys, seenByTask = keys;
-  if (spec.causal) {
+  // The key that the task's first row stands at.
+  Expr place;
+  if (spec.causal || hasBias) {
     Param<int32_t> begin = scalar("row_begin", TRANSOM_TASK_ROW_BEGIN);
     Param<int32_t> length = scalar("sequence_rows", TRANSOM_SEQUENCE_ROWS);
-    seen = begin + i + 1 + keys - length;
-    seenByTask = clamp(begin + rows + keys - length, 0, keys);
+    place = begin + keys - length;
+  }
+  if (spec.causal) {
+    seen = place + i + 1;
+    seenByTask = clamp(place + rows, 0, keys);
   }
   Expr lastBlock = max((seenByTask - 1) / blockKeys, 0);
   auto blockOf = [&](Expr part, Expr step, Expr block) {
     return (part * steps + step) * variant.blocks + block;
   };
-  auto place = [&](Expr block) {
+  auto placeOf = [&](Expr block) {
     return unsafe_promise_clamped(table(min(block, lastBlock)), 0,
                                   mostBlocks - 1);
   };
 
   packedQ(d, i) = q(d, min(i, rows - 1)) * (spec.scale * log2e);
   inner = RDom(0, headDim, "inner");
-  dot(key, i, block, step, part) = 0.0f;
+  if (hasBias) {
+    const auto distances = static_cast<int>(spec.distances);
+    const auto first = static_cast<int>(spec.firstDistance);
+    ImageParam values =
+        view("distance_bias", {.operand = 6,
+                               .dims = {fixed(distances)},
+                               .columnStride = rowStride(distances)});
+    bias(distance, part) =
+        values(clamp(part * partKeys + distance - place - first, 0,
+                     distances - 1)) *
+        log2e;
+    dot(key, i, block, step, part) =
+        bias(blockOf(0, step, block) * blockKeys + key - i, part);
+  } else {
+    dot(key, i, block, step, part) = 0.0f;
+  }
   dot(key, i, block, step, part) +=
-      packedQ(inner, i) * k(key, inner, place(blockOf(part, step, block)));
+      packedQ(inner, i) * k(key, inner, placeOf(blockOf(part, step, block)));
 
   // Only the steps that hold a key which the task sees are computed, hence the
   // updates of undefined values. `limit` is kept, so that the bounds of loops
@@ -209,7 +234,7 @@ CachedAttention::CachedAttention(const CachedAttentionSpec &spec,
       weight(each.y, i, inPart % variant.blocks, inPart / variant.blocks, part);
   sum(d, i, part) = 0.0f;
   sum(d, i, part) += weightOfKey * v(d, min(each.y, seenByTask - 1 - firstKey),
-                                     place(firstKey / blockKeys));
+                                     placeOf(firstKey / blockKeys));
   partial(d, i, part) = sum(d, i, part);
 
   // Output, maximum and sum so far; the last two the same in every column.
@@ -228,7 +253,7 @@ CachedAttention::CachedAttention(const CachedAttentionSpec &spec,
   // A row that sees no key is zero.
   Expr all = state(d, i)[2];
   out(d, i) = state(d, i)[0] * select(all == 0.0f, 0.0f, 1.0f / all);
-  result(out, {.operand = 6,
+  result(out, {.operand = hasBias ? 7 : 6,
                .dims = {fixed(headDim), taskRows(spec.outStride)},
                .rows = TRANSOM_TASK_ROWS,
                .rowStride = spec.outStride,
@@ -248,6 +273,8 @@ void CachedAttention::schedule(const Machine &machine) {
       .bound_extent(i, variant.rows)
       .vectorize(d, lanes, TailStrategy::GuardWithIf);
   limit.compute_at(perTile).bound_extent(i, variant.rows);
+  if (hasBias)
+    bias.compute_at(perPart).vectorize(distance, lanes, TailStrategy::RoundUp);
   state.compute_at(perTile)
       .bound_extent(d, depth)
       .bound_extent(i, variant.rows)
@@ -345,16 +372,20 @@ public:
     kernel.queryOffsets = 2;
     kernel.keyLengths = 3;
     kernel.keyOffsets = 5;
-    kernel.packing.resize(7);
+    kernel.packing.resize(6);
+    if (attention.distances > 0)
+      kernel.packing.push_back({.stride = rowStride(attention.distances)});
+    kernel.packing.push_back({});
     kernel.flopsPerPair =
         4.0 * static_cast<double>(attention.heads * attention.headDim);
     int64_t depth = roundUp(attention.headDim, blockKeys);
     for (const Variant &variant : variantsOf(attention, machine)) {
-      // The scores and weights of a part, the query, the part's output and the
-      // state (what of this fits the stack is not taken from here).
+      // The scores, weights and biases of a part, the query, the part's output
+      // and the state (what of this fits the stack is not taken from here).
       kernel.scratchBytes =
           std::max(kernel.scratchBytes,
                    2 * scratchOf(int64_t(variant.rows) * partKeys) +
+                       scratchOf(partKeys + variant.rows + machine.floatLanes) +
                        5 * scratchOf(variant.rows * depth) + 8 * scratchOf(0));
       kernel.variants.push_back({variant.suffix,
                                  {.max_rows = variant.maxRows,

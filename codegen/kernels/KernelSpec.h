@@ -137,7 +137,7 @@ struct AppendCacheSpec {
 /// of block block_table[block_offsets[s] + j / 16]; key_lengths count past and
 /// new tokens. A row's result is bitwise the same however its keys came to be
 /// there. Operands: q, cache, query_offsets, key_lengths, block_table,
-/// block_offsets, out.
+/// block_offsets, distance_bias?, out.
 struct CachedAttentionSpec {
   int64_t heads = 0, keyHeads = 0, headDim = 0;
   int64_t queryStride = 0, queryOffset = 0;
@@ -145,6 +145,7 @@ struct CachedAttentionSpec {
   int64_t outStride = 0;
   float scale = 1.0f;
   bool causal = false;
+  int64_t distances = 0, firstDistance = 0;
 };
 
 /// Rotates the halves of every head: with angle a = position * frequencies[i],

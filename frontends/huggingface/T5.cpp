@@ -163,6 +163,8 @@ void T5::build(StringRef task, ModelBuilder &builder) const {
   Sequences target = addSequences(
       "decoder", {"decoder_input_ids", "", vocabulary},
       {.name = "decoder_attention_mask", .fallback = "ones"}, builder);
+  if (task == "text2text-generation")
+    builder.setGenerates();
   Value x = buildStack("decoder", target, &source, builder);
   if (task == "feature-extraction")
     builder.addOutput("last_hidden_state", x, {"batch", "length", "width"});

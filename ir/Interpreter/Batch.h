@@ -48,7 +48,8 @@ public:
   llvm::SmallVector<Tensor> unpack(mlir::FunctionOpInterface function,
                                    llvm::ArrayRef<Tensor> results) const;
 
-  /// The tokens of a set: of the sequences, of their sources.
+  enum Set : unsigned { Sequences = 0, Sources = 1 };
+  /// The tokens of a set.
   struct Tokens {
     /// [sequences, length], 1 where there is a token; not there if no argument
     /// is of this set.
@@ -58,7 +59,7 @@ public:
   };
   llvm::ArrayRef<Tokens> getTokens() const { return sets; }
   /// [sequences, length], 1 where the sequences have a token.
-  const Tensor &getMask() const { return *sets[0].mask; }
+  const Tensor &getMask() const { return *sets[Sequences].mask; }
   /// Values by name, [sequences, length] or [sequences], without the masks.
   const llvm::StringMap<Tensor> &getInputs() const { return inputs; }
 

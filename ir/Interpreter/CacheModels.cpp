@@ -86,6 +86,7 @@ static LogicalResult interpret(CachedAttentionOp op, Operands operands,
                              static_cast<uint64_t>(columns),
                      "a query and a cache whose extents fit")))
     return failure();
+  DistanceBias distances = getDistanceBias(op, operands);
   double scale = op.getScale().convertToDouble();
   Tensor result(query.getElementType(), query.getShape());
   MutableArrayRef<double> to = result.floats();
@@ -104,9 +105,9 @@ static LogicalResult interpret(CachedAttentionOp op, Operands operands,
     SmallVector<double> scores;
     for (int64_t i = begin; i < end; ++i) {
       // The last query sees all keys, the one before all but the last.
-      int64_t seen = op.getCausal()
-                         ? std::clamp<int64_t>(keys - (end - 1 - i), 0, keys)
-                         : keys;
+      int64_t last = keys - 1 - (end - 1 - i);
+      int64_t seen =
+          op.getCausal() ? std::clamp<int64_t>(last + 1, 0, keys) : keys;
       scores.resize(seen);
       for (int64_t h = 0; h < heads; ++h) {
         int64_t group = h * keyHeads / heads;
@@ -114,6 +115,7 @@ static LogicalResult interpret(CachedAttentionOp op, Operands operands,
         int64_t valueAt = op.getAt() + (keyHeads + group) * padded;
         for (int64_t j = 0; j < seen; ++j)
           scores[j] =
+              distances.at(h, j - last) +
               scale * dot(query.floats().data() + i * width + h * size,
                           from.data() + (*slots)[j] * columns + keyAt, size);
         softmaxInPlace(scores);

@@ -57,22 +57,6 @@ static LogicalResult interpret(ElementwiseOp op, Operands operands,
   return runElementwise(op, op.getBody(), operands, shape, context, results);
 }
 
-namespace {
-/// What the distance of a key adds to a score: [heads, R], its ends repeated.
-struct DistanceBias {
-  const Tensor *table = nullptr; ///< none: zeros
-  int64_t first = 0;
-
-  double at(int64_t head, int64_t distance) const {
-    if (!table)
-      return 0;
-    int64_t count = table->getShape()[1];
-    return table->floats()[head * count +
-                           std::clamp<int64_t>(distance - first, 0, count - 1)];
-  }
-};
-} // namespace
-
 static LogicalResult interpret(AttentionOp op, Operands operands, Context &,
                                Results results) {
   const Tensor &query = operands[0], &key = operands[1], &value = operands[2];
@@ -94,9 +78,7 @@ static LogicalResult interpret(AttentionOp op, Operands operands, Context &,
     if (failed(require(op, bias.has_value(), "a bias that broadcasts")))
       return failure();
   }
-  DistanceBias distances;
-  if (op.getDistanceBias())
-    distances = {&operands.back(), static_cast<int64_t>(op.getFirstDistance())};
+  DistanceBias distances = getDistanceBias(op, operands);
   double scale = op.getScale().convertToDouble();
   Tensor result(query.getElementType(), {batches, heads, rows, valueSize});
   MutableArrayRef<double> to = result.floats();
@@ -149,9 +131,7 @@ static LogicalResult interpret(RaggedAttentionOp op, Operands operands,
           op, value.getShape() == key.getShape() && keyWidth == keyHeads * size,
           "key and value whose extents fit")))
     return failure();
-  DistanceBias distances;
-  if (op.getDistanceBias())
-    distances = {&operands.back(), static_cast<int64_t>(op.getFirstDistance())};
+  DistanceBias distances = getDistanceBias(op, operands);
   double scale = op.getScale().convertToDouble();
   Tensor result(query.getElementType(), query.getShape());
   MutableArrayRef<double> to = result.floats();

@@ -43,6 +43,28 @@ mlir::FailureOr<Tensor> normalize(mlir::Operation *op, Tensor input,
                                   const Tensor &gamma, const Tensor *beta,
                                   double epsilon);
 
+/// What the distance of a key adds to a score: [heads, R], its ends repeated.
+struct DistanceBias {
+  const Tensor *table = nullptr; ///< none: zeros
+  int64_t first = 0;
+
+  double at(int64_t head, int64_t distance) const {
+    if (!table)
+      return 0;
+    int64_t count = table->getShape()[1];
+    return table->floats()[head * count +
+                           std::clamp<int64_t>(distance - first, 0, count - 1)];
+  }
+};
+
+/// That of an attention, whose last operand it is if there is one.
+template <typename Attention>
+DistanceBias getDistanceBias(Attention op, Operands operands) {
+  if (!op.getDistanceBias())
+    return {};
+  return {&operands.back(), static_cast<int64_t>(op.getFirstDistance())};
+}
+
 /// `input` split in rows of its last extent.
 inline int64_t countRows(const Tensor &input) {
   return input.getRank() == 0 || input.getShape().back() == 0

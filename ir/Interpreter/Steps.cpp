@@ -18,26 +18,32 @@ using transformer::cacheBlock;
 // Runs
 //===----------------------------------------------------------------------===//
 
+/// Of each sequence, the columns where a token is there.
+static std::vector<SmallVector<int64_t>> findColumns(const Tensor &mask) {
+  ArrayRef<int64_t> shape = mask.getShape();
+  std::vector<SmallVector<int64_t>> columns(shape[0]);
+  for (auto [at, isThere] : llvm::enumerate(mask.integers()))
+    if (isThere)
+      columns[at / shape[1]].push_back(at % shape[1]);
+  return columns;
+}
+
 std::vector<SmallVector<Part>>
 transom::interpreter::cutAtRandom(const Batch &batch, unsigned seed) {
   std::mt19937 engine(seed);
   auto draw = [&](int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(engine);
   };
-  ArrayRef<int64_t> shape = batch.getMask().getShape();
-  std::vector<SmallVector<int64_t>> columns(shape[0]);
-  SmallVector<int64_t> past(shape[0], 0);
-  int64_t left = 0;
-  for (auto [at, isThere] : llvm::enumerate(batch.getMask().integers()))
-    if (isThere) {
-      columns[at / shape[1]].push_back(at % shape[1]);
-      ++left;
-    }
+  auto columns = findColumns(batch.getMask());
+  int64_t left = 0, sequences = columns.size();
+  for (const auto &list : columns)
+    left += list.size();
+  SmallVector<int64_t> past(sequences, 0);
 
   std::vector<SmallVector<Part>> runs;
   while (left > 0) {
     SmallVector<Part> run;
-    for (int64_t number = 0; number < shape[0]; ++number) {
+    for (int64_t number = 0; number < sequences; ++number) {
       int64_t rest = columns[number].size() - past[number];
       if (rest == 0 || draw(0, 3) == 0)
         continue;
@@ -55,9 +61,19 @@ transom::interpreter::cutAtRandom(const Batch &batch, unsigned seed) {
   return runs;
 }
 
+std::vector<SmallVector<Part>>
+transom::interpreter::cutSources(const Batch &batch) {
+  auto columns = findColumns(*batch.getTokens()[Batch::Sources].mask);
+  std::vector<SmallVector<Part>> runs(2);
+  for (auto [sequence, list] : llvm::enumerate(columns))
+    runs[sequence % 2].push_back({int64_t(sequence), /*past=*/0, list});
+  return runs;
+}
+
 void transom::interpreter::placeRows(const Batch &batch, ArrayRef<Part> run,
-                                     const Tensor &rows, Tensor &padded) {
-  ArrayRef<int64_t> mask = batch.getMask().getShape();
+                                     const Tensor &rows, Tensor &padded,
+                                     Batch::Set set) {
+  ArrayRef<int64_t> mask = batch.getTokens()[set].mask->getShape();
   if (!padded.getElementType()) {
     SmallVector<int64_t> shape(mask);
     llvm::append_range(shape, rows.getShape().drop_front());
@@ -84,22 +100,18 @@ public:
          unsigned seed)
       : step(step), batch(batch), context(context), seed(seed) {}
 
-  FailureOr<SmallVector<Tensor>> run();
+  FailureOr<std::vector<NamedResult>> run();
 
 private:
-  StringRef getText(unsigned argument, StringRef name) {
-    auto text = step.getArgAttrOfType<StringAttr>(argument, name);
-    return text ? text.getValue() : StringRef();
-  }
-  StringAttr getResultRole(unsigned result) {
-    return dyn_cast_or_null<StringAttr>(
-        step.getResultAttr(result, transformer::roleAttr));
-  }
-  LogicalResult prepare(ArrayRef<SmallVector<Part>> runs);
-  FailureOr<Tensor> bind(unsigned argument, ArrayRef<Part> run);
-  Tensor inOrder(unsigned result, const Tensor &tensor);
-  int64_t getSlot(const Part &part, int64_t token) {
-    return blocks[part.sequence][token / cacheBlock] * cacheBlock +
+  LogicalResult prepare();
+  SmallVector<SmallVector<int64_t>> takeBlocks(ArrayRef<SmallVector<Part>> runs,
+                                               std::vector<int64_t> &all);
+  LogicalResult feed(FunctionOpInterface function, Batch::Set set);
+  FailureOr<Tensor> bind(FunctionOpInterface function, unsigned argument,
+                         ArrayRef<Part> run, Batch::Set set);
+  Tensor inOrder(Attribute dims, const Tensor &tensor);
+  int64_t getSlot(const Part &part, int64_t token, Batch::Set set) {
+    return blocks[set][part.sequence][token / cacheBlock] * cacheBlock +
            token % cacheBlock;
   }
 
@@ -107,9 +119,18 @@ private:
   const Batch &batch;
   Context &context;
   unsigned seed;
-  std::vector<SmallVector<int64_t>> blocks; ///< of each sequence, in order
+  std::vector<SmallVector<Part>> runs[2]; ///< of each set of tokens
+  /// Of each sequence of a set, in order.
+  SmallVector<SmallVector<int64_t>> blocks[2];
+  SmallVector<int64_t> sourceLengths;
   Tensor cache;
+  std::vector<NamedResult> padded;
 };
+
+StringRef getText(Attribute attribute) {
+  auto text = dyn_cast_or_null<StringAttr>(attribute);
+  return text ? text.getValue() : StringRef();
+}
 
 /// Tokens that a sequence has after a run.
 int64_t lengthAfter(const Part &part) {
@@ -120,25 +141,44 @@ int64_t countBlocks(const Part &part) {
   return llvm::divideCeil(lengthAfter(part), cacheBlock);
 }
 
-LogicalResult Feeder::prepare(ArrayRef<SmallVector<Part>> runs) {
+/// Blocks from the end of `all` for each sequence of the runs.
+SmallVector<SmallVector<int64_t>>
+Feeder::takeBlocks(ArrayRef<SmallVector<Part>> runs,
+                   std::vector<int64_t> &all) {
   SmallVector<int64_t> needed(batch.getMask().getShape()[0], 0);
   for (ArrayRef<Part> run : runs)
     for (const Part &part : run)
       needed[part.sequence] = countBlocks(part);
+  SmallVector<SmallVector<int64_t>> taken;
+  for (int64_t count : needed) {
+    taken.emplace_back(all.end() - count, all.end());
+    all.resize(all.size() - count);
+  }
+  return taken;
+}
+
+LogicalResult Feeder::prepare() {
+  runs[Batch::Sequences] = cutAtRandom(batch, seed);
+  if (batch.getTokens()[Batch::Sources].mask)
+    runs[Batch::Sources] = cutSources(batch);
   int64_t numBlocks = 2; // That nobody has.
-  for (int64_t count : needed)
-    numBlocks += count;
+  for (const auto &set : runs)
+    for (ArrayRef<Part> run : set)
+      for (const Part &part : run)
+        numBlocks += llvm::divideCeil(part.columns.size(), cacheBlock);
   std::vector<int64_t> all(numBlocks);
   std::iota(all.begin(), all.end(), 0);
   std::shuffle(all.begin(), all.end(), std::mt19937(seed));
-  for (int64_t count : needed) {
-    blocks.emplace_back(all.end() - count, all.end());
-    all.resize(all.size() - count);
-  }
+  for (Batch::Set set : {Batch::Sequences, Batch::Sources})
+    blocks[set] = takeBlocks(runs[set], all);
+  sourceLengths.resize(batch.getMask().getShape()[0]);
+  for (ArrayRef<Part> run : runs[Batch::Sources])
+    for (const Part &part : run)
+      sourceLengths[part.sequence] = lengthAfter(part);
 
   RankedTensorType type;
   for (unsigned number = 0; number < step.getNumArguments(); ++number)
-    if (getText(number, transformer::roleAttr) == "cache") {
+    if (getText(step.getArgAttr(number, transformer::roleAttr)) == "cache") {
       Type argument = step.getArgumentTypes()[number];
       auto buffer = dyn_cast<kernel::BufferType>(argument);
       type = buffer ? buffer.getTensor() : dyn_cast<RankedTensorType>(argument);
@@ -153,30 +193,46 @@ LogicalResult Feeder::prepare(ArrayRef<SmallVector<Part>> runs) {
   return success();
 }
 
-FailureOr<Tensor> Feeder::bind(unsigned argument, ArrayRef<Part> run) {
-  StringRef role = getText(argument, transformer::roleAttr);
+FailureOr<Tensor> Feeder::bind(FunctionOpInterface function, unsigned argument,
+                               ArrayRef<Part> run, Batch::Set set) {
+  StringRef role =
+      getText(function.getArgAttr(argument, transformer::roleAttr));
   if (role == "cache")
     return cache;
-  Type type = IntegerType::get(step.getContext(), 32);
+  Type type = IntegerType::get(function.getContext(), 32);
   SmallVector<int64_t> numbers;
-  if (role == "sequence_offsets" || role == "block_offsets") {
+  auto addOffsets = [&](llvm::function_ref<int64_t(const Part &)> count) {
     numbers.push_back(0);
     for (const Part &part : run)
-      numbers.push_back(numbers.back() + (role == "block_offsets"
-                                              ? countBlocks(part)
-                                              : part.columns.size()));
+      numbers.push_back(numbers.back() + count(part));
+  };
+  auto sourceOf = [&](const Part &part) -> ArrayRef<int64_t> {
+    return blocks[Batch::Sources][part.sequence];
+  };
+  if (role == "sequence_offsets") {
+    addOffsets([](const Part &part) { return part.columns.size(); });
+  } else if (role == "block_offsets") {
+    addOffsets(countBlocks);
+  } else if (role == "source_block_offsets") {
+    addOffsets([&](const Part &part) { return sourceOf(part).size(); });
   } else if (role == "key_lengths") {
     for (const Part &part : run)
       numbers.push_back(lengthAfter(part));
+  } else if (role == "source_key_lengths") {
+    for (const Part &part : run)
+      numbers.push_back(sourceLengths[part.sequence]);
   } else if (role == "cache_slots") {
     for (const Part &part : run)
       for (int64_t token = part.past; token < lengthAfter(part); ++token)
-        numbers.push_back(getSlot(part, token));
+        numbers.push_back(getSlot(part, token, set));
   } else if (role == "block_table") {
     for (const Part &part : run)
       llvm::append_range(
           numbers,
-          ArrayRef(blocks[part.sequence]).take_front(countBlocks(part)));
+          ArrayRef(blocks[set][part.sequence]).take_front(countBlocks(part)));
+  } else if (role == "source_block_table") {
+    for (const Part &part : run)
+      llvm::append_range(numbers, sourceOf(part));
   } else if (role == "positions") {
     // The last one first: a program that forgot to gather would be noticed.
     for (const Part &part : run)
@@ -184,10 +240,11 @@ FailureOr<Tensor> Feeder::bind(unsigned argument, ArrayRef<Part> run) {
         numbers.push_back(numbers.size());
     std::reverse(numbers.begin(), numbers.end());
   } else {
-    StringRef name = getText(argument, transformer::nameAttr);
+    StringRef name =
+        getText(function.getArgAttr(argument, transformer::nameAttr));
     auto input = batch.getInputs().find(name);
     if (input == batch.getInputs().end() || input->second.getRank() != 2)
-      return step.emitOpError()
+      return function.emitOpError()
              << "argument " << argument
              << " expects an input of the model per token, got \"" << name
              << "\"";
@@ -204,11 +261,9 @@ FailureOr<Tensor> Feeder::bind(unsigned argument, ArrayRef<Part> run) {
 }
 
 /// A result's rows in the order of the tokens: `positions` turns it round.
-Tensor Feeder::inOrder(unsigned result, const Tensor &tensor) {
-  auto dims = dyn_cast_or_null<ArrayAttr>(
-      step.getResultAttr(result, transformer::dimsAttr));
-  if (!dims || dims.empty() ||
-      dims[0] != StringAttr::get(step.getContext(), "positions"))
+Tensor Feeder::inOrder(Attribute dims, const Tensor &tensor) {
+  auto names = dyn_cast_or_null<ArrayAttr>(dims);
+  if (!names || names.empty() || getText(names[0]) != "positions")
     return tensor;
   Tensor turned = tensor;
   int64_t rows = tensor.getShape()[0];
@@ -219,39 +274,50 @@ Tensor Feeder::inOrder(unsigned result, const Tensor &tensor) {
   return turned;
 }
 
-FailureOr<SmallVector<Tensor>> Feeder::run() {
-  std::vector<SmallVector<Part>> runs = cutAtRandom(batch, seed);
-  if (failed(prepare(runs)))
-    return failure();
-  SmallVector<Tensor> padded;
-  for (ArrayRef<Part> run : runs) {
+LogicalResult Feeder::feed(FunctionOpInterface function, Batch::Set set) {
+  size_t first = padded.size();
+  for (ArrayRef<Part> run : runs[set]) {
     SmallVector<Tensor> arguments, results;
-    for (unsigned number = 0; number < step.getNumArguments(); ++number) {
-      FailureOr<Tensor> argument = bind(number, run);
+    for (unsigned number = 0; number < function.getNumArguments(); ++number) {
+      FailureOr<Tensor> argument = bind(function, number, run, set);
       if (failed(argument))
         return failure();
       arguments.push_back(*argument);
     }
-    if (failed(context.run(step, arguments, results)))
+    if (failed(context.run(function, arguments, results)))
       return failure();
-    unsigned place = 0;
+    size_t place = first;
     for (auto [number, tensor] : llvm::enumerate(results)) {
-      StringAttr role = getResultRole(number);
-      if (role && role.getValue() == "cache") {
+      auto get = [&](StringRef attribute) {
+        return function.getResultAttr(number, attribute);
+      };
+      if (getText(get(transformer::roleAttr)) == "cache") {
         cache = tensor;
         continue;
       }
       if (place == padded.size())
-        padded.emplace_back();
-      placeRows(batch, run, inOrder(number, tensor), padded[place++]);
+        padded.push_back({getText(get(transformer::nameAttr)).str(), {}});
+      placeRows(batch, run, inOrder(get(transformer::dimsAttr), tensor),
+                padded[place++].padded, set);
     }
   }
+  return success();
+}
+
+FailureOr<std::vector<NamedResult>> Feeder::run() {
+  if (failed(prepare()))
+    return failure();
+  auto encode = dyn_cast_or_null<FunctionOpInterface>(
+      SymbolTable::lookupSymbolIn(step->getParentOp(), "encode"));
+  if ((encode && failed(feed(encode, Batch::Sources))) ||
+      failed(feed(step, Batch::Sequences)))
+    return failure();
   return padded;
 }
 
 } // namespace
 
-FailureOr<SmallVector<Tensor>>
+FailureOr<std::vector<NamedResult>>
 transom::interpreter::runInSteps(FunctionOpInterface step, const Batch &batch,
                                  Context &context, unsigned seed) {
   return Feeder(step, batch, context, seed).run();

@@ -3,7 +3,8 @@
 // What `@step` computes for tokens that follow others (transom-introduce-cache)
 // is what the model computes for whole sequences, however these are cut. This
 // runs it as an engine would: some sequences at a time, a whole prompt or a few
-// tokens of it, keys and values in blocks that lie anywhere in the cache.
+// tokens of it, keys and values in blocks that lie anywhere in the cache. If
+// the model has sources, `@encode` runs on these before.
 //
 //===----------------------------------------------------------------------===//
 
@@ -13,11 +14,12 @@
 #include "ir/Interpreter/Batch.h"
 #include "ir/Interpreter/Interpreter.h"
 
+#include <string>
 #include <vector>
 
 namespace transom::interpreter {
 
-/// New tokens of one sequence of a batch, in one run of a step.
+/// New tokens of one sequence of a batch, or of its source, in one run.
 struct Part {
   int64_t sequence;
   int64_t past; ///< tokens fed before, of those that are there
@@ -29,17 +31,27 @@ struct Part {
 std::vector<llvm::SmallVector<Part>> cutAtRandom(const Batch &batch,
                                                  unsigned seed);
 
+/// All sources of `batch`, each in one part, in two runs of an encoder.
+std::vector<llvm::SmallVector<Part>> cutSources(const Batch &batch);
+
 /// Puts rows that one run gave, a row each new token, where they belong in a
-/// result in padded form. `padded` is null before the first.
+/// result in padded form, [sequences, length of the set of tokens, ..].
+/// `padded` is null before the first.
 void placeRows(const Batch &batch, llvm::ArrayRef<Part> run, const Tensor &rows,
-               Tensor &padded);
+               Tensor &padded, Batch::Set set = Batch::Sequences);
+
+/// A result of one of the functions, by its `transformer.name`.
+struct NamedResult {
+  std::string name;
+  Tensor padded; ///< as Batch::unpack has it
+};
 
 /// Feeds all tokens of `batch` that are there to `step`, cut at random by
-/// `seed`, and returns its results but the cache in padded form, as
-/// Batch::unpack does. What the cache holds at first is not a number. Fails
-/// with a diagnostic if an argument has no counterpart in the batch, or a run
-/// fails.
-mlir::FailureOr<llvm::SmallVector<Tensor>>
+/// `seed`, after all sources to the function @encode beside it, if there is
+/// one. Returns the results of both but the cache. What the cache holds at
+/// first is not a number. Fails with a diagnostic if an argument has no
+/// counterpart in the batch, or a run fails.
+mlir::FailureOr<std::vector<NamedResult>>
 runInSteps(mlir::FunctionOpInterface step, const Batch &batch, Context &context,
            unsigned seed);
 

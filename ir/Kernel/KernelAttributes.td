@@ -7,8 +7,8 @@ include "ir/Kernel/KernelDialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 
-/// Values equal `transom_extent` in runtime/abi.h; None is a weight's. Blocks and
-/// slots, which are the cache's, are extents of inputs only: the arena has none.
+/// Values equal `transom_extent` in runtime/abi.h; None is a weight's. Blocks,
+/// of sources too, and slots, which are the cache's, are extents of inputs only: the arena has none.
 def Kernel_Extent
     : I32EnumAttr<"Extent", "the run-time size of an activation's leading dimension",
                   [I32EnumAttrCase<"Tokens", 0, "tokens">,
@@ -16,7 +16,8 @@ def Kernel_Extent
                    I32EnumAttrCase<"SourceTokens", 2, "source_tokens">,
                    I32EnumAttrCase<"Positions", 3, "positions">,
                    I32EnumAttrCase<"Blocks", 4, "blocks">,
-                   I32EnumAttrCase<"Slots", 5, "slots">]> {
+                   I32EnumAttrCase<"Slots", 5, "slots">,
+                   I32EnumAttrCase<"SourceBlocks", 6, "source_blocks">]> {
   let cppNamespace = "::transom::kernel";
   let genSpecializedAttr = 0;
 }

@@ -92,7 +92,8 @@ LogicalResult CachedAttentionOp::verify() {
       failed(verifyExtents(*this, "one key length less than there are offsets",
                            extentOf(getKeyLengths(), 0),
                            ShapedType::isDynamic(offsets) ? offsets
-                                                          : offsets - 1)))
+                                                          : offsets - 1)) ||
+      failed(verifyDistanceBias(*this, getDistanceBias(), query, heads)))
     return failure();
   return verifyLayer(*this, getCache(), keyHeads,
                      ShapedType::isDynamic(width) ? width : width / heads,

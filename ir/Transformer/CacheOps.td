@@ -58,12 +58,16 @@ def CachedAttentionOp : Transformer_ValueOp<"cached_attention", [
 
         k_j = cache[slot(s, j), at + g * P ..+ D]
         v_j = cache[slot(s, j), at + (Hkv + g) * P ..+ D]
-        result[i, h] = sum_j softmax_j(scale * <query[i, h], k_j>) * v_j
+        result[i, h] = sum_j softmax_j(scale * <query[i, h], k_j>
+                                       + distance_bias[h, r]) * v_j
+        r = clamp(j - last[i] - first_distance, 0, R - 1)
 
     `causal` lets the last query see all keys, the one before all but the last,
-    and so on: a whole prompt, a part of one after another part, and a single
-    token after all others are the same op. A query without keys gives zeros.
-    Nothing depends on the other sequences, or on slots that are no key.
+    and so on, up to last[i]: a whole prompt, a part of one after another part,
+    and a single token after all others are the same op. A query without keys
+    gives zeros. distance_bias [H, R] (optional) is added by how far a key is
+    from there. Nothing depends on the other sequences, or on slots that are no
+    key.
 
     query [N, H*D], cache [slots, W], query_offsets and block_offsets [S+1] i32,
     key_lengths [S] i32, block_table [blocks] i32, result [N, H*D].
@@ -73,6 +77,11 @@ def CachedAttentionOp : Transformer_ValueOp<"cached_attention", [
         causal scale 0.125
         : tensor<?x768xf32>, tensor<?x18432xf32>, tensor<?xi32>, tensor<?xi32>,
           tensor<?xi32>, tensor<?xi32> -> tensor<?x768xf32>
+    %z = transformer.cached_attention %q, %c, %o, %n, %t, %b distance_bias %d from -91
+        heads 12 key_heads 12 at 1536 causal scale 1.0
+        : tensor<?x768xf32>, tensor<?x18432xf32>, tensor<?xi32>, tensor<?xi32>,
+          tensor<?xi32>, tensor<?xi32> distance_bias tensor<12x92xf32>
+        -> tensor<?x768xf32>
     ```
   }];
   let arguments = (ins Transformer_FloatTensor:$query, Transformer_FloatTensor:$cache,
@@ -80,14 +89,18 @@ def CachedAttentionOp : Transformer_ValueOp<"cached_attention", [
                        Transformer_OffsetTensor:$key_lengths,
                        Transformer_OffsetTensor:$block_table,
                        Transformer_OffsetTensor:$block_offsets,
+                       Optional<Transformer_FloatTensor>:$distance_bias,
+                       DefaultValuedAttr<I64Attr, "0">:$first_distance,
                        I64Attr:$heads, I64Attr:$key_heads, I64Attr:$at, UnitAttr:$causal,
                        F32Attr:$scale);
   let results = (outs Transformer_FloatTensor:$result);
   let assemblyFormat = [{
     $query `,` $cache `,` $query_offsets `,` $key_lengths `,` $block_table `,`
-    $block_offsets `heads` $heads `key_heads` $key_heads `at` $at (`causal` $causal^)?
+    $block_offsets (`distance_bias` $distance_bias^ `from` $first_distance)?
+    `heads` $heads `key_heads` $key_heads `at` $at (`causal` $causal^)?
     `scale` $scale attr-dict `:` type($query) `,` type($cache) `,` type($query_offsets) `,`
-    type($key_lengths) `,` type($block_table) `,` type($block_offsets) `->` type($result)
+    type($key_lengths) `,` type($block_table) `,` type($block_offsets)
+    (`distance_bias` type($distance_bias)^)? `->` type($result)
   }];
   let hasVerifier = 1;
 }

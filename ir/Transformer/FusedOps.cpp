@@ -7,23 +7,6 @@ using namespace mlir;
 
 namespace transom::transformer {
 
-/// A bias over distances [heads, R], of the query's element type.
-static LogicalResult verifyDistanceBias(Operation *op, Value bias, Value query,
-                                        int64_t heads) {
-  if (!bias)
-    return success();
-  if (failed(verifyRank(op, "distance_bias", bias, 2)) ||
-      failed(verifyElementTypes(op, {query, bias})) ||
-      failed(verifyExtents(op, "a distance_bias for each head",
-                           extentOf(bias, 0), heads)))
-    return failure();
-  if (extentOf(bias, 1) == 0)
-    return op->emitOpError()
-           << "expects a distance_bias of one distance or more, got "
-           << bias.getType();
-  return success();
-}
-
 void AttentionOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType query = tensorType(adaptor.getQuery());
   RankedTensorType value = tensorType(adaptor.getValue());

@@ -136,6 +136,22 @@ LogicalResult verifyNorm(Operation *op, Value input, ValueRange parameters,
                                                 : verifyEpsilon(op, epsilon);
 }
 
+LogicalResult verifyDistanceBias(Operation *op, Value bias, Value query,
+                                 int64_t heads) {
+  if (!bias)
+    return success();
+  if (failed(verifyRank(op, "distance_bias", bias, 2)) ||
+      failed(verifyElementTypes(op, {query, bias})) ||
+      failed(verifyExtents(op, "a distance_bias for each head",
+                           extentOf(bias, 0), heads)))
+    return failure();
+  if (extentOf(bias, 1) == 0)
+    return op->emitOpError()
+           << "expects a distance_bias of one distance or more, got "
+           << bias.getType();
+  return success();
+}
+
 LogicalResult verifyScalarRegion(Operation *op, Region &region,
                                  ArrayRef<Type> arguments,
                                  ArrayRef<Type> results) {

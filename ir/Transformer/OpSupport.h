@@ -54,6 +54,9 @@ mlir::LogicalResult verifyAxis(mlir::Operation *op, int64_t axis, int64_t rank);
 mlir::LogicalResult verifyNorm(mlir::Operation *op, mlir::Value input,
                                mlir::ValueRange parameters,
                                const llvm::APFloat &epsilon);
+/// `bias`, if there is one, is [heads, R] of the query's element type.
+mlir::LogicalResult verifyDistanceBias(mlir::Operation *op, mlir::Value bias,
+                                       mlir::Value query, int64_t heads);
 
 /// Whether `region` computes one scalar for each of `results` by elementwise
 /// ops on scalar arguments of the types `arguments`.

@@ -120,7 +120,7 @@ module {
                        %t: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = "block_table"},
                        %o: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "block_offsets"},
                        %sl: !kernel.buffer<tensor<?xi32>, sequences> {transformer.role = "source_key_lengths"},
-                       %st: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = "source_block_table"},
+                       %st: !kernel.buffer<tensor<?xi32>, source_blocks> {transformer.role = "source_block_table"},
                        %so: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "source_block_offsets"},
                        %c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"},

@@ -96,3 +96,12 @@ func.func @f(%q: tensor<?x32xf32>, %c: tensor<?x256xf32>, %o: tensor<?xi32>) {
   %0 = transformer.cached_attention %q, %c, %o, %o, %o, %o heads 8 key_heads 2 at 256 scale 1.0 : tensor<?x32xf32>, tensor<?x256xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x32xf32>
   return
 }
+
+// -----
+
+// cached_attention: distances of 3 heads.
+func.func @f(%q: tensor<?x32xf32>, %c: tensor<?x256xf32>, %o: tensor<?xi32>, %d: tensor<3x5xf32>) -> tensor<?x32xf32> {
+  // expected-error@+1 {{'transformer.cached_attention' op expects a distance_bias for each head, got 3 and 8}}
+  %0 = transformer.cached_attention %q, %c, %o, %o, %o, %o distance_bias %d from -4 heads 8 key_heads 8 at 0 scale 1.0 : tensor<?x32xf32>, tensor<?x256xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> distance_bias tensor<3x5xf32> -> tensor<?x32xf32>
+  return %0 : tensor<?x32xf32>
+}

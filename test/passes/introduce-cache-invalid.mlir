@@ -22,7 +22,7 @@ func.func @forward(
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
     %source: tensor<?xi32> {transformer.name = "source_offsets", transformer.dims = ["sequences+1"]})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
-  // expected-error @+1 {{'transformer.ragged_attention' op cannot have a cache: its keys are not those of the function's own sequences}}
+  // expected-error @+1 {{'transformer.ragged_attention' op cannot have a cache: its keys are neither those of the function's own sequences nor those of their sources}}
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %source, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
 }
@@ -115,7 +115,45 @@ func.func @forward(
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
 }
-// expected-error @+1 {{'func.func' op has the name of the step, @step}}
+// expected-error @+1 {{'func.func' op has the name of a function to be added, @step}}
 func.func @step() {
   return
+}
+
+// -----
+
+// A source's result that the sequences have a part in.
+// expected-error @+2 {{'func.func' op result 1 is not made of the source alone}}
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["source_tokens", "width"]},
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %so: tensor<?xi32> {transformer.name = "source_offsets", transformer.dims = ["sequences+1"], transformer.role = "source_offsets"},
+    %sn: tensor<?xi32> {transformer.name = "source_key_lengths", transformer.dims = ["sequences"], transformer.role = "source_key_lengths"})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]},
+        tensor<?x8xf32> {transformer.name = "encoded", transformer.dims = ["source_tokens", "width"]}) attributes {transformer.generates} {
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %a, %a : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// -----
+
+// A step knows no distance of its token from one of the source.
+transformer.weight @distances value dense<1.0> : tensor<2x3xf32>
+// expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
+func.func @forward(
+    %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["source_tokens", "width"]},
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %so: tensor<?xi32> {transformer.name = "source_offsets", transformer.dims = ["sequences+1"], transformer.role = "source_offsets"},
+    %sn: tensor<?xi32> {transformer.name = "source_key_lengths", transformer.dims = ["sequences"], transformer.role = "source_key_lengths"})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
+  %d = transformer.get_weight @distances : tensor<2x3xf32>
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  // expected-error @+1 {{'transformer.ragged_attention' op cannot have a cache: it asks how far a token is from those of its source}}
+  %b = transformer.ragged_attention %a, %source, %source, %offsets, %so, %sn distance_bias %d from -2 heads 2 key_heads 2 scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> distance_bias tensor<2x3xf32> -> tensor<?x8xf32>
+  return %b : tensor<?x8xf32>
 }

@@ -75,3 +75,56 @@ func.func @forward(
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
 }
+
+// -----
+
+// A source is encoded once: its keys and values of both layers of the decoder
+// go to slots of the same cache, whose columns are the layers' again. A step
+// takes lengths and blocks of sources, and nothing else of them. The distance
+// bias stays with the attention to the sequence itself.
+// CHECK-LABEL: func.func @forward
+// CHECK-LABEL: func.func @encode
+// CHECK-SAME:    %[[E:[a-z0-9]+]]: tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "source"},
+// CHECK-SAME:    %[[EO:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = "sequence_offsets"},
+// CHECK-SAME:    %[[EN:[a-z0-9]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = "key_lengths"},
+// CHECK-SAME:    %[[ES:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "cache_slots", transformer.role = "cache_slots"},
+// CHECK-SAME:    %[[E0:[a-z0-9]+]]: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"})
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "encoded"},
+// CHECK-SAME:        tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"}) {
+// CHECK:         %[[H:.+]] = transformer.ragged_attention %[[E]], %[[E]], %[[E]], %[[EO]], %[[EO]], %[[EN]] heads 2
+// CHECK-NEXT:    %[[E1:.+]] = transformer.append_cache %[[E0]], %[[H]], %[[H]], %[[ES]] key_heads 2 at 0 :
+// CHECK-NEXT:    %[[G:.+]] = transformer.gelu none %[[H]]
+// CHECK-NEXT:    %[[E2:.+]] = transformer.append_cache %[[E1]], %[[G]], %[[H]], %[[ES]] key_heads 2 at 64 :
+// CHECK-NEXT:    return %[[H]], %[[E2]]
+// CHECK-LABEL: func.func @step
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x8xf32> {{[{][^}]+[}]}}, %[[O:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[N:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}},
+// CHECK-SAME:    %[[SN:[a-z0-9]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "source_key_lengths", transformer.role = "source_key_lengths"},
+// CHECK-SAME:    %[[S:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[T:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[B:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}},
+// CHECK-SAME:    %[[ST:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["source_blocks"], transformer.name = "source_block_table", transformer.role = "source_block_table"},
+// CHECK-SAME:    %[[SB:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "source_block_offsets", transformer.role = "source_block_offsets"},
+// CHECK-SAME:    %[[C0:[a-z0-9]+]]: tensor<?x128xf32> {{[{][^}]+[}]}})
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "hidden"}, tensor<?x128xf32> {{[{][^}]+[}]}}) {
+// CHECK:         %[[C1:.+]] = transformer.append_cache %[[C0]], %[[X]], %[[X]], %[[S]] key_heads 2 at 0 :
+// CHECK-NEXT:    %[[A:.+]] = transformer.cached_attention %[[X]], %[[C1]], %[[O]], %[[N]], %[[T]], %[[B]] distance_bias %{{.+}} from -2 heads 2 key_heads 2 at 0 causal
+// CHECK-NEXT:    %[[A1:.+]] = transformer.cached_attention %[[A]], %[[C1]], %[[O]], %[[SN]], %[[ST]], %[[SB]] heads 2 key_heads 2 at 0 scale
+// CHECK-NEXT:    %[[A2:.+]] = transformer.cached_attention %[[A1]], %[[C1]], %[[O]], %[[SN]], %[[ST]], %[[SB]] heads 2 key_heads 2 at 64 scale
+// CHECK-NOT:     transformer.gelu
+// CHECK:         return %[[A2]], %[[C1]]
+transformer.weight @distances value dense<1.0> : tensor<2x3xf32>
+func.func @forward(
+    %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["source_tokens", "width"]},
+    %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %so: tensor<?xi32> {transformer.name = "source_offsets", transformer.dims = ["sequences+1"], transformer.role = "source_offsets"},
+    %sn: tensor<?xi32> {transformer.name = "source_key_lengths", transformer.dims = ["sequences"], transformer.role = "source_key_lengths", transformer.contiguous})
+    -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]},
+        tensor<?x8xf32> {transformer.name = "encoded", transformer.dims = ["source_tokens", "width"]}) attributes {transformer.generates} {
+  %d = transformer.get_weight @distances : tensor<2x3xf32>
+  %h = transformer.ragged_attention %source, %source, %source, %so, %so, %sn heads 2 key_heads 2 scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths distance_bias %d from -2 heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> distance_bias tensor<2x3xf32> -> tensor<?x8xf32>
+  %b = transformer.ragged_attention %a, %h, %h, %offsets, %so, %sn heads 2 key_heads 2 scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  %g = transformer.gelu none %h : tensor<?x8xf32>
+  %c = transformer.ragged_attention %b, %g, %h, %offsets, %so, %sn heads 2 key_heads 2 scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %c, %h : tensor<?x8xf32>, tensor<?x8xf32>
+}

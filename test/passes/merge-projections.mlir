@@ -85,3 +85,30 @@ func.func @keeps_computed_weight(%x: tensor<?x4xf32>, %v: tensor<4x4xf32>) -> (t
   %b = transformer.linear %x, %v : tensor<?x4xf32>, tensor<4x4xf32> -> tensor<?x4xf32>
   return %a, %b : tensor<?x4xf32>, tensor<?x4xf32>
 }
+
+// -----
+
+// What stands on both sides of an attention is wanted at different times: the
+// first two are one product, the third is none with them.
+transformer.weight @a from [#transformer.source<"a">] : tensor<4x4xf32>
+transformer.weight @b from [#transformer.source<"b">] : tensor<4x4xf32>
+transformer.weight @c from [#transformer.source<"c">] : tensor<4x4xf32>
+
+// CHECK-LABEL: @keeps_apart_what_attention_divides
+// CHECK: %[[AB:.+]] = transformer.linear
+// CHECK: %[[A:.+]] = transformer.slice %[[AB]]
+// CHECK: %[[B:.+]] = transformer.slice %[[AB]]
+// CHECK: %[[X:.+]] = transformer.attention
+// CHECK: %[[C:.+]] = transformer.linear
+// CHECK: return %[[A]], %[[B]], %[[C]], %[[X]]
+func.func @keeps_apart_what_attention_divides(%s: tensor<?x?x4xf32>, %q: tensor<?x2x?x8xf32>)
+    -> (tensor<?x?x4xf32>, tensor<?x?x4xf32>, tensor<?x?x4xf32>, tensor<?x2x?x8xf32>) {
+  %aw = transformer.get_weight @a : tensor<4x4xf32>
+  %bw = transformer.get_weight @b : tensor<4x4xf32>
+  %cw = transformer.get_weight @c : tensor<4x4xf32>
+  %a = transformer.linear %s, %aw : tensor<?x?x4xf32>, tensor<4x4xf32> -> tensor<?x?x4xf32>
+  %b = transformer.linear %s, %bw : tensor<?x?x4xf32>, tensor<4x4xf32> -> tensor<?x?x4xf32>
+  %x = transformer.attention %q, %q, %q scale 1.0 : tensor<?x2x?x8xf32>, tensor<?x2x?x8xf32>, tensor<?x2x?x8xf32> -> tensor<?x2x?x8xf32>
+  %c = transformer.linear %s, %cw : tensor<?x?x4xf32>, tensor<4x4xf32> -> tensor<?x?x4xf32>
+  return %a, %b, %c, %x : tensor<?x?x4xf32>, tensor<?x?x4xf32>, tensor<?x?x4xf32>, tensor<?x2x?x8xf32>
+}

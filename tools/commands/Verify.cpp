@@ -164,14 +164,61 @@ runLibrary(const Library &library, const Session &session,
   return results;
 }
 
-/// The inputs of one run of a step, `ids` the session's numbers of the batch's
-/// sequences; `values` holds them.
-static std::vector<transom_tensor>
-makeStepInputs(const interpreter::Batch &batch, ArrayRef<interpreter::Part> run,
-               ArrayRef<int64_t> ids,
-               std::vector<std::vector<int64_t>> &values) {
-  mlir::Type i64 =
-      mlir::IntegerType::get(batch.getMask().getElementType().getContext(), 64);
+/// The text of an attribute of a function's result, or empty.
+static StringRef getResultText(mlir::FunctionOpInterface function,
+                               unsigned number, StringRef attribute) {
+  auto text = mlir::dyn_cast_or_null<mlir::StringAttr>(
+      function.getResultAttr(number, attribute));
+  return text ? text.getValue() : StringRef();
+}
+
+namespace {
+
+/// Feeds the batch to a library's session part by part.
+class Feeder {
+public:
+  Feeder(const Library &library, const Session &session,
+         const StageChecker &checker)
+      : library(library), session(session), checker(checker),
+        batch(checker.getBatch()), ids(batch.getMask().getShape()[0]) {}
+
+  Error addSequences();
+
+  /// What the library has of a program: NAME_step, NAME_encode.
+  using Entry = decltype(transom_entry_points::step);
+  /// Feeds `runs` of a set of tokens to `entry`, which computes `function`;
+  /// adds its results but the cache.
+  Error feed(mlir::FunctionOpInterface function, Entry entry,
+             interpreter::Batch::Set set,
+             ArrayRef<SmallVector<interpreter::Part>> runs,
+             std::vector<interpreter::NamedResult> &results);
+
+private:
+  std::vector<transom_tensor> makeInputs(mlir::FunctionOpInterface function,
+                                         ArrayRef<interpreter::Part> run);
+
+  const Library &library;
+  const Session &session;
+  const StageChecker &checker;
+  const interpreter::Batch &batch;
+  SmallVector<int64_t> ids; ///< the session's numbers of the sequences
+  std::vector<std::vector<int64_t>> values; ///< of the inputs of one run
+};
+
+} // namespace
+
+Error Feeder::addSequences() {
+  for (int64_t &id : ids)
+    if (Error error =
+            library.check(library.entry().sequence_add(session.get(), &id)))
+      return error;
+  return Error::success();
+}
+
+std::vector<transom_tensor>
+Feeder::makeInputs(mlir::FunctionOpInterface function,
+                   ArrayRef<interpreter::Part> run) {
+  mlir::Type i64 = mlir::IntegerType::get(function.getContext(), 64);
   std::vector<transom_tensor> inputs;
   auto add = [&](StringRef name, ArrayRef<int64_t> numbers) {
     interpreter::Tensor tensor(i64, {int64_t(numbers.size())});
@@ -179,15 +226,21 @@ makeStepInputs(const interpreter::Batch &batch, ArrayRef<interpreter::Part> run,
     inputs.push_back(makeInput(name, tensor, values.emplace_back()));
   };
   values.clear();
-  values.reserve(batch.getInputs().size() + 2);
-  for (auto &input : batch.getInputs()) {
+  values.reserve(function.getNumArguments() + 2);
+  for (unsigned number = 0; number < function.getNumArguments(); ++number) {
+    auto name = function.getArgAttrOfType<mlir::StringAttr>(
+        number, transformer::nameAttr);
+    auto input = batch.getInputs().find(name ? name.getValue() : "");
+    if (input == batch.getInputs().end() ||
+        function.getArgAttr(number, transformer::roleAttr))
+      continue;
     SmallVector<int64_t> numbers;
-    int64_t length = input.second.getShape().back();
+    int64_t length = input->second.getShape().back();
     for (const interpreter::Part &part : run)
       for (int64_t column : part.columns)
         numbers.push_back(
-            input.second.integers()[part.sequence * length + column]);
-    add(input.getKey(), numbers);
+            input->second.integers()[part.sequence * length + column]);
+    add(input->getKey(), numbers);
   }
   SmallVector<int64_t> offsets{0}, sequences;
   for (const interpreter::Part &part : run) {
@@ -199,71 +252,77 @@ makeStepInputs(const interpreter::Batch &batch, ArrayRef<interpreter::Part> run,
   return inputs;
 }
 
-/// Feeds the batch to a library's step in random parts; the outputs that
-/// `names` lists, in padded form.
-static Expected<SmallVector<interpreter::Tensor>>
-runSteps(const Library &library, const Session &session,
-         ArrayRef<std::string> names, const StageChecker &checker) {
-  const interpreter::Batch &batch = checker.getBatch();
-  SmallVector<int64_t> ids(batch.getMask().getShape()[0]);
-  for (int64_t &id : ids)
-    if (Error error =
-            library.check(library.entry().sequence_add(session.get(), &id)))
-      return error;
+Error Feeder::feed(mlir::FunctionOpInterface function, Entry entry,
+                   interpreter::Batch::Set set,
+                   ArrayRef<SmallVector<interpreter::Part>> runs,
+                   std::vector<interpreter::NamedResult> &results) {
+  size_t first = results.size();
+  for (unsigned number = 0; number < function.getNumResults(); ++number)
+    if (getResultText(function, number, transformer::roleAttr) != "cache")
+      results.push_back(
+          {getResultText(function, number, transformer::nameAttr).str(), {}});
+  MutableArrayRef<interpreter::NamedResult> named(results);
+  named = named.drop_front(first);
 
-  SmallVector<interpreter::Tensor> results(names.size());
-  for (ArrayRef<interpreter::Part> run :
-       interpreter::cutAtRandom(batch, /*seed=*/2)) {
-    std::vector<std::vector<int64_t>> values;
-    std::vector<transom_tensor> inputs =
-        makeStepInputs(batch, run, ids, values);
+  for (ArrayRef<interpreter::Part> run : runs) {
+    std::vector<transom_tensor> inputs = makeInputs(function, run);
     int64_t tokens = 0;
     for (const interpreter::Part &part : run)
       tokens += part.columns.size();
 
-    std::vector<std::vector<float>> memory(names.size());
+    std::vector<std::vector<float>> memory(named.size());
     SmallVector<interpreter::Tensor> rows;
     std::vector<transom_tensor> outputs;
-    for (auto [name, floats] : zip_equal(names, memory)) {
-      const interpreter::Tensor *expected = checker.findExpected(name);
+    for (auto [result, floats] : zip_equal(named, memory)) {
+      const interpreter::Tensor *expected = checker.findExpected(result.name);
       if (!expected)
-        return createStringError("the model has no output '%s'", name.c_str());
+        return createStringError("the model has no output '%s'",
+                                 result.name.c_str());
       SmallVector<int64_t> shape{tokens};
       append_range(shape, expected->getShape().drop_front(2));
       rows.emplace_back(expected->getElementType(), shape);
-      outputs.push_back(makeOutput(name, rows.back().getNumElements(), floats));
+      outputs.push_back(
+          makeOutput(result.name, rows.back().getNumElements(), floats));
     }
-    if (Error error = library.check(
-            library.entry().step(session.get(), inputs.data(), inputs.size(),
-                                 outputs.data(), outputs.size())))
+    if (Error error =
+            library.check(entry(session.get(), inputs.data(), inputs.size(),
+                                outputs.data(), outputs.size())))
       return error;
-    for (auto [tensor, floats, result] : zip_equal(rows, memory, results)) {
+    for (auto [tensor, floats, result] : zip_equal(rows, memory, named)) {
       copy(floats, tensor.floats().begin());
-      interpreter::placeRows(batch, run, tensor, result);
+      interpreter::placeRows(batch, run, tensor, result.padded, set);
     }
   }
+  return Error::success();
+}
+
+/// Feeds the batch to a library's step in random parts, after its sources if
+/// there is an `encode`; the results of both, in padded form.
+static Expected<std::vector<interpreter::NamedResult>>
+runSteps(const Library &library, const Session &session,
+         mlir::FunctionOpInterface step, mlir::FunctionOpInterface encode,
+         const StageChecker &checker) {
+  const interpreter::Batch &batch = checker.getBatch();
+  std::vector<interpreter::NamedResult> results;
+  Feeder feeder(library, session, checker);
+  if (Error error = feeder.addSequences())
+    return error;
+  if (encode)
+    if (Error error = feeder.feed(encode, library.entry().encode,
+                                  interpreter::Batch::Sources,
+                                  interpreter::cutSources(batch), results))
+      return error;
+  if (Error error =
+          feeder.feed(step, library.entry().step, interpreter::Batch::Sequences,
+                      interpreter::cutAtRandom(batch, /*seed=*/2), results))
+    return error;
   return results;
 }
 
-/// Names of a step's results but the cache.
-static std::vector<std::string> getStepOutputs(mlir::FunctionOpInterface step) {
-  std::vector<std::string> names;
-  for (unsigned number = 0; number < step.getNumResults(); ++number) {
-    auto get = [&](StringRef attribute) {
-      auto text = mlir::dyn_cast_or_null<mlir::StringAttr>(
-          step.getResultAttr(number, attribute));
-      return text ? text.getValue() : StringRef();
-    };
-    if (get(transformer::roleAttr) != "cache")
-      names.push_back(get(transformer::nameAttr).str());
-  }
-  return names;
-}
-
 /// Runs the library at `path`, and its step if there is one.
-static Expected<StageChecker::Stage>
-checkLibrary(StringRef path, mlir::FunctionOpInterface step,
-             const StageChecker &checker) {
+static Expected<StageChecker::Stage> checkLibrary(StringRef path,
+                                                  mlir::ModuleOp module,
+                                                  const StageChecker &checker) {
   Expected<Library> library = Library::load(path);
   if (!library)
     return library.takeError();
@@ -276,13 +335,17 @@ checkLibrary(StringRef path, mlir::FunctionOpInterface step,
   if (!results)
     return results.takeError();
   StageChecker::Stage stage = checker.compare("library", *results);
+  auto find = [&](StringRef name) {
+    return module.lookupSymbol<mlir::FunctionOpInterface>(name);
+  };
+  mlir::FunctionOpInterface step = find("step");
   if (!step)
     return stage;
-  Expected<SmallVector<interpreter::Tensor>> stepped =
-      runSteps(*library, *session, getStepOutputs(step), checker);
+  Expected<std::vector<interpreter::NamedResult>> stepped =
+      runSteps(*library, *session, step, find("encode"), checker);
   if (!stepped)
     return stepped.takeError();
-  checker.compareStep(step, *stepped, stage);
+  checker.compareStep(*stepped, stage);
   return stage;
 }
 
@@ -305,9 +368,7 @@ compileAndRun(mlir::ModuleOp module, const WeightSource *weights,
   if (mlir::failed(
           codegen::compileProgram(module, weights, *machine, options, report)))
     return createStringError("the program cannot be compiled");
-  return checkLibrary(options.output,
-                      module.lookupSymbol<mlir::FunctionOpInterface>("step"),
-                      checker);
+  return checkLibrary(options.output, module, checker);
 }
 
 /// The model of a folder; or a module, all of whose weights have values.

@@ -51,6 +51,26 @@ func.func @attends_to_a_table_of_blocks() -> (tensor<3x1xf32>, tensor<3x1xf32>) 
   return %1, %2 : tensor<3x1xf32>, tensor<3x1xf32>
 }
 
+// As many keys of score 0, and a bias that outweighs all but those which are 2
+// away; the second query stands at key 3, the first at key 2.
+// CHECK-LABEL: @adds_by_distance
+// CHECK-NEXT{LITERAL}: tensor<2x1xf32> [[1], [2]]
+func.func @adds_by_distance() -> tensor<2x1xf32> {
+  %c = arith.constant dense<0x7FC00000> : tensor<16x32xf32>
+  %k = arith.constant dense<0.0> : tensor<4x1xf32>
+  %v = arith.constant dense<[[1.0], [2.0], [3.0], [4.0]]> : tensor<4x1xf32>
+  %s = arith.constant dense<[0, 1, 2, 3]> : tensor<4xi32>
+  %0 = transformer.append_cache %c, %k, %v, %s key_heads 1 at 0 : tensor<16x32xf32>, tensor<4x1xf32>, tensor<4x1xf32>, tensor<4xi32>
+  %q = arith.constant dense<1.0> : tensor<2x1xf32>
+  %o = arith.constant dense<[0, 2]> : tensor<2xi32>
+  %n = arith.constant dense<[4]> : tensor<1xi32>
+  %t = arith.constant dense<[0]> : tensor<1xi32>
+  %b = arith.constant dense<[0, 1]> : tensor<2xi32>
+  %d = arith.constant dense<[[0.0, 100.0, 0.0, 0.0]]> : tensor<1x4xf32>
+  %1 = transformer.cached_attention %q, %0, %o, %n, %t, %b distance_bias %d from -3 heads 1 key_heads 1 at 0 causal scale 1.0 : tensor<2x1xf32>, tensor<16x32xf32>, tensor<2xi32>, tensor<1xi32>, tensor<1xi32>, tensor<2xi32> distance_bias tensor<1x4xf32> -> tensor<2x1xf32>
+  return %1 : tensor<2x1xf32>
+}
+
 // The same numbers as ragged_attention's, with two query heads a key head,
 // whether four tokens come at once or two and two.
 // CHECK-LABEL: @attends_as_ragged_attention_does

@@ -15,6 +15,7 @@ constexpr int64_t blockTokens = TRANSOM_CACHE_BLOCK;
 struct Shape {
   int64_t heads, keyHeads, headDim;
   bool causal = true;
+  int64_t distances = 0, firstDistance = 0;
 
   int64_t depth() const { return (headDim + 15) / 16 * 16; }
   int64_t layerWidth() const { return 2 * keyHeads * depth(); }
@@ -33,6 +34,8 @@ CachedAttentionSpec attentionSpec(const Shape &shape) {
   spec.outStride = rowStride(shape.heads * shape.headDim);
   spec.scale = 1.0f / std::sqrt(static_cast<float>(shape.headDim));
   spec.causal = shape.causal;
+  spec.distances = shape.distances;
+  spec.firstDistance = shape.firstDistance;
   return spec;
 }
 
@@ -82,7 +85,9 @@ public:
         const LoadedKernel &attention, const std::vector<int64_t> &lengths,
         float scale = 1.0f, uint32_t seed = 1)
       : shape(shape), append(append), attention(attention),
-        cache(shape, blocksFor(lengths) + 3) {
+        cache(shape, blocksFor(lengths) + 3),
+        bias(shape.heads, std::max<int64_t>(1, shape.distances)) {
+    bias.fill(9);
     std::vector<int32_t> blocks(cache.values.size() / cache.width /
                                 blockTokens);
     std::iota(blocks.begin(), blocks.end(), 0);
@@ -133,10 +138,13 @@ public:
     resetScratch();
     append.run({qkv.data(), qkv.data(), slots.data(), cache.values.data()},
                rows);
-    attention.runRagged({qkv.data(), cache.values.data(), offsets.data(),
-                         lengths.data(), table.data(), tableOffsets.data(),
-                         out.data()},
-                        static_cast<int64_t>(batch.size()), cut);
+    std::vector<void *> operands = {qkv.data(),     cache.values.data(),
+                                    offsets.data(), lengths.data(),
+                                    table.data(),   tableOffsets.data()};
+    if (shape.distances > 0)
+      operands.push_back(bias.data());
+    operands.push_back(out.data());
+    attention.runRagged(operands, static_cast<int64_t>(batch.size()), cut);
     EXPECT_FALSE(scratchOverrun());
     EXPECT_LE(peakScratch(), attention.kernel.scratchBytes);
     out.expectGuardsUntouched();
@@ -149,6 +157,13 @@ public:
     int64_t dim = shape.headDim;
     if (shape.causal)
       keys = position + 1;
+    auto biasOf = [&](int64_t head, int64_t key) {
+      if (shape.distances == 0)
+        return 0.0;
+      return double(bias.at(
+          head, std::clamp<int64_t>(key - position - shape.firstDistance, 0,
+                                    shape.distances - 1)));
+    };
     for (int64_t h = 0; h < shape.heads; ++h) {
       int64_t g = h * shape.keyHeads / shape.heads;
       int64_t keyColumn = (shape.heads + g) * dim;
@@ -159,7 +174,7 @@ public:
         for (int64_t d = 0; d < dim; ++d)
           scores[j] += double(tokens.at(position, h * dim + d)) *
                        tokens.at(j, keyColumn + d);
-        scores[j] /= std::sqrt(double(dim));
+        scores[j] = scores[j] / std::sqrt(double(dim)) + biasOf(h, j);
         most = std::max(most, scores[j]);
       }
       for (double &score : scores)
@@ -189,6 +204,7 @@ public:
   const Shape shape;
   const LoadedKernel &append, &attention;
   Cache cache;
+  Tensor bias; ///< [heads, distances]
   std::vector<Sequence> sequences;
 
 private:
@@ -244,7 +260,8 @@ TEST_P(CacheTest, PrefillOfManyShapes) {
   for (Shape shape :
        {Shape{2, 2, 1}, Shape{2, 2, 12}, Shape{1, 1, 32}, Shape{2, 1, 60},
         Shape{2, 2, 64}, Shape{1, 1, 80}, Shape{6, 2, 16}, Shape{1, 1, 128},
-        Shape{2, 2, 24, false}}) {
+        Shape{2, 2, 24, false}, Shape{2, 2, 20, true, 70, -69},
+        Shape{3, 3, 16, true, 1, 0}, Shape{2, 1, 24, false, 151, -80}}) {
     SCOPED_TRACE(testing::Message()
                  << shape.heads << " heads of " << shape.headDim);
     auto append = load(appendSpec(shape));
@@ -265,7 +282,8 @@ TEST_P(CacheTest, PrefillOfManyShapes) {
 
 /// However tokens come, and in whatever company, their outputs are the same.
 TEST_P(CacheTest, PrefillChunksAndDecodeGiveTheSameBits) {
-  for (Shape shape : {Shape{2, 2, 64}, Shape{4, 2, 20}}) {
+  for (Shape shape :
+       {Shape{2, 2, 64}, Shape{4, 2, 20}, Shape{2, 2, 20, true, 300, -299}}) {
     auto append = load(appendSpec(shape));
     auto attention = load(attentionSpec(shape));
     ASSERT_TRUE(append && attention);

@@ -55,7 +55,7 @@ struct FakeEncoderDecoder : FakeDecoder {
     inputs.push_back(inputInfo(
         "source_lengths", TRANSOM_INPUT_SOURCE_KEY_LENGTHS, TRANSOM_SEQUENCES));
     inputs.push_back(inputInfo("source_table", TRANSOM_INPUT_SOURCE_BLOCK_TABLE,
-                               TRANSOM_BLOCKS));
+                               TRANSOM_SOURCE_BLOCKS));
     inputs.push_back(inputInfo("source_blocks",
                                TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS,
                                TRANSOM_SEQUENCES));
