@@ -5,6 +5,8 @@
     python examples/evaluate.py capitals      LIB speeches-heldout.jsonl
     python examples/evaluate.py who-speaks    LIB speeches-heldout.jsonl
     python examples/evaluate.py perplexity    LIB speeches-heldout.jsonl
+    python examples/evaluate.py text-to-text  LIB g2p-heldout.tsv --prefix "pronounce: "
+    python examples/evaluate.py span-corruption LIB speeches-heldout.jsonl
 
 pretraining draws sentence pairs and masks as BERT does (Devlin et al. 2018,
 appendix A): B follows A in half of the pairs; 15 % of the tokens are chosen, of
@@ -17,8 +19,20 @@ overlap by N tokens, which are scored once, so that others have at least N befor
 them. `--names`: above each speech stands its speaker. `--last=N`: of the text the
 last N tokens are scored. A file that does not end in .jsonl is plain text.
 
+text-to-text asks the model to write, and counts exact matches, and the edits that
+it takes to right what it wrote, by units that spaces divide (phonemes, words), over
+the units of what is right. `--prefix`: before each text stands the task's.
+`--num-beams=N`: beams, in place of the likeliest token each time. `--ignore=TEXT`:
+matches are counted without these characters, too.
+
+span-corruption is the loss of T5's pre-training objective (Raffel et al. 2020): 15 %
+of the tokens are dropped, in spans of 3 on average, and the model is to write them.
+`--length=N`: tokens of a piece of text.
+
 A line of speeches-heldout.jsonl is {"speaker": ..., "text": ...}, one of
-speaker-heldout.tsv a label, a tab, a text. Prints one line of JSON.
+speaker-heldout.tsv a label, a tab, a text, one of g2p-heldout.tsv a text and all
+answers that are right, the first of which is expected, with tabs between them.
+Prints one line of JSON.
 """
 
 import argparse
@@ -31,28 +45,13 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
 import numpy as np  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
+from held_out import batches, ids_of, read_speeches, tokenizer_of  # noqa: E402
+from span_corruption import span_corruption  # noqa: E402
+from text_to_text import text_to_text  # noqa: E402
 
 import transom  # noqa: E402
 
 CHOSEN, MASKED, RANDOM = 0.15, 0.8, 0.1
-
-
-def read_speeches(path):
-    with open(path, encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def tokenizer_of(library):
-    tokenizer = Tokenizer.from_file(str(library.assets / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(library.max_positions)
-    return tokenizer
-
-
-def batches(items, size=32):
-    for begin in range(0, len(items), size):
-        yield items[begin : begin + size]
 
 
 def log_softmax(logits):
@@ -126,15 +125,7 @@ def windows_of(count, length, overlap, first):
 
 
 def perplexity(library, path, rng, overlap=0, names=False, last=None):
-    if pathlib.Path(path).suffix == ".jsonl":
-        speeches = read_speeches(path)
-        heads = [f"{s['speaker']}:\n" if names else "" for s in speeches]
-        text = "\n\n".join(h + s["text"] for h, s in zip(heads, speeches)) + "\n"
-    else:
-        text = pathlib.Path(path).read_text("utf-8")
-    tokenizer = Tokenizer.from_file(str(library.assets / "tokenizer.json"))
-    encoding = tokenizer.encode(text, add_special_tokens=False)
-    ids = np.array(encoding.ids)
+    ids = ids_of(library, path, names)
     length = library.max_positions
     if not 0 <= overlap < length:
         raise SystemExit(f"--overlap: expects less than {length}, got {overlap}")
@@ -263,6 +254,23 @@ TASKS = {
     "capitals": capitals,
     "who-speaks": who_speaks,
     "perplexity": perplexity,
+    "text-to-text": text_to_text,
+    "span-corruption": span_corruption,
+}
+
+#: What each task may be told besides, and how the command line reads it.
+OPTIONS = {
+    "perplexity": {
+        "overlap": dict(type=int, metavar="N"),
+        "names": dict(action="store_true", default=None),
+        "last": dict(type=int, metavar="N"),
+    },
+    "text-to-text": {
+        "prefix": dict(metavar="TEXT"),
+        "num_beams": dict(type=int, metavar="N"),
+        "ignore": dict(metavar="TEXT"),
+    },
+    "span-corruption": {"length": dict(type=int, metavar="N")},
 }
 
 
@@ -274,17 +282,23 @@ def main():
     parser.add_argument("library")
     parser.add_argument("data")
     parser.add_argument("--seed", type=int, default=0)
-    own = parser.add_argument_group("perplexity")
-    own.add_argument("--overlap", type=int, metavar="N")
-    own.add_argument("--names", action="store_true", default=None)
-    own.add_argument("--last", type=int, metavar="N")
+    for task, own in OPTIONS.items():
+        group = parser.add_argument_group(task)
+        for name, how in own.items():
+            flag = "--" + name.replace("_", "-")
+            group.add_argument(flag, **how)
     options = parser.parse_args()
     library = transom.load(options.library)
     rng = np.random.default_rng(options.seed)
-    given = {name: getattr(options, name) for name in ("overlap", "names", "last")}
-    given = {name: value for name, value in given.items() if value is not None}
-    if given and options.task != "perplexity":
-        parser.error(f"{options.task}: no --{next(iter(given))}")
+    given = {
+        name: getattr(options, name)
+        for own in OPTIONS.values()
+        for name in own
+        if getattr(options, name) is not None
+    }
+    for name in given:
+        if name not in OPTIONS.get(options.task, {}):
+            parser.error(f"{options.task}: no --{name.replace('_', '-')}")
     scores = TASKS[options.task](library, options.data, rng, **given)
     assert all(math.isfinite(score) for score in scores.values())
     print(json.dumps(scores))
