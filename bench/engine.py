@@ -21,6 +21,7 @@ import sys  # noqa: E402
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
 import numpy as np  # noqa: E402
+from engines.seq2seq import encoder_alone  # noqa: E402
 
 import transom  # noqa: E402
 
@@ -40,6 +41,11 @@ def timed(run, runs=7, seconds=2.0):
         if len(samples) >= 400 or time.perf_counter() - begin > 5 * seconds:
             break
     return samples
+
+
+def tokens_agree(got, want):
+    """How many tokens are the reference's before the first that is not."""
+    return int(np.cumprod(got[:, : want.shape[1]] == want, axis=1).sum(1).min())
 
 
 def encode(library, reference):
@@ -77,11 +83,10 @@ def decode(library, reference):
             rows = [sequences.add() for _ in ids]
             first = sequences.step(dict(zip(rows, ids)))["logits"]
             last = sequences.step(dict(zip(rows, tokens)))["logits"]
-        agree = np.cumprod(got[:, :new] == tokens, axis=1).sum(1).min()
         errors = [first - reference["logits_first"], last - reference["logits_last"]]
         return {
             "max_abs_err": max(float(np.abs(error).max()) for error in errors),
-            "tokens_agree": int(agree),
+            "tokens_agree": tokens_agree(got, tokens),
         }
 
     def samples():
@@ -104,23 +109,60 @@ def prefill(library, reference):
     return run, check, lambda: timed(run)
 
 
+def write(library, reference):
+    """All of greedy tokens for a source, the end forbidden. The reference's tokens
+    are forced for the first and the last logits."""
+    ids, tokens = reference["input_ids"], reference["tokens"]
+    new = tokens.shape[1]
+
+    def run():
+        return library.generate(
+            ids, min_new_tokens=new, max_new_tokens=new, do_sample=False
+        )[:, 1:]
+
+    def check(got):
+        start = np.full((len(tokens), 1), library.config["decoder_start_token_id"])
+        forced = np.concatenate([start, tokens[:, :-1]], axis=1)
+        result = {"tokens_agree": tokens_agree(got, tokens), "max_abs_err": 0.0}
+        for name, column in (("logits_first", 0), ("logits_last", new - 1)):
+            logits = library(
+                input_ids=ids, decoder_input_ids=forced, outputs=["logits"],
+                positions=[(row, column) for row in range(len(ids))],
+            )["logits"]  # fmt: skip
+            error = np.delete(
+                np.abs(logits - reference[name]), library.config["eos_token_id"], axis=1
+            )
+            result["max_abs_err"] = max(result["max_abs_err"], float(error.max()))
+        return result
+
+    return run, check, lambda: timed(run)
+
+
 #: What an npz holds tells the kind of item; later families add theirs.
 KINDS = {"hidden": encode, "tokens": decode, "logits": prefill}
+ENCODER_DECODER_KINDS = {"hidden": encode, "tokens": write}
 
 
 def main():
     folder, task, dtype, threads, path = sys.argv[1:]
     reference = dict(np.load(path))
-    kind = next((k for name, k in KINDS.items() if name in reference), None)
+    folder = pathlib.Path(folder)
+    config = json.loads((folder / "config.json").read_text())
+    has_both = config.get("is_encoder_decoder", False)
+    kinds = ENCODER_DECODER_KINDS if has_both else KINDS
+    kind = next((k for name, k in kinds.items() if name in reference), None)
     if kind is None:
-        sys.exit(f"{task}: no item of this kind yet; supported: {', '.join(KINDS)}")
-    cache = pathlib.Path(path).resolve().parent / "transom" / f"{pathlib.Path(folder).name}-{dtype}"
+        sys.exit(f"{task}: no item of this kind yet; supported: {', '.join(kinds)}")
+    of_encoder = has_both and kind is encode
+    name = folder.name + ("-encoder" if of_encoder else "")
+    cache = pathlib.Path(path).resolve().parent / "transom" / f"{name}-{dtype}"
     cache.mkdir(parents=True, exist_ok=True)
     library, side = cache / "libmodel.so", cache / "compile.json"
     excluded = 0.0
     if not library.exists():
         begin = time.perf_counter()
-        transom.compile(folder, str(library), dtype=dtype)
+        model = encoder_alone(folder, cache / "model") if of_encoder else folder
+        transom.compile(model, library, dtype=dtype)
         excluded = time.perf_counter() - begin
         side.write_text(json.dumps({"compile_s": excluded}))
     begin = time.perf_counter()

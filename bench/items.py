@@ -16,17 +16,24 @@ MODELS = {
     "gpt2": ("GPT2LMHeadModel", dict(
         vocab_size=50257, n_embd=768, n_layer=12, n_head=12, n_positions=1024,
     )),
+    "t5-small": ("T5ForConditionalGeneration", dict(
+        vocab_size=32128, d_model=512, d_kv=64, d_ff=2048, num_heads=8,
+        num_layers=6, num_decoder_layers=6, feed_forward_proj="relu",
+        pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+    )),
 }  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """Sequences of these lengths. An encoder returns hidden states; a causal
-    model the logits after each sequence, or `new` tokens, greedily."""
+    """Sequences of these lengths. An encoder returns hidden states, and so does
+    that of an encoder-decoder; a causal model the logits after each sequence.
+    With `new` it is so many new tokens, greedily or the best of `beams`."""
 
     model: str
     lengths: tuple
     new: int = 0
+    beams: int = 1
 
 
 ITEMS = {
@@ -40,21 +47,40 @@ ITEMS = {
     "gpt2 prefill 1x512": Item("gpt2", (512,)),
     "gpt2 decode 1": Item("gpt2", (128,), new=64),
     "gpt2 decode 8": Item("gpt2", (128,) * 8, new=64),
+    "t5-small encode 1x128": Item("t5-small", (128,)),
+    "t5-small encode 8x128": Item("t5-small", (128,) * 8),
+    "t5-small decode 1": Item("t5-small", (128,), new=64),
+    "t5-small beams 4": Item("t5-small", (128,), new=64, beams=4),
 }
+
+
+def kind_of(model):
+    """"encoder", "causal" or "seq2seq"."""
+    return {"BertModel": "encoder", "GPT2LMHeadModel": "causal"}.get(
+        MODELS[model][0], "seq2seq"
+    )
 
 
 def shape(model):
     """Layers, width, inner width, vocabulary."""
-    name, config = MODELS[model]
-    if name == "BertModel":
+    config = MODELS[model][1]
+    if kind_of(model) == "encoder":
         return (config["num_hidden_layers"], config["hidden_size"],
                 config["intermediate_size"], config["vocab_size"])  # fmt: skip
+    if kind_of(model) == "seq2seq":
+        # Heads together are as wide as the model.
+        return (config["num_layers"], config["d_model"], config["d_ff"],
+                config["vocab_size"])  # fmt: skip
     width = config["n_embd"]
     return config["n_layer"], width, 4 * width, config["vocab_size"]
 
 
-def is_causal(model):
-    return MODELS[model][0] != "BertModel"
+def layer_weights(item):
+    """Weights of a layer that each new row is multiplied by. Those of a source's
+    keys and values, which a decoder's step doesn't read, are not among them."""
+    _, width, inner, _ = shape(item.model)
+    squares = 6 if kind_of(item.model) == "seq2seq" and item.new else 4
+    return squares * width * width + 2 * width * inner
 
 
 def flops(item):
@@ -62,22 +88,24 @@ def flops(item):
     layers and attention (the lower triangle, if causal), without padding;
     norms, softmax and embeddings (about 1 %) are not counted."""
     item = ITEMS[item]
-    layers, width, inner, vocabulary = shape(item.model)
-    linear = 2 * (4 * width * width + 2 * width * inner)
+    layers, width, _, vocabulary = shape(item.model)
+    causal = kind_of(item.model) == "causal"
     if item.new:
-        pairs = sum(n + item.new / 2 for n in item.lengths)
-        rows = len(item.lengths)
+        rows = len(item.lengths) * item.beams
+        pairs = sum(n + item.new / 2 for n in item.lengths) * item.beams
     else:
-        pairs = sum(n * n / (2 if is_causal(item.model) else 1) for n in item.lengths)
         rows = sum(item.lengths)
-    head = 2 * width * vocabulary * len(item.lengths) if is_causal(item.model) else 0
-    return layers * (rows * linear + 4 * pairs * width) + head
+        pairs = sum(n * n / (2 if causal else 1) for n in item.lengths)
+    predicted = rows if item.new else causal * len(item.lengths)
+    head = 2 * width * vocabulary * predicted
+    return layers * (2 * rows * layer_weights(item) + 4 * pairs * width) + head
 
 
 def bytes_per_step(item):
     """Weights that a step of decoding has to read: its matrices, in f32."""
-    layers, width, inner, vocabulary = shape(ITEMS[item].model)
-    return 4 * (layers * (4 * width * width + 2 * width * inner) + width * vocabulary)
+    item = ITEMS[item]
+    layers, width, _, vocabulary = shape(item.model)
+    return 4 * (layers * layer_weights(item) + width * vocabulary)
 
 
 def batch(item):
@@ -104,4 +132,7 @@ def make_model(name, folder):
         for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter += 0.05 * torch.randn(parameter.shape)
+        if kind_of(name) == "seq2seq":
+            # Words as long as they are drawn follow themselves, whatever the layers say.
+            model.shared.weight *= 0.05
     model.save_pretrained(folder)

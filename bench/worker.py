@@ -19,7 +19,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np  # noqa: E402
 from engines import cache_folder, engine_of  # noqa: E402
-from items import ITEMS, is_causal  # noqa: E402
+from items import ITEMS, kind_of  # noqa: E402
 
 loaded = {}
 seen = set()
@@ -29,7 +29,7 @@ os.dup2(2, 1)  # What libraries print must not meet the replies.
 
 def prepare(model):
     start = time.perf_counter()
-    engine = engine_of(engine_name, is_causal(model))
+    engine = engine_of(engine_name, kind_of(model))
     if engine is None:
         return {"failure": f"{engine_name} is not set up for {model}"}
     engine.prepare(root / "models" / model, cache_folder(root, engine_name, model))
@@ -39,7 +39,7 @@ def prepare(model):
 def run(item, seconds):
     model = ITEMS[item].model
     if model not in loaded:
-        engine = engine_of(engine_name, is_causal(model))
+        engine = engine_of(engine_name, kind_of(model))
         if engine is None:
             return {"failure": "not set up for this model"}
         loaded[model] = engine(

@@ -5,27 +5,61 @@ generating the first, over `new`: the same for every engine, whatever it shows o
 its inside.
 """
 
+import contextlib
+import json
 import pathlib
+import shutil
+import tempfile
 import time
 
 import numpy as np
 from items import ITEMS, batch
 
 from . import encoder
+from .onnx_graph import Graph, session_of
+
+
+def step_time(generate, new):
+    """What `generate(count)` gives for one token more than `new`, and the
+    milliseconds of a step."""
+    start = time.perf_counter()
+    generate(1)
+    first = time.perf_counter() - start
+    start = time.perf_counter()
+    tokens = generate(new + 1)
+    return tokens, (time.perf_counter() - start - first) / new * 1e3
+
+
+@contextlib.contextmanager
+def with_tokenizer(folder, special, same=False):
+    """A copy of a model's folder with a tokenizer, which a converter asks for: of
+    any words, as many as the model has. The first are the `special` ones, all of
+    them the first if `same`."""
+    from tokenizers import Tokenizer, models
+
+    with tempfile.TemporaryDirectory() as copy:
+        source = pathlib.Path(copy) / "model"
+        shutil.copytree(folder, source)
+        size = json.loads((source / "config.json").read_text())["vocab_size"]
+        words = {f"tok{i}": i for i in range(size)}
+        Tokenizer(models.WordLevel(words, unk_token="tok0")).save(
+            str(source / "tokenizer.json")
+        )
+        kinds = {f"{kind}_token": f"tok{0 if same else i}" for i, kind in enumerate(special)}
+        (source / "tokenizer_config.json").write_text(
+            json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **kinds})
+        )
+        yield source
 
 
 class Causal:
     def measure(self, item):
         ids, _ = batch(item)
         new = ITEMS[item].new
+        if new:
+            return step_time(lambda count: self.generate(ids, count), new)
         start = time.perf_counter()
-        if not new:
-            return self.prefill(ids), (time.perf_counter() - start) * 1e3
-        self.generate(ids, 1)
-        first = time.perf_counter() - start
-        start = time.perf_counter()
-        tokens = self.generate(ids, new + 1)
-        return tokens, (time.perf_counter() - start - first) / new * 1e3
+        return self.prefill(ids), (time.perf_counter() - start) * 1e3
 
     @staticmethod
     def error(item, got, want):
@@ -96,107 +130,75 @@ class OnnxRuntime(Causal):
     def prepare(folder, cache):
         if (cache / "model.onnx").exists():
             return
-        import onnx
         import transformers
-        from onnx import TensorProto, helper, numpy_helper
 
         model = transformers.GPT2LMHeadModel.from_pretrained(folder)
-        config, body = model.config, model.transformer
-        nodes, weights = [], []
-
-        def weight(name, tensor):
-            array = np.ascontiguousarray(tensor.detach().numpy())
-            weights.append(numpy_helper.from_array(array, name))
-            return name
-
-        def op(kind, inputs, outputs, contributed=True, **attributes):
-            nodes.append(
-                helper.make_node(
-                    kind, inputs, outputs, name=outputs[0],
-                    domain="com.microsoft" if contributed else "", **attributes,
-                )  # fmt: skip
-            )
-            return outputs[0]
-
-        def matmul(name, module, x):
-            return op("MatMul", [x, weight(name + ".w", module.weight)], [name], False)
+        config, body, graph = model.config, model.transformer, Graph()
 
         def add_norm(name, x, y, bias, norm):
-            op(
+            graph.op(
                 "SkipLayerNormalization",
-                [x, y, weight(name + ".g", norm.weight), weight(name + ".b", norm.bias),
-                 weight(name + ".skip", bias)],
+                [x, y, graph.weight(name + ".g", norm.weight),
+                 graph.weight(name + ".b", norm.bias),
+                 graph.weight(name + ".skip", bias)],
                 [name, "", "", name + ".sum"], epsilon=config.layer_norm_epsilon,
             )  # fmt: skip
             return name, name + ".sum"
 
-        words = op("Gather", [weight("wte", body.wte.weight), "input_ids"], ["words"], False)
-        places = op("Gather", [weight("wpe", body.wpe.weight), "position_ids"], ["places"], False)
-        x = op("Add", [words, places], ["embeddings"], False)
-        y = op(
+        def embed(name, table, ids):
+            return graph.op("Gather", [graph.weight(name + ".w", table.weight), ids], [name], False)
+
+        words, places = embed("words", body.wte, "input_ids"), embed("places", body.wpe, "position_ids")
+        x = graph.op("Add", [words, places], ["embeddings"], False)
+        first = body.h[0].ln_1
+        y = graph.op(
             "LayerNormalization",
-            [x, weight("first.g", body.h[0].ln_1.weight), weight("first.b", body.h[0].ln_1.bias)],
+            [x, graph.weight("first.g", first.weight), graph.weight("first.b", first.bias)],
             ["first"], False, axis=-1, epsilon=config.layer_norm_epsilon,
         )  # fmt: skip
         width = config.n_embd
-        weights.append(numpy_helper.from_array(np.array([width] * 3), "thirds"))
+        thirds = graph.weight("thirds", np.array([width] * 3))
         for i, block in enumerate(body.h):
-            qkv = matmul(f"{i}.qkv", block.attn.c_attn, y)
-            bias = weight(f"{i}.qkv.b", block.attn.c_attn.bias)
-            qkv = op("Add", [qkv, bias], [f"{i}.qkv.sum"], False)
+            qkv = graph.matmul(f"{i}.qkv", block.attn.c_attn.weight, y)
+            bias = graph.weight(f"{i}.qkv.b", block.attn.c_attn.bias)
+            qkv = graph.op("Add", [qkv, bias], [f"{i}.qkv.sum"], False)
             parts = [f"{i}.q", f"{i}.k", f"{i}.v"]
-            op("Split", [qkv, "thirds"], parts, False, axis=-1)
-            op(
+            graph.op("Split", [qkv, thirds], parts, False, axis=-1)
+            graph.op(
                 "GroupQueryAttention",
                 [*parts, f"past.{i}.k", f"past.{i}.v", "last_keys", "total"],
                 [f"{i}.attention", f"present.{i}.k", f"present.{i}.v"],
                 num_heads=config.n_head, kv_num_heads=config.n_head,
             )  # fmt: skip
-            out = matmul(f"{i}.out", block.attn.c_proj, f"{i}.attention")
+            out = graph.matmul(f"{i}.out", block.attn.c_proj.weight, f"{i}.attention")
             y, x = add_norm(f"{i}.n2", x, out, block.attn.c_proj.bias, block.ln_2)
-            up = matmul(f"{i}.up", block.mlp.c_fc, y)
-            up = op("FastGelu", [up, weight(f"{i}.up.b", block.mlp.c_fc.bias)], [f"{i}.gelu"])
-            down = matmul(f"{i}.down", block.mlp.c_proj, up)
+            up = graph.matmul(f"{i}.up", block.mlp.c_fc.weight, y)
+            bias = graph.weight(f"{i}.up.b", block.mlp.c_fc.bias)
+            up = graph.op("FastGelu", [up, bias], [f"{i}.gelu"])
+            down = graph.matmul(f"{i}.down", block.mlp.c_proj.weight, up)
             norm = body.h[i + 1].ln_1 if i + 1 < config.n_layer else body.ln_f
             y, x = add_norm(f"{i}.n1", x, down, block.mlp.c_proj.bias, norm)
-        weights.append(numpy_helper.from_array(np.array(-1), "end"))
-        last = op("Gather", [y, "end"], ["last"], False, axis=1)
-        op("MatMul", [last, weight("head", body.wte.weight.t())], ["logits"], False)
+        end = graph.weight("end", np.array(-1))
+        last = graph.op("Gather", [y, end], ["last"], False, axis=1)
+        graph.matmul("logits", body.wte.weight.t(), last)
 
-        def tensor(name, dims, kind=TensorProto.FLOAT):
-            return helper.make_tensor_value_info(name, kind, dims)
-
+        ids = (np.int64, ["batch", "length"])
         dims = ["batch", config.n_head, "capacity", width // config.n_head]
         caches = [f"{i}.{part}" for i in range(config.n_layer) for part in "kv"]
-        ids = ["batch", "length"]
-        graph = helper.make_graph(
-            nodes, "gpt2",
-            [tensor("input_ids", ids, TensorProto.INT64),
-             tensor("position_ids", ids, TensorProto.INT64),
-             tensor("last_keys", ["batch"], TensorProto.INT32),
-             tensor("total", [], TensorProto.INT32)]
-            + [tensor("past." + name, dims) for name in caches],
-            [tensor("logits", ["batch", config.vocab_size])]
-            + [tensor("present." + name, dims) for name in caches],
-            weights,
-        )  # fmt: skip
-        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
-        made = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-        onnx.save(made, str(cache / "model.onnx"))
+        inputs = {
+            "input_ids": ids, "position_ids": ids,
+            "last_keys": (np.int32, ["batch"]), "total": (np.int32, []),
+        }  # fmt: skip
+        inputs |= {"past." + name: (np.float32, dims) for name in caches}
+        outputs = {"logits": (np.float32, ["batch", config.vocab_size])}
+        outputs |= {"present." + name: (np.float32, dims) for name in caches}
+        graph.save(cache / "model.onnx", inputs, outputs)
 
     def __init__(self, folder, cache, threads):
-        import json
-
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         self.runtime = onnxruntime
-        self.session = onnxruntime.InferenceSession(
-            str(cache / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self.session = session_of(cache / "model.onnx", threads)
         config = json.loads((folder / "config.json").read_text())
         self.layers, self.heads = config["n_layer"], config["n_head"]
         self.head_dim = config["n_embd"] // self.heads
@@ -245,27 +247,9 @@ class CTranslate2(Causal):
     def prepare(folder, cache):
         if (cache / "model.bin").exists():
             return
-        import json
-        import shutil
-        import tempfile
+        with with_tokenizer(folder, ("unk", "bos", "eos"), same=True) as source:
+            from ctranslate2.converters import TransformersConverter
 
-        from ctranslate2.converters import TransformersConverter
-
-        # The converter asks for a tokenizer; any with these many words will do.
-        with tempfile.TemporaryDirectory() as copy:
-            source = pathlib.Path(copy) / "model"
-            shutil.copytree(folder, source)
-            size = json.loads((source / "config.json").read_text())["vocab_size"]
-            words = {f"tok{i}": i for i in range(size)}
-            from tokenizers import Tokenizer, models
-
-            Tokenizer(models.WordLevel(words, unk_token="tok0")).save(
-                str(source / "tokenizer.json")
-            )
-            special = {f"{name}_token": "tok0" for name in ("unk", "bos", "eos")}
-            (source / "tokenizer_config.json").write_text(
-                json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **special})
-            )
             TransformersConverter(str(source)).convert(str(cache), force=True)
 
     def __init__(self, folder, cache, threads):
