@@ -215,8 +215,9 @@ typedef struct transom_engine_options {
   /// their turn. 0: 64.
   int32_t max_sequences;
   /// Tokens of one step. A prompt that is longer, or comes while others are at
-  /// their new tokens, is read in parts. At least max_sequences; at most the
-  /// session's `max_tokens`. 0: 512, or what those demand.
+  /// their new tokens, is read in parts; a source always at once. At least
+  /// max_sequences; at most the session's `max_tokens`. 0: 512, or what those
+  /// demand.
   int32_t step_tokens;
   /// Finished sequences whose keys and values are kept for prompts that come
   /// later and begin as they do, as long as there is memory. 0: none.
@@ -305,17 +306,19 @@ typedef struct transom_entry_points {
 
   // Of the same libraries: choosing tokens.
 
-  /// Generates tokens after all prompts together.
+  /// Generates tokens after all prompts together; of an encoder-decoder, beside
+  /// them: prompts are what the encoder reads.
   /// `options` null: the defaults. `callback` and `results` may be null.
   /// Returns when all sequences have ended. A request that its callback cancels
   /// is no failure.
   ///   TRANSOM_INVALID_ARGUMENT  null pointers, an empty prompt, an option out
-  ///   of
-  ///                             range, or a library that has no step
+  ///                             of range, a library that has no step, or no
+  ///                             token that its decoder begins with
   ///   TRANSOM_OUT_OF_RANGE      a token that the model does not know; a prompt
   ///                             and new tokens beyond its greatest length
   ///   TRANSOM_EXHAUSTED         no memory, or over `cache_tokens` of the
-  ///   session TRANSOM_INTERNAL          the model computed no numbers (NaN)
+  ///                             session; a source over its `max_tokens`
+  ///   TRANSOM_INTERNAL          the model computed no numbers (NaN)
   /// On failure `results` are undefined.
   transom_status (*generate)(transom_session *session,
                              const transom_token_lists *prompts,
@@ -326,7 +329,8 @@ typedef struct transom_entry_points {
   /// An engine steps the sequences of many requests together, and takes new
   /// ones at any time. It belongs to its session's thread; the session may be
   /// used between two calls. Prompts that begin as another sequence of the
-  /// engine does share its keys and values. `options` null: the defaults.
+  /// engine does share its keys and values, unless they are sources. `options`
+  /// null: the defaults.
   transom_status (*engine_create)(transom_session *session,
                                   const transom_engine_options *options,
                                   transom_engine **engine);

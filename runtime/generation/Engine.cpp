@@ -80,8 +80,7 @@ transom_status Engine::create(const Decoder &given,
 Engine::~Engine() {
   for (Array<Job *> *requests : {&live, &waiting})
     for (Job *request : *requests) {
-      for (Branch &branch : request->branches)
-        release(branch);
+      release(*request);
       destroy(request);
     }
   while (giveUpKept())
@@ -102,11 +101,11 @@ transom_status Engine::submit(const int32_t *prompt, int64_t length,
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "'prompt' expects %lld tokens, got null", (long long)length);
   for (int64_t i = 0; i < length; ++i)
-    if (prompt[i] < 0 || prompt[i] >= decoder.ids)
+    if (prompt[i] < 0 || prompt[i] >= decoder.promptIds())
       return fail(TRANSOM_OUT_OF_RANGE,
                   "token %lld of the prompt: expected a value in [0, "
                   "%lld), got %d",
-                  (long long)i, (long long)decoder.ids, prompt[i]);
+                  (long long)i, (long long)decoder.promptIds(), prompt[i]);
   struct Guard {
     ~Guard() { destroy(request); }
     Job *request;
@@ -128,6 +127,12 @@ transom_status Engine::submit(const int32_t *prompt, int64_t length,
                 "got %lld",
                 settings.isBeamSearch() ? "num_beams" : "num_return_sequences",
                 (long long)maxSequences, (long long)width);
+  if (decoder.encode) {
+    if (!request->source.assign(prompt, length))
+      return noMemory();
+    prompt = settings.decoderPrompt.data();
+    length = settings.promptLength;
+  }
   if (!request->branches.resize(width) ||
       !request->oldSequences.resize(width) ||
       !waiting.reserve(waiting.size() + live.size() + 1))
@@ -197,6 +202,7 @@ void Engine::sweep() {
   for (Array<Job *> *requests : {&live, &waiting})
     for (int64_t i = requests->size() - 1; i >= 0; --i)
       if ((*requests)[i]->hasEnded) {
+        release(*(*requests)[i]);
         destroy((*requests)[i]);
         requests->erase(i);
         isShort = false;
@@ -265,8 +271,18 @@ void Engine::release(Branch &branch) {
   branch.computed = 0;
 }
 
+/// Everything that the model has of it.
+void Engine::release(Job &request) {
+  for (Branch &branch : request.branches)
+    release(branch);
+  if (request.root >= 0)
+    decoder.free(decoder.self, request.root);
+  request.root = -1;
+}
+
 void Engine::keep(Branch &branch) {
-  if (branch.sequence < 0 || branch.computed < leastShared)
+  // With a source, keys and values are of no use to other requests.
+  if (branch.sequence < 0 || branch.computed < leastShared || decoder.encode)
     return;
   auto *tokens =
       static_cast<int32_t *>(malloc(size_t(branch.computed) * sizeof(int32_t)));
@@ -306,6 +322,47 @@ bool Engine::giveUpKept() {
 //===----------------------------------------------------------------------===//
 // What a step reads
 //===----------------------------------------------------------------------===//
+
+/// Gives requests their sources. While others are at their tokens, only as many
+/// as a step reads; else all of them, so that they go on together.
+transom_status Engine::encodeSources() {
+  if (!decoder.encode)
+    return TRANSOM_OK;
+  bool isFirst = std::all_of(live.begin(), live.end(), [](const Job *request) {
+    return request->root < 0;
+  });
+  for (bool isLast = false; !isLast;) {
+    if (transom_status status = encodeBatch(isLast))
+      return status;
+    isLast |= !isFirst;
+  }
+  return TRANSOM_OK;
+}
+
+/// Encodes the next sources that a step has room for, but at least one: an
+/// encoder can't read in parts.
+transom_status Engine::encodeBatch(bool &isLast) {
+  int64_t tokens = 0, numParts = 0, first = 0;
+  while (first < live.size() && live[first]->root >= 0)
+    ++first;
+  int64_t next = first;
+  transom_status status = TRANSOM_OK;
+  for (; next < live.size() && !status; ++next) {
+    Job &request = *live[next];
+    int64_t length = request.source.size();
+    if (numParts > 0 && tokens + length > stepTokens)
+      break;
+    status = decoder.add(decoder.self, request.root);
+    parts[numParts++] = {request.root, request.source.data(), length};
+    tokens += length;
+  }
+  isLast = next == live.size();
+  if (!status && numParts > 0)
+    status = decoder.encode(decoder.self, parts.data(), numParts);
+  for (int64_t i = first; i < next && status; ++i)
+    release(*live[i]);
+  return status;
+}
 
 /// Makes requests live, in their order, as long as all fit.
 void Engine::admit() {
@@ -376,14 +433,16 @@ void Engine::gatherDecodes(int64_t &numParts, int64_t &numRows,
 /// Prompts, and what else the model has to read before a sequence goes on.
 transom_status Engine::gatherPrompts(int64_t &numParts, int64_t &numRows,
                                      int64_t &budget) {
-  for (Job *request : live)
+  for (Job *request : live) {
+    if (decoder.encode && request->root < 0)
+      continue;
     for (int32_t i = 0; i < request->numBranches && budget > 0; ++i) {
       Branch &branch = request->branches[i];
       if (branch.finish != TRANSOM_FINISH_NOT || branch.fed > 0)
         continue;
       if (branch.sequence < 0) {
         bool isPlaced = false;
-        if (transom_status status = place(branch, isPlaced))
+        if (transom_status status = place(*request, branch, isPlaced))
           return status;
         if (!isPlaced)
           continue;
@@ -399,6 +458,7 @@ transom_status Engine::gatherPrompts(int64_t &numParts, int64_t &numRows,
       feed(branch, count, 0, branch.computed + count == branch.length, numParts,
            numRows);
     }
+  }
   return TRANSOM_OK;
 }
 
@@ -426,11 +486,15 @@ transom_status Engine::gather(int64_t &numParts, int64_t &numRows) {
 /// Makes a sequence for a branch that has none: a fork of the one that begins
 /// most alike, or a new one. Not placed: another one is still reading what both
 /// have in common, and it pays to wait for it.
-transom_status Engine::place(Branch &branch, bool &isPlaced) {
+transom_status Engine::place(const Job &request, Branch &branch,
+                             bool &isPlaced) {
   // At least one token has to be read, to get logits.
   int64_t most = branch.length - 1, best = 0, expected = 0, source = -1;
   int64_t keptIndex = -1;
-  for (Job *other : live)
+  for (Job *other : live) {
+    // Keys and values depend on the source, too.
+    if (decoder.encode && other != &request)
+      continue;
     for (int32_t i = 0; i < other->numBranches; ++i) {
       const Branch &candidate = other->branches[i];
       if (&candidate == &branch || candidate.sequence < 0)
@@ -444,6 +508,7 @@ transom_status Engine::place(Branch &branch, bool &isPlaced) {
       }
       expected = std::max(expected, common);
     }
+  }
   for (int64_t i = 0; i < kept.size(); ++i) {
     int64_t common = commonLength(branch.tokens, kept[i].tokens,
                                   std::min(most, kept[i].length));
@@ -457,8 +522,13 @@ transom_status Engine::place(Branch &branch, bool &isPlaced) {
   if (expected >= best + leastShared)
     return TRANSOM_OK;
   isPlaced = true;
-  if (best < leastShared)
+  if (best < leastShared && !decoder.encode)
     return decoder.add(decoder.self, branch.sequence);
+  if (best < leastShared) {
+    best = 0;
+    source = request.root;
+    keptIndex = -1;
+  }
   if (transom_status status =
           decoder.fork(decoder.self, source, best, branch.sequence)) {
     branch.sequence = -1;
@@ -481,8 +551,7 @@ bool Engine::relieve() {
   if (live.size() < 2)
     return false;
   Job *newest = live[live.size() - 1];
-  for (Branch &branch : newest->branches)
-    release(branch);
+  release(*newest);
   live.erase(live.size() - 1);
   waiting.push(newest); // There is room, see submit.
   for (int64_t i = waiting.size() - 1; i > 0; --i)
@@ -513,8 +582,10 @@ transom_status Engine::step(int64_t *numLive) {
 transom_status Engine::run() {
   StepRows rows = {};
   for (;;) {
-    int64_t numParts, numRows;
-    transom_status status = gather(numParts, numRows);
+    int64_t numParts = 0, numRows = 0;
+    transom_status status = encodeSources();
+    if (!status)
+      status = gather(numParts, numRows);
     // Beams that were all made anew by forks have nothing to read any more:
     // they are ready to go on.
     if (!status && numParts == 0)

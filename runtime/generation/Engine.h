@@ -29,6 +29,10 @@ struct Branch {
 struct Job {
   int64_t number = 0;
   Settings settings;
+  Array<int32_t> source; ///< what an encoder reads, if the model has one
+  /// A sequence with that source and no tokens, which branches begin as forks
+  /// of; -1: it is not encoded.
+  int64_t root = -1;
   transom_generation_callback callback = nullptr;
   void *user = nullptr;
 
@@ -78,7 +82,9 @@ private:
                                int64_t &budget);
   void feed(Branch &branch, int64_t count, int64_t guesses, bool wantsLogits,
             int64_t &numParts, int64_t &numRows);
-  transom_status place(Branch &branch, bool &isPlaced);
+  transom_status encodeSources();
+  transom_status encodeBatch(bool &isLast);
+  transom_status place(const Job &request, Branch &branch, bool &isPlaced);
   bool relieve();
   bool giveUpKept();
 
@@ -92,6 +98,7 @@ private:
               int64_t count, transom_finish finish, float score,
               transom_status status);
   void release(Branch &branch);
+  void release(Job &request);
   void keep(Branch &branch);
   bool isAwaited() const;
   void sweep();

@@ -24,6 +24,17 @@ transom_session &sessionOf(void *self) {
 /// The output that tokens are chosen from.
 constexpr char logits[] = "logits";
 
+/// The bound of the first input that a program's caller has to give.
+int64_t idBound(const transom_program &program) {
+  for (int32_t i = 0; i < program.num_inputs; ++i) {
+    const transom_input_info &info = program.inputs[i];
+    if (info.role == TRANSOM_INPUT_VALUES &&
+        info.fallback == TRANSOM_DEFAULT_NONE && info.bound > 0)
+      return info.bound;
+  }
+  return INT32_MAX;
+}
+
 transom_status readDecoder(transom_session &session, Decoder &decoder) {
   const transom_library &library = *session.model->library;
   int32_t output = stepOutput(session, logits);
@@ -37,13 +48,7 @@ transom_status readDecoder(transom_session &session, Decoder &decoder) {
   decoder = {};
   decoder.self = &session;
   decoder.vocabulary = program.outputs[output].width;
-  decoder.ids = INT32_MAX;
-  for (int32_t i = program.num_inputs - 1; i >= 0; --i) {
-    const transom_input_info &info = program.inputs[i];
-    if (info.role == TRANSOM_INPUT_VALUES &&
-        info.fallback == TRANSOM_DEFAULT_NONE && info.bound > 0)
-      decoder.ids = info.bound;
-  }
+  decoder.ids = idBound(program);
   decoder.positions = positionLimit(session);
   decoder.stepTokens = session.maxTokens;
   constexpr int32_t most = sizeof(decoder.eosIds) / sizeof(*decoder.eosIds);
@@ -72,6 +77,14 @@ transom_status readDecoder(transom_session &session, Decoder &decoder) {
     transom_session &session = sessionOf(self);
     return step(session, parts, numParts, positions, numPositions,
                 stepOutput(session, logits), rows);
+  };
+  if (!hasSources(session))
+    return TRANSOM_OK;
+  decoder.sourceIds = idBound(*session.encode->program);
+  decoder.sourcePositions = sourceLimit(session);
+  decoder.startId = readStartId(library.metadata);
+  decoder.encode = [](void *self, const StepPart *parts, int64_t numParts) {
+    return encode(sessionOf(self), parts, numParts);
   };
   return TRANSOM_OK;
 }

@@ -91,7 +91,8 @@ transom_status transom::generate(const Decoder &decoder,
   sink.user = user;
   if (transom_status status = readResults(given, sink.results))
     return status;
-  if (transom_status status = checkTokenLists("prompts", *prompts, decoder.ids))
+  if (transom_status status =
+          checkTokenLists("prompts", *prompts, decoder.promptIds()))
     return status;
 
   // All settings are read once before, so that nothing runs if one is wrong.
@@ -101,7 +102,7 @@ transom_status transom::generate(const Decoder &decoder,
         prompts->count ? prompts->offsets[i + 1] - prompts->offsets[i] : 1;
     Settings settings;
     if (transom_status status =
-            readSettings(options, decoder, length, settings))
+            readSettings(options, decoder, length, settings, i, prompts->count))
       return status;
     mostNew = std::max(mostNew, settings.maxNewTokens);
     sink.sequencesPerPrompt = settings.numReturnSequences;
@@ -138,7 +139,13 @@ transom_status transom::generate(const Decoder &decoder,
   each.struct_bytes = sizeof(each);
   if (options)
     each = *options;
+  const transom_token_lists starts = each.decoder_prompts;
   for (int64_t i = 0; i < prompts->count; ++i) {
+    int64_t offsets[2] = {};
+    if (starts.count > 1) {
+      offsets[1] = starts.offsets[i + 1] - starts.offsets[i];
+      each.decoder_prompts = {starts.tokens + starts.offsets[i], offsets, 1};
+    }
     if (transom_status status =
             engine->submit(prompts->tokens + prompts->offsets[i],
                            prompts->offsets[i + 1] - prompts->offsets[i], &each,

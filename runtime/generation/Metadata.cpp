@@ -96,12 +96,27 @@ struct Cursor {
   }
 };
 
+/// Moves to the value of a key of generation_config.
+bool enterGeneration(Cursor &cursor, const char *key) {
+  return cursor.at && cursor.enter("generation_config") && cursor.enter(key);
+}
+
 } // namespace
+
+int32_t transom::readStartId(const char *metadata) {
+  const char *const keys[] = {"decoder_start_token_id", "bos_token_id"};
+  for (const char *key : keys) {
+    Cursor cursor{metadata};
+    int32_t id;
+    if (enterGeneration(cursor, key) && cursor.readNumber(id))
+      return id;
+  }
+  return -1;
+}
 
 int32_t transom::readEosIds(const char *metadata, int32_t *ids, int32_t most) {
   Cursor cursor{metadata};
-  if (!metadata || !cursor.enter("generation_config") ||
-      !cursor.enter("eos_token_id"))
+  if (!enterGeneration(cursor, "eos_token_id"))
     return 0;
   int32_t count = 0, id;
   bool isList = cursor.take('[');

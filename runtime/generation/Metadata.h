@@ -11,6 +11,10 @@ namespace transom {
 /// 0 if there is none. Never reads beyond the text, whatever it is.
 int32_t readEosIds(const char *metadata, int32_t *ids, int32_t most);
 
+/// What a decoder begins with: generation_config.decoder_start_token_id, or
+/// else bos_token_id there; -1: neither is a number.
+int32_t readStartId(const char *metadata);
+
 } // namespace transom
 
 #endif // TRANSOM_RUNTIME_GENERATION_METADATA_H

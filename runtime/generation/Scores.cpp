@@ -133,6 +133,14 @@ static void banWords(const Settings &settings, Context context, float *scores) {
   }
 }
 
+/// Leaves these tokens only.
+static void force(const int32_t *ids, int64_t count, float *scores,
+                  int64_t vocabulary) {
+  std::fill_n(scores, vocabulary, minusInfinity);
+  for (int64_t i = 0; i < count; ++i)
+    scores[ids[i]] = 0;
+}
+
 void transom::processScores(const Settings &settings, Context context,
                             float *scores, int64_t vocabulary,
                             Array<uint8_t> &seen) {
@@ -146,6 +154,12 @@ void transom::processScores(const Settings &settings, Context context,
     for (int32_t id : settings.eosIds)
       if (id >= 0 && id < vocabulary)
         scores[id] = minusInfinity;
+  if (settings.forcedBosId >= 0 && context.length == 1)
+    force(&settings.forcedBosId, 1, scores, vocabulary);
+  int64_t last = settings.promptLength + settings.maxNewTokens - 1;
+  if (!settings.forcedEosIds.empty() && context.length == last)
+    force(settings.forcedEosIds.data(), settings.forcedEosIds.size(), scores,
+          vocabulary);
 }
 
 //===----------------------------------------------------------------------===//
@@ -375,7 +389,8 @@ transom_status transom::failNotANumber() {
 transom_status transom::failNoToken() {
   return fail(TRANSOM_INVALID_ARGUMENT,
               "expected a token that may follow, got none: 'bad_words', "
-              "'no_repeat_ngram_size', minimum lengths rule out all");
+              "'no_repeat_ngram_size', minimum lengths, forced tokens rule out "
+              "all");
 }
 
 transom_status transom::chooseToken(const Settings &settings, Context context,

@@ -36,8 +36,8 @@ int64_t findBest(const float *scores, int64_t count);
 void logSoftmax(float *scores, int64_t count);
 
 /// Hugging Face's processors, in its order: repetition penalty, n-grams that
-/// would repeat, bad words, minimum lengths. What may not come gets minus
-/// infinity.
+/// would repeat, bad words, minimum lengths, forced tokens. What may not come
+/// gets minus infinity.
 void processScores(const Settings &settings, Context context, float *scores,
                    int64_t vocabulary, Array<uint8_t> &seen);
 

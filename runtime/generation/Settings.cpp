@@ -102,6 +102,9 @@ struct Reader {
   transom_status readChoice() const;
   transom_status readSearch() const;
   transom_status readEosIds() const;
+  transom_status readForced() const;
+  transom_status checkSource(int64_t length) const;
+  transom_status readDecoderPrompt(int64_t index, int64_t count) const;
   transom_status readLengths() const;
 };
 
@@ -229,11 +232,98 @@ transom_status Reader::readEosIds() const {
   return TRANSOM_OK;
 }
 
+/// Tokens that have to come where they have to.
+transom_status Reader::readForced() const {
+  const transom_generation_options &o = options;
+  auto check = [&](const char *name, int32_t id) {
+    return id >= 0 && id < decoder.vocabulary
+               ? TRANSOM_OK
+               : fail(TRANSOM_OUT_OF_RANGE,
+                      "'%s' expects a token in [0, %lld), got %d", name,
+                      (long long)decoder.vocabulary, id);
+  };
+  transom_status status;
+  if ((status = boolean("has_forced_bos", o.has_forced_bos)) ||
+      (status =
+           integer("num_forced_eos_ids", o.num_forced_eos_ids, 0, INT32_MAX)))
+    return status;
+  if (o.has_forced_bos) {
+    if ((status = check("forced_bos_id", o.forced_bos_id)))
+      return status;
+    settings.forcedBosId = o.forced_bos_id;
+  }
+  if (o.num_forced_eos_ids > 0 && !o.forced_eos_ids)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "'forced_eos_ids' expects 'num_forced_eos_ids' %d tokens, got "
+                "null",
+                o.num_forced_eos_ids);
+  for (int32_t i = 0; i < o.num_forced_eos_ids; ++i)
+    if ((status = check("forced_eos_ids", o.forced_eos_ids[i])))
+      return status;
+  return settings.forcedEosIds.assign(o.forced_eos_ids, o.num_forced_eos_ids)
+             ? TRANSOM_OK
+             : noMemory();
+}
+
+/// An encoder reads a source at once.
+transom_status Reader::checkSource(int64_t length) const {
+  if (length > decoder.sourcePositions)
+    return fail(TRANSOM_OUT_OF_RANGE,
+                "expected a prompt of at most %lld tokens, the greatest length "
+                "of the model's encoder, got %lld",
+                (long long)decoder.sourcePositions, (long long)length);
+  if (decoder.stepTokens > 0 && length > decoder.stepTokens)
+    return fail(TRANSOM_EXHAUSTED,
+                "expected a prompt of at most %lld tokens, the session's "
+                "'max_tokens', for the encoder reads it at once, got %lld",
+                (long long)decoder.stepTokens, (long long)length);
+  return TRANSOM_OK;
+}
+
+transom_status Reader::readDecoderPrompt(int64_t index, int64_t count) const {
+  const transom_token_lists &lists = options.decoder_prompts;
+  if (!decoder.encode && lists.count != 0)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "'decoder_prompts' expects no lists, for the model has no "
+                "encoder: it goes on from its prompt, got %lld",
+                (long long)lists.count);
+  if (!decoder.encode)
+    return TRANSOM_OK;
+  if (transom_status status =
+          checkTokenLists("decoder_prompts", lists, decoder.ids))
+    return status;
+  if (lists.count > 1 && lists.count != count)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "'decoder_prompts' expects one list for all prompts, or one "
+                "for each of %lld, got %lld",
+                (long long)count, (long long)lists.count);
+  const int32_t *tokens = &decoder.startId;
+  int64_t length = 1;
+  if (lists.count > 0) {
+    int64_t list = lists.count > 1 ? index : 0;
+    tokens = lists.tokens + lists.offsets[list];
+    length = lists.offsets[list + 1] - lists.offsets[list];
+  } else if (decoder.startId < 0) {
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "expected a token that the decoder begins with: the library's "
+                "metadata has no 'decoder_start_token_id', give "
+                "'decoder_prompts'");
+  } else if (decoder.startId >= decoder.ids) {
+    return fail(TRANSOM_MISMATCH,
+                "'decoder_start_token_id' of the library's metadata: expected "
+                "a token in [0, %lld), got %d; give 'decoder_prompts'",
+                (long long)decoder.ids, decoder.startId);
+  }
+  return settings.decoderPrompt.assign(tokens, length) ? TRANSOM_OK
+                                                       : noMemory();
+}
+
 /// After the end-of-sequence tokens are known.
 transom_status Reader::readLengths() const {
   const transom_generation_options &o = options;
   Settings &s = settings;
   int64_t prompt = s.promptLength, limit = decoder.positions;
+  const char *kind = decoder.encode ? "decoder prompt" : "prompt";
   transom_status status;
   if ((status = integer("max_new_tokens", o.max_new_tokens, 0, INT32_MAX)) ||
       (status = integer("max_length", o.max_length, 0, INT32_MAX)) ||
@@ -242,23 +332,23 @@ transom_status Reader::readLengths() const {
     return status;
   if (prompt > limit)
     return fail(TRANSOM_OUT_OF_RANGE,
-                "expected a prompt of at most %lld tokens, the model's "
-                "greatest length, got %lld",
-                (long long)limit, (long long)prompt);
+                "expected a %s of at most %lld tokens, the model's greatest "
+                "length, got %lld",
+                kind, (long long)limit, (long long)prompt);
   if (o.max_new_tokens > 0 || o.max_length > 0) {
     if (o.max_new_tokens == 0 && o.max_length <= prompt)
       return fail(TRANSOM_OUT_OF_RANGE,
-                  "'max_length' expects more than the prompt's %lld "
-                  "tokens, got %d",
-                  (long long)prompt, o.max_length);
+                  "'max_length' expects more than the %s's %lld tokens, got "
+                  "%d",
+                  kind, (long long)prompt, o.max_length);
     s.maxNewTokens = o.max_new_tokens > 0 ? int64_t(o.max_new_tokens)
                                           : o.max_length - prompt;
     // The last token is not read by the model again.
     if (prompt + s.maxNewTokens - 1 > limit)
       return fail(TRANSOM_OUT_OF_RANGE,
-                  "expected at most %lld new tokens after a prompt of "
-                  "%lld, for the model's greatest length is %lld, got '%s' %d",
-                  (long long)(limit + 1 - prompt), (long long)prompt,
+                  "expected at most %lld new tokens after a %s of %lld, for "
+                  "the model's greatest length is %lld, got '%s' %d",
+                  (long long)(limit + 1 - prompt), kind, (long long)prompt,
                   (long long)limit,
                   o.max_new_tokens > 0 ? "max_new_tokens" : "max_length",
                   o.max_new_tokens > 0 ? o.max_new_tokens : o.max_length);
@@ -275,7 +365,8 @@ transom_status Reader::readLengths() const {
 
 transom_status transom::readSettings(const transom_generation_options *given,
                                      const Decoder &decoder,
-                                     int64_t promptLength, Settings &settings) {
+                                     int64_t promptLength, Settings &settings,
+                                     int64_t index, int64_t count) {
   transom_generation_options options = {};
   options.struct_bytes = sizeof(options);
   if (given) {
@@ -286,11 +377,21 @@ transom_status transom::readSettings(const transom_generation_options *given,
                   unsigned(sizeof(options)), given->struct_bytes);
     options = *given;
   }
-  settings.promptLength = promptLength;
+  if (options.reserved != 0)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "'reserved' of the options expects 0, got %d",
+                options.reserved);
   Reader reader{options, decoder, settings};
   transom_status status;
   if ((status = reader.readChoice()) || (status = reader.readSearch()) ||
-      (status = reader.readEosIds()))
+      (status = reader.readEosIds()) || (status = reader.readForced()) ||
+      (status = reader.readDecoderPrompt(index, count)))
     return status;
+  settings.promptLength = promptLength;
+  if (decoder.encode) {
+    if ((status = reader.checkSource(promptLength)))
+      return status;
+    settings.promptLength = settings.decoderPrompt.size();
+  }
   return reader.readLengths();
 }

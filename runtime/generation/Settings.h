@@ -20,7 +20,9 @@ struct TokenLists {
 
 /// transom_generation_options with the defaults put in, for one prompt.
 struct Settings {
-  int64_t promptLength = 0;
+  /// What the decoder of an encoder-decoder begins with; else empty.
+  Array<int32_t> decoderPrompt;
+  int64_t promptLength = 0; ///< of what the decoder goes on from
   int64_t maxNewTokens = 0; ///< >= 1, and the model has room for them
   int64_t minLength = 0;    ///< of prompt and new tokens
 
@@ -39,6 +41,9 @@ struct Settings {
 
   int64_t lookupTokens = 0, lookupNgramSize = 2;
 
+  int32_t forcedBosId = -1; ///< -1: none
+  Array<int32_t> forcedEosIds;
+
   Array<int32_t> eosIds;
   TokenLists badWords, stopSequences;
 
@@ -52,7 +57,8 @@ struct Settings {
   /// Do the scores of the model have to be changed before the best is chosen?
   bool hasProcessors() const {
     return repetitionPenalty != 1 || noRepeatNgramSize > 0 ||
-           badWords.count() > 0 || minLength > 0;
+           badWords.count() > 0 || minLength > 0 || forcedBosId >= 0 ||
+           !forcedEosIds.empty();
   }
   /// Does a sequence of `length` tokens, prompt and new ones, end here?
   transom_finish finishOf(const int32_t *tokens, int64_t length) const;
@@ -64,10 +70,12 @@ transom_status checkTokenLists(const char *what,
                                const transom_token_lists &lists, int64_t ids);
 
 /// Fills `settings` from `options` (null: the defaults) for a prompt of that
-/// many tokens. Fails for what is out of range, naming it.
+/// many tokens, which is number `index` of `count`. Fails for what is out of
+/// range, naming it.
 transom_status readSettings(const transom_generation_options *options,
                             const Decoder &decoder, int64_t promptLength,
-                            Settings &settings);
+                            Settings &settings, int64_t index = 0,
+                            int64_t count = 1);
 
 } // namespace transom
 

@@ -4,7 +4,7 @@
 // mmap are asked for, by standing in for them.
 //
 //===----------------------------------------------------------------------===//
-#include "FakeDecoder.h"
+#include "FakeEncoderDecoder.h"
 #include "FakeLibrary.h"
 
 #include <atomic>
@@ -333,10 +333,9 @@ transom_engine *makeEngine(transom_session *session, int64_t *numTokens) {
   return engine;
 }
 
-TEST(AllocationTest, NothingInAnEnginesSteps) {
-  OpenedDecoder opened(transom_session_options{2, 0, 0, nullptr, 8192});
+void expectNothingInSteps(transom_session *session) {
   int64_t numTokens = 0;
-  transom_engine *engine = makeEngine(opened.session, &numTokens);
+  transom_engine *engine = makeEngine(session, &numTokens);
   requests = 0;
   int64_t before = numTokens;
   for (int step = 0; step < 20; ++step) {
@@ -348,6 +347,18 @@ TEST(AllocationTest, NothingInAnEnginesSteps) {
   EXPECT_EQ(requests.load(), 0);
   EXPECT_GT(numTokens, before + 20 * 3);
   transom_engine_destroy(engine);
+}
+
+TEST(AllocationTest, NothingInAnEnginesSteps) {
+  OpenedDecoder opened(transom_session_options{2, 0, 0, nullptr, 8192});
+  expectNothingInSteps(opened.session);
+}
+
+TEST(AllocationTest, NothingInAnEnginesStepsBesideSources) {
+  OpenedPair opened(transom_session_options{2, 0, 0, nullptr, 8192});
+  opened.fake.library.metadata =
+      R"({"generation_config": {"decoder_start_token_id": 2}})";
+  expectNothingInSteps(opened.session);
 }
 
 TEST(AllocationTest, AnEnginesStepsMakeNoSystemCallButToWake) {

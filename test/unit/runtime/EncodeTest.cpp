@@ -172,6 +172,21 @@ TEST_F(EncodeTest, ForksShareTheSource) {
   EXPECT_EQ(cache().numTaken(), 0);
 }
 
+TEST_F(EncodeTest, ManySequencesHaveTheirTables) {
+  // More than any memory that was set aside for something smaller.
+  constexpr int count = 3000;
+  Ints source = tokensFrom(2, 90);
+  Longs sequences = {addWith(source)};
+  while (sequences.size() < count)
+    sequences.push_back(fork(sequences[0]));
+  std::vector<Ints> tokens;
+  for (int i = 0; i < count; ++i)
+    tokens.push_back({i % 300});
+  ASSERT_EQ(step(sequences, tokens), TRANSOM_OK) << transom_error();
+  for (int i = 0; i < count; ++i)
+    ASSERT_EQ(row(i), FakeEncoderDecoder::value(source, {i % 300})) << i;
+}
+
 TEST_F(EncodeTest, TruncationKeepsTheSource) {
   Ints source = tokensFrom(2, 20), text;
   int64_t a = addWith(source);

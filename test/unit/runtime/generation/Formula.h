@@ -33,8 +33,15 @@ inline float formula(int32_t before, int32_t last, int32_t next) {
 /// Keeps the tokens of every sequence and fails tests that misuse it.
 struct FormulaDecoder {
   explicit FormulaDecoder(int64_t vocabulary = 40) {
-    table = {this, vocabulary, vocabulary, 1000,     0,    0,
-             {},   add,        fork,       truncate, free, step};
+    table = {};
+    table.self = this;
+    table.vocabulary = table.ids = vocabulary;
+    table.positions = 1000;
+    table.add = add;
+    table.fork = fork;
+    table.truncate = truncate;
+    table.free = free;
+    table.step = step;
     stride = vocabulary + 3; // As an arena's padding.
   }
   FormulaDecoder(const FormulaDecoder &) = delete;
@@ -52,13 +59,37 @@ struct FormulaDecoder {
   };
   std::vector<float> rows;
 
+  /// Sources count, once it is an encoder-decoder.
+  void addEncoder(int64_t sourceIds = 40, int64_t sourcePositions = 100) {
+    table.encode = encode;
+    table.sourceIds = sourceIds;
+    table.sourcePositions = sourcePositions;
+    table.startId = 2;
+  }
+  std::map<int64_t, Ints> sources; ///< of sequences that have one
+  /// As `logit`, of a source: another last token.
+  static float logitBeside(const Ints &source, const Ints &tokens,
+                           int32_t next) {
+    int32_t shift = 0;
+    for (size_t i = 0; i < source.size(); ++i)
+      shift += int32_t(i + 1) * source[i];
+    size_t size = tokens.size();
+    return formula(size < 2 ? -1 : tokens[size - 2],
+                   (tokens[size - 1] + shift) % 40, next);
+  }
+  std::function<float(const Ints &, const Ints &, int32_t)> beside =
+      logitBeside;
+
   // What has happened.
+  std::vector<Ints> sourceSizes; ///< of each encode
   int64_t steps = 0, tokensRead = 0, forks = 0, exhaustions = 0;
   std::vector<Ints> partSizes; ///< of each step
 
   int64_t tokensHeld() const {
     int64_t sum = 0;
     for (const auto &[number, tokens] : sequences)
+      sum += int64_t(tokens.size());
+    for (const auto &[number, tokens] : sources)
       sum += int64_t(tokens.size());
     return sum;
   }
@@ -90,6 +121,8 @@ private:
     tokens.resize(size_t(length));
     result = fake.nextSequence++;
     fake.sequences[result] = tokens;
+    if (fake.sources.count(sequence))
+      fake.sources[result] = fake.sources[sequence];
     return TRANSOM_OK;
   }
   static transom_status truncate(void *self, int64_t sequence, int64_t length) {
@@ -100,6 +133,32 @@ private:
   }
   static void free(void *self, int64_t sequence) {
     EXPECT_EQ(of(self).sequences.erase(sequence), 1U);
+    of(self).sources.erase(sequence);
+  }
+  static transom_status encode(void *self, const StepPart *parts,
+                               int64_t numParts) {
+    FormulaDecoder &fake = of(self);
+    EXPECT_GT(numParts, 0);
+    int64_t total = 0;
+    Ints sizes;
+    for (int64_t i = 0; i < numParts; ++i) {
+      EXPECT_TRUE(fake.sequences.at(parts[i].sequence).empty());
+      EXPECT_GT(parts[i].count, 0);
+      EXPECT_LE(parts[i].count, fake.table.sourcePositions);
+      total += parts[i].count;
+      sizes.push_back(int32_t(parts[i].count));
+    }
+    if (fake.table.stepTokens > 0)
+      EXPECT_LE(total, fake.table.stepTokens);
+    if (fake.tokensHeld() + total > fake.capacity) {
+      ++fake.exhaustions;
+      return fail(TRANSOM_EXHAUSTED, "encode: full");
+    }
+    for (int64_t i = 0; i < numParts; ++i)
+      fake.sources[parts[i].sequence] =
+          Ints(parts[i].tokens, parts[i].tokens + parts[i].count);
+    fake.sourceSizes.push_back(sizes);
+    return TRANSOM_OK;
   }
   static transom_status step(void *self, const StepPart *parts,
                              int64_t numParts, const int32_t *positions,
@@ -122,7 +181,7 @@ private:
       ++fake.exhaustions;
       return fail(TRANSOM_EXHAUSTED, "step: full");
     }
-    std::vector<Ints> contexts;
+    std::vector<Ints> contexts, contextSources;
     for (int64_t i = 0; i < numParts; ++i) {
       Ints &tokens = fake.sequences[parts[i].sequence];
       for (int64_t t = 0; t < parts[i].count; ++t) {
@@ -130,6 +189,8 @@ private:
         EXPECT_LT(parts[i].tokens[t], fake.table.ids);
         tokens.push_back(parts[i].tokens[t]);
         contexts.push_back(tokens);
+        if (fake.table.encode)
+          contextSources.push_back(fake.sources.at(parts[i].sequence));
       }
       EXPECT_LE(int64_t(tokens.size()), fake.table.positions);
     }
@@ -138,7 +199,10 @@ private:
       EXPECT_LT(positions[p], total);
       for (int64_t next = 0; next < fake.table.vocabulary; ++next)
         fake.rows[size_t(p * fake.stride + next)] =
-            fake.logit(contexts[size_t(positions[p])], int32_t(next));
+            fake.table.encode
+                ? fake.beside(contextSources[size_t(positions[p])],
+                              contexts[size_t(positions[p])], int32_t(next))
+                : fake.logit(contexts[size_t(positions[p])], int32_t(next));
     }
     result = {fake.rows.data(), fake.stride, fake.table.vocabulary};
     ++fake.steps;

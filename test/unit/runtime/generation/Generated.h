@@ -48,11 +48,13 @@ inline Generated generate(FormulaDecoder &fake,
   int64_t rows =
       int64_t(prompts.size()) * std::max(options.num_return_sequences, 1);
   int64_t most = 0;
-  for (const Ints &prompt : prompts)
-    most = std::max<int64_t>(
-        most, options.max_new_tokens ? options.max_new_tokens
-              : options.max_length ? options.max_length - int64_t(prompt.size())
-                                   : 20);
+  for (const Ints &prompt : prompts) {
+    int64_t length = fake.table.encode ? 1 : int64_t(prompt.size());
+    most = std::max<int64_t>(most,
+                             options.max_new_tokens ? options.max_new_tokens
+                             : options.max_length ? options.max_length - length
+                                                  : 20);
+  }
   most = std::max<int64_t>(most, 1);
   constexpr int32_t guard = -77;
   Ints tokens(size_t(rows * most), guard);

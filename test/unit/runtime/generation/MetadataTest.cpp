@@ -25,6 +25,20 @@ TEST(MetadataTest, FindsOneOrSeveral) {
             Ids({1, 2, 3, 4}));
 }
 
+TEST(MetadataTest, FindsWhatADecoderBeginsWith) {
+  auto start = [](const char *text) { return transom::readStartId(text); };
+  EXPECT_EQ(start(R"({"generation_config": {"bos_token_id": 5,
+                      "decoder_start_token_id": 0}})"),
+            0);
+  EXPECT_EQ(start(R"({"generation_config": {"bos_token_id": 5}})"), 5);
+  EXPECT_EQ(start(R"({"generation_config": {"bos_token_id": 5,
+                      "decoder_start_token_id": null}})"),
+            5);
+  EXPECT_EQ(start(R"({"config": {"decoder_start_token_id": 0}})"), -1);
+  EXPECT_EQ(start("{}"), -1);
+  EXPECT_EQ(start(nullptr), -1);
+}
+
 TEST(MetadataTest, LooksNowhereElse) {
   EXPECT_EQ(read(R"({"config":{"eos_token_id":1},"x":"\"}",
                      "y":[{"eos_token_id":2},[]],"generation_config":

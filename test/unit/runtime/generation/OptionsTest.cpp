@@ -84,6 +84,14 @@ TEST(OptionsTest, NamesWhatIsOutOfRange) {
   refuse("'stop_sequences' expects tokens and offsets of its 1 "
          "lists, got null",
          [](auto &o) { o.stop_sequences.count = 1; });
+  refuse("'has_forced_bos' expects 0 or 1, got 2",
+         [](auto &o) { o.has_forced_bos = 2; });
+  refuse("'num_forced_eos_ids' expects a number in [0, 2147483647], got -1",
+         [](auto &o) { o.num_forced_eos_ids = -1; });
+  refuse("'forced_eos_ids' expects 'num_forced_eos_ids' 1 tokens, got null",
+         [](auto &o) { o.num_forced_eos_ids = 1; });
+  refuse("'reserved' of the options expects 0, got 1",
+         [](auto &o) { o.reserved = 1; });
   refuse("'struct_bytes' of the options expects 208, "
          "sizeof(transom_generation_options), got 3",
          [](auto &o) { o.struct_bytes = 3; });
@@ -100,6 +108,10 @@ TEST(OptionsTest, NamesTokensAndLengthsBeyondTheModel) {
   refuse("'bad_words', list 0, token 0: expected a value in [0, 40), "
          "got 40",
          [](auto &o) { o.bad_words = {&token, offsets, 1}; });
+  refuse("'forced_bos_id' expects a token in [0, 40), got -1",
+         [](auto &o) { o.has_forced_bos = 1, o.forced_bos_id = -1; });
+  refuse("'forced_eos_ids' expects a token in [0, 40), got 40",
+         [](auto &o) { o.num_forced_eos_ids = 1, o.forced_eos_ids = &token; });
   refuse("'max_length' expects more than the prompt's 3 tokens, got "
          "3",
          [](auto &o) { o.max_length = 3; });

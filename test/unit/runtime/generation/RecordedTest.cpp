@@ -17,6 +17,7 @@ struct RecordedSequences {
   void (*set)(transom_generation_options &options);
   std::vector<Ints> tokens;
   std::vector<float> scores;
+  Ints source = {}; ///< of an encoder-decoder, whose decoder has the prompt
 };
 
 struct RecordedDistribution {
@@ -40,15 +41,21 @@ transom_generation_options optionsOf(const Record &record,
   return options;
 }
 
-TEST(RecordedTest, GreedyAndBeamSearchGiveTheSameTokens) {
+void expectTheSame(const std::vector<RecordedSequences> &records,
+                   int leastBeamSearches, bool beside = false) {
   int numBeamSearches = 0;
-  for (size_t i = 0; i < recordedSequences.size(); ++i) {
+  for (size_t i = 0; i < records.size(); ++i) {
     SCOPED_TRACE(i);
-    const RecordedSequences &record = recordedSequences[i];
-    Lists badWords(record.badWords);
+    const RecordedSequences &record = records[i];
+    Lists badWords(record.badWords), starts({record.prompt});
     transom_generation_options options = optionsOf(record, badWords);
     FormulaDecoder fake;
-    Generated result = generate(fake, {record.prompt}, options);
+    if (beside) {
+      fake.addEncoder();
+      options.decoder_prompts = starts.get();
+    }
+    Generated result =
+        generate(fake, {beside ? record.source : record.prompt}, options);
     ASSERT_EQ(result.status, TRANSOM_OK) << transom_error();
     EXPECT_EQ(result.tokens, record.tokens);
     for (size_t r = 0; r < record.scores.size(); ++r)
@@ -56,7 +63,19 @@ TEST(RecordedTest, GreedyAndBeamSearchGiveTheSameTokens) {
                   1e-5 * (1 + fabs(record.scores[r])));
     numBeamSearches += !record.scores.empty();
   }
-  EXPECT_GT(numBeamSearches, 50);
+  EXPECT_GT(numBeamSearches, leastBeamSearches);
+}
+
+TEST(RecordedTest, GreedyAndBeamSearchGiveTheSameTokens) {
+  expectTheSame(recordedSequences, 50);
+}
+
+TEST(RecordedTest, ForcedTokensAreTheSame) {
+  expectTheSame(recordedForced, 30);
+}
+
+TEST(RecordedTest, BesideASourceTheyAreTheSame) {
+  expectTheSame(recordedBeside, 30, /*beside=*/true);
 }
 
 TEST(RecordedTest, AllTogetherGiveWhatEachGivesAlone) {

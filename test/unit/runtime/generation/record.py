@@ -12,7 +12,8 @@ import random
 import torch
 import transformers
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig
-from transformers.modeling_outputs import CausalLMOutput
+from transformers.modeling_outputs import (
+    BaseModelOutput, CausalLMOutput, Seq2SeqLMOutput)
 
 VOCABULARY = 40
 PAD = 0
@@ -64,6 +65,37 @@ class Model(transformers.PreTrainedModel, GenerationMixin):
         return {"input_ids": input_ids}
 
 
+class Encoder(torch.nn.Module):
+    """What Formula.h makes of a source: a number that shifts the last token."""
+
+    main_input_name = "input_ids"
+
+    def forward(self, input_ids, **_):
+        places = torch.arange(1, input_ids.shape[1] + 1)
+        shift = (input_ids * places).sum(1)
+        return BaseModelOutput(last_hidden_state=shift[:, None, None].float())
+
+
+class EncoderDecoder(Model):
+    def __init__(self, config):
+        super().__init__(config)
+        self.encoder = Encoder()
+
+    def get_encoder(self, *_, **__):
+        return self.encoder
+
+    def forward(self, decoder_input_ids, encoder_outputs, **_):
+        shift = encoder_outputs.last_hidden_state[:, 0].long()
+        before = torch.full_like(decoder_input_ids[:, :1], VOCABULARY)
+        before = torch.cat([before, decoder_input_ids[:, :-1]], dim=1)
+        last = (decoder_input_ids + shift) % VOCABULARY
+        return Seq2SeqLMOutput(logits=self.table[before, last])
+
+    def prepare_inputs_for_generation(self, input_ids, encoder_outputs, **_):
+        return {"decoder_input_ids": input_ids,
+                "encoder_outputs": encoder_outputs}
+
+
 FIELDS = {
     "max_new_tokens": "max_new_tokens",
     "max_length": "max_length",
@@ -103,6 +135,14 @@ def c_options(options):
         elif isinstance(value, float):
             value = f"{value}F"
         parts.append(f"o.{field} = {value};")
+    if "forced_bos_token_id" in options:
+        parts.append("o.has_forced_bos = 1; o.forced_bos_id = "
+                     f"{options['forced_bos_token_id']};")
+    if "forced_eos_token_id" in options:
+        ids = options["forced_eos_token_id"]
+        parts.append(f"static const int32_t last[] = {c_list(ids)}; "
+                     f"o.num_forced_eos_ids = {len(ids)}; "
+                     "o.forced_eos_ids = last;")
     return "[](transom_generation_options &o) { (void)o; " + " ".join(parts) + " }"
 
 
@@ -123,6 +163,23 @@ def record_sequences(model, number):
     """Greedy and beam search, whole sequences."""
     random.seed(1)
     print("const std::vector<RecordedSequences> recordedSequences = {")
+    record_searches(model, number, forced=False)
+    print("};")
+
+
+def record_forced(model, pair, number):
+    """The same, where tokens are forced; then beside a source, too."""
+    random.seed(3)
+    print("const std::vector<RecordedSequences> recordedForced = {")
+    record_searches(model, number, forced=True)
+    print("};")
+    print("const std::vector<RecordedSequences> recordedBeside = {")
+    record_searches(pair, number, forced=True)
+    print("};")
+
+
+def record_searches(model, number, forced):
+    beside = isinstance(model, EncoderDecoder)
     for index in range(number):
         options = {}
         beams = random.choice([1, 2, 3, 4, 5]) if index % 3 else 1
@@ -148,8 +205,24 @@ def record_sequences(model, number):
                for _ in range(random.choice([0, 0, 2, 30]))]
         prompt = [random.randrange(VOCABULARY)
                   for _ in range(random.choice([1, 2, 6, 13]))]
+        if forced and random.random() < 0.6:
+            options["forced_bos_token_id"] = random.randrange(VOCABULARY)
+            if not beside:
+                prompt = prompt[:random.choice([1, 1, 2])]
+        if forced and random.random() < 0.6:
+            # Several have equal scores, of which torch sorts any first.
+            options["forced_eos_token_id"] = random.sample(
+                range(VOCABULARY), 1 if beams > 1 else random.choice([1, 2]))
+        inputs, given = torch.tensor([prompt]), {}
+        source = []
+        if beside:
+            source = prompt
+            prompt = [random.randrange(VOCABULARY)
+                      for _ in range(random.choice([1, 1, 1, 5]))]
+            given = {"decoder_input_ids": torch.tensor([prompt]),
+                     "decoder_start_token_id": prompt[0]}
         output = model.generate(
-            torch.tensor([prompt]),
+            inputs, **given,
             generation_config=GenerationConfig(
                 do_sample=False, return_dict_in_generate=True,
                 output_scores=True, **arguments(options, eos, bad)))
@@ -163,11 +236,11 @@ def record_sequences(model, number):
             sequences.append(c_list(tokens))
         scores = (output.sequences_scores.tolist() if beams > 1 else [])
         # Where everything is ruled out, transformers returns anything.
-        if not all(map(math.isfinite, scores)):
+        if not all(score > -1e8 and math.isfinite(score) for score in scores):
             continue
         print(f"    {case(prompt, options, eos, bad)}, "
-              f"{{{', '.join(sequences)}}}, {c_list(scores)}}},")
-    print("};")
+              f"{{{', '.join(sequences)}}}, {c_list(scores)}"
+              + (f", {c_list(source)}" if beside else "") + "},")
 
 
 def record_distributions(model, number):
@@ -222,6 +295,8 @@ def main():
     print("// clang-format off")
     record_sequences(model, 120)
     record_distributions(model, 60)
+    record_forced(model, EncoderDecoder(Config(is_encoder_decoder=True)).eval(),
+                  80)
 
 
 if __name__ == "__main__":
