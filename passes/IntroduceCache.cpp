@@ -15,7 +15,7 @@
 #include "ir/Transformer/CacheLayout.h"
 #include "ir/Transformer/Transformer.h"
 #include "passes/Passes.h"
-#include "passes/Raise/Shapes.h"
+#include "passes/StepParts.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -29,21 +29,12 @@ namespace transom {
 
 using namespace mlir;
 using namespace transom::transformer;
+using namespace transom;
 
 namespace {
 
 constexpr llvm::StringLiteral stepName = "step";
 constexpr llvm::StringLiteral encodeName = "encode";
-
-constexpr llvm::StringLiteral sourceTokens = "source_tokens";
-
-/// The name of the leading dimension, or empty.
-llvm::StringRef getLeadingDim(DictionaryAttr attributes) {
-  auto dims = attributes ? attributes.getAs<ArrayAttr>(dimsAttr) : ArrayAttr();
-  auto name =
-      dims && !dims.empty() ? dyn_cast<StringAttr>(dims[0]) : StringAttr();
-  return name ? name.getValue() : llvm::StringRef();
-}
 
 /// Makes the step of one function.
 class Stepper {
@@ -52,50 +43,26 @@ public:
       : forward(forward), builder(forward.getContext()) {}
 
   LogicalResult run();
-  int64_t getNumLayers() const { return layers.size(); }
-  int64_t getNumSources() const { return sources.size(); }
+  const StepParts &getParts() const { return parts; }
 
 private:
   FailureOr<func::FuncOp> copy(func::FuncOp from, llvm::StringRef name,
                                IRMapping &map);
-  LogicalResult checkArguments();
-  LogicalResult checkOps();
-  LogicalResult checkResults();
-  LogicalResult checkAttention(RaggedAttentionOp op);
   LogicalResult addEncode(RankedTensorType cacheType);
   void introduce(RankedTensorType cacheType);
-  RankedTensorType getCacheType();
-  LogicalResult refuse(Operation *op, const llvm::Twine &why);
-
-  /// Weights, constants, and what is made of them alone.
-  bool isUniform(Value value) const { return uniform.contains(value); }
-  bool isPerToken(Value value) const { return tokens.contains(value); }
-  /// What the sources alone decide.
-  bool isOfSource(Value value) const {
-    return ofSource.contains(value) || isUniform(value);
-  }
 
   func::FuncOp forward, step;
   OpBuilder builder;
-  SmallVector<RaggedAttentionOp> layers, sources; ///< of the step, by keys
-  llvm::DenseSet<Value> uniform, tokens, ofSource;
-  Value offsets, lengths, sourceOffsets, sourceLengths;
+  StepParts parts; ///< of the step
 };
-
-LogicalResult Stepper::refuse(Operation *op, const llvm::Twine &why) {
-  InFlightDiagnostic diagnostic = op->emitOpError() << why;
-  diagnostic.attachNote(forward.getLoc())
-      << "'" << generatesAttr << "' of @" << forward.getName()
-      << " asks for a step";
-  return diagnostic;
-}
 
 FailureOr<func::FuncOp> Stepper::copy(func::FuncOp from, llvm::StringRef name,
                                       IRMapping &map) {
   auto module = forward->getParentOfType<ModuleOp>();
   if (Operation *taken = SymbolTable::lookupSymbolIn(module, name))
-    return refuse(
-        taken, llvm::Twine("has the name of a function to be added, @") + name);
+    return refuseStep(forward, taken,
+                      llvm::Twine("has the name of a function to be added, @") +
+                          name);
   func::FuncOp function = from.clone(map);
   function.setSymName(name);
   function->removeAttr(generatesAttr);
@@ -112,7 +79,7 @@ void drop(func::FuncOp function,
   llvm::BitVector results(function.getNumResults());
   for (unsigned number = 0; number < function.getNumResults(); ++number)
     results[number] =
-        isResultGone(getLeadingDim(function.getResultAttrDict(number)));
+        isResultGone(getLeadingDimName(function.getResultAttrDict(number)));
   function.front().getTerminator()->eraseOperands(results);
   // All operands of a function's type and attributes are known to be good.
   (void)function.eraseResults(results);
@@ -125,122 +92,9 @@ void drop(func::FuncOp function,
     unsigned number = argument.getArgNumber();
     arguments[number] =
         argument.use_empty() &&
-        isArgumentGone(getLeadingDim(function.getArgAttrDict(number)));
+        isArgumentGone(getLeadingDimName(function.getArgAttrDict(number)));
   }
   (void)function.eraseArguments(arguments);
-}
-
-LogicalResult Stepper::checkArguments() {
-  for (BlockArgument argument : step.getArguments()) {
-    unsigned number = argument.getArgNumber();
-    auto get = [&](llvm::StringRef name) {
-      auto text = step.getArgAttrOfType<StringAttr>(number, name);
-      return text ? text.getValue() : llvm::StringRef();
-    };
-    llvm::StringRef dim = getLeadingDim(step.getArgAttrDict(number));
-    if (get(roleAttr) == "sequence_offsets")
-      offsets = argument;
-    else if (get(roleAttr) == "key_lengths")
-      lengths = argument;
-    else if (get(roleAttr) == "source_offsets")
-      sourceOffsets = argument;
-    else if (get(roleAttr) == "source_key_lengths")
-      sourceLengths = argument;
-    else if (dim == "tokens")
-      tokens.insert(argument);
-    if (argument == sourceOffsets || argument == sourceLengths ||
-        dim == sourceTokens)
-      ofSource.insert(argument);
-    else if (get(defaultAttr) == "counted_positions")
-      return refuse(step, "argument " + llvm::Twine(number) +
-                              " counts tokens of the whole sequence, which a "
-                              "step doesn't have");
-  }
-  return success();
-}
-
-LogicalResult Stepper::checkAttention(RaggedAttentionOp op) {
-  bool toSource = ofSource.contains(op.getKey()) &&
-                  ofSource.contains(op.getValue()) &&
-                  op.getKeyOffsets() == sourceOffsets &&
-                  op.getKeyLengths() == sourceLengths &&
-                  op.getQueryOffsets() == offsets && isPerToken(op.getQuery());
-  if (toSource) {
-    // Rows are counted from the last one, and every step has its own.
-    if (op.getCausal() || op.getDistanceBias())
-      return refuse(op, "cannot have a cache: it asks how far a token is from "
-                        "those of its source");
-    sources.push_back(op);
-    tokens.insert(op.getResult());
-    return success();
-  }
-  if (!op.getCausal())
-    return refuse(op, "cannot have a cache: a token sees later ones");
-  if (op.getQueryOffsets() != offsets || op.getKeyOffsets() != offsets ||
-      op.getKeyLengths() != lengths || !isPerToken(op.getQuery()) ||
-      !isPerToken(op.getKey()) || !isPerToken(op.getValue()))
-    return refuse(op, "cannot have a cache: its keys are neither those of the "
-                      "function's own sequences nor those of their sources");
-  layers.push_back(op);
-  tokens.insert(op.getResult());
-  return success();
-}
-
-/// Whether an op makes a token's row of that token's rows alone.
-bool isRowwise(Operation *op) {
-  if (auto reduce = dyn_cast<ReduceOp>(op)) {
-    int64_t rank = reduce.getInput().getType().getRank();
-    return llvm::none_of(reduce.getAxes(), [&](int64_t axis) {
-      return axis == 0 || axis == -rank;
-    });
-  }
-  if (auto reshape = dyn_cast<ReshapeOp>(op))
-    return transom::raising::isColumn(reshape);
-  return isa<RowwiseOpInterface, RotaryOp>(op);
-}
-
-LogicalResult Stepper::checkOps() {
-  for (Operation &op : step.front().without_terminator()) {
-    auto areAll = [&](llvm::function_ref<bool(Value)> is) {
-      return llvm::all_of(op.getOperands(), is);
-    };
-    if (areAll([&](Value value) { return isUniform(value); })) {
-      uniform.insert_range(op.getResults());
-      continue;
-    }
-    // However it is made: it is there before the first step.
-    if (areAll([&](Value value) { return isOfSource(value); })) {
-      ofSource.insert_range(op.getResults());
-      continue;
-    }
-    if (auto attention = dyn_cast<RaggedAttentionOp>(op)) {
-      if (failed(checkAttention(attention)))
-        return failure();
-      continue;
-    }
-    auto embedding = dyn_cast<EmbeddingOp>(op);
-    if (!isRowwise(&op) || (embedding && !isUniform(embedding.getTable())) ||
-        !areAll(
-            [&](Value value) { return isUniform(value) || isPerToken(value); }))
-      return refuse(&op, "cannot be part of a step: it mixes tokens");
-    tokens.insert_range(op.getResults());
-  }
-  // Nor is there if no result per token is left that needs it.
-  if (layers.empty())
-    return refuse(step, "has no attention whose keys could be kept");
-  return success();
-}
-
-LogicalResult Stepper::checkResults() {
-  for (auto [number, result] :
-       llvm::enumerate(step.front().getTerminator()->getOperands())) {
-    bool ofStep = getLeadingDim(step.getResultAttrDict(number)) != sourceTokens;
-    if (ofStep ? !isPerToken(result) : !ofSource.contains(result))
-      return refuse(step, "result " + llvm::Twine(number) +
-                              (ofStep ? " is not per token, as a step's are"
-                                      : " is not made of the source alone"));
-  }
-  return success();
 }
 
 Value addArgument(func::FuncOp function, llvm::StringRef name,
@@ -281,15 +135,17 @@ int64_t getColumns(RaggedAttentionOp op) {
 }
 
 /// Room for a token, and for a source's: both kinds share the cache's blocks.
-RankedTensorType Stepper::getCacheType() {
+RankedTensorType getCacheType(const StepParts &parts) {
   auto count = [](ArrayRef<RaggedAttentionOp> ops) {
     int64_t columns = 0;
     for (RaggedAttentionOp op : ops)
       columns += getColumns(op);
     return columns;
   };
-  return layers.front().getKey().getType().clone(
-      {ShapedType::kDynamic, std::max(count(layers), count(sources))});
+  RaggedAttentionOp first = parts.layers.front();
+  return first.getKey().getType().clone(
+      {ShapedType::kDynamic,
+       std::max(count(parts.layers), count(parts.sources))});
 }
 
 /// The tokens of a source are the only ones that its function has: of
@@ -298,7 +154,7 @@ void makeOwnTokens(func::FuncOp function) {
   Builder builder(function.getContext());
   auto rename = [&](DictionaryAttr attributes) {
     NamedAttrList list(attributes);
-    if (getLeadingDim(attributes) == sourceTokens) {
+    if (getLeadingDimName(attributes) == sourceTokensDim) {
       SmallVector<Attribute> dims(
           attributes.getAs<ArrayAttr>(dimsAttr).getValue());
       dims[0] = builder.getStringAttr("tokens");
@@ -331,7 +187,7 @@ LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
       addArgument(*encode, "cache_slots", {"tokens"}, getIntegers(builder));
   Value cache = addCache(*encode, cacheType);
   int64_t at = 0;
-  for (RaggedAttentionOp op : sources) {
+  for (RaggedAttentionOp op : parts.sources) {
     Value key = map.lookup(op.getKey()), value = map.lookup(op.getValue());
     builder.setInsertionPoint(map.lookup(op.getOperation()));
     cache = AppendCacheOp::create(builder, op.getLoc(), cache, key, value,
@@ -340,7 +196,7 @@ LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
   }
   returnCache(*encode, cache);
   auto isOfStep = [](llvm::StringRef dim) {
-    return dim != sourceTokens && dim != "slots";
+    return dim != sourceTokensDim && dim != "slots";
   };
   drop(*encode, isOfStep, isOfStep);
   makeOwnTokens(*encode);
@@ -358,7 +214,7 @@ void Stepper::introduce(RankedTensorType cacheType) {
   Value table = add("block_table", "blocks");
   Value blocks = add("block_offsets", "sequences+1");
   Value sourceTable, sourceBlocks;
-  if (!sources.empty()) {
+  if (!parts.sources.empty()) {
     sourceTable = add("source_block_table", "source_blocks");
     sourceBlocks = add("source_block_offsets", "sequences+1");
   }
@@ -367,9 +223,9 @@ void Stepper::introduce(RankedTensorType cacheType) {
   auto attend = [&](RaggedAttentionOp op, Value lengths, Value table,
                     Value blocks, int64_t &at) {
     auto attention = CachedAttentionOp::create(
-        builder, op.getLoc(), op.getQuery(), cache, offsets, lengths, table,
-        blocks, op.getDistanceBias(), op.getFirstDistance(), op.getHeads(),
-        op.getKeyHeads(), at, op.getCausal(), op.getScale());
+        builder, op.getLoc(), op.getQuery(), cache, parts.offsets, lengths,
+        table, blocks, op.getDistanceBias(), op.getFirstDistance(),
+        op.getHeads(), op.getKeyHeads(), at, op.getCausal(), op.getScale());
     at += getColumns(op);
     op.replaceAllUsesWith(attention.getResult());
     op.erase();
@@ -380,17 +236,18 @@ void Stepper::introduce(RankedTensorType cacheType) {
     if (!attention)
       continue;
     builder.setInsertionPoint(attention);
-    if (llvm::is_contained(sources, attention)) {
-      attend(attention, sourceLengths, sourceTable, sourceBlocks, sourceAt);
-    } else if (llvm::is_contained(layers, attention)) {
+    if (llvm::is_contained(parts.sources, attention)) {
+      attend(attention, parts.sourceLengths, sourceTable, sourceBlocks,
+             sourceAt);
+    } else if (llvm::is_contained(parts.layers, attention)) {
       cache = AppendCacheOp::create(builder, op.getLoc(), cache,
                                     attention.getKey(), attention.getValue(),
                                     slots, attention.getKeyHeads(), at);
-      attend(attention, lengths, table, blocks, at);
+      attend(attention, parts.lengths, table, blocks, at);
     }
   }
   returnCache(step, cache);
-  auto isOfSource = [](llvm::StringRef dim) { return dim == sourceTokens; };
+  auto isOfSource = [](llvm::StringRef dim) { return dim == sourceTokensDim; };
   drop(step, isOfSource, [&](llvm::StringRef dim) {
     return isOfSource(dim) || dim == "sequences+1";
   });
@@ -405,10 +262,10 @@ LogicalResult Stepper::run() {
   // Results per sequence, such as a class, go with all that only they need.
   auto isPerSequence = [](llvm::StringRef dim) { return dim == "sequences"; };
   drop(step, isPerSequence, isPerSequence);
-  if (failed(checkArguments()) || failed(checkOps()) || failed(checkResults()))
+  if (failed(findStepParts(forward, step, parts)))
     return failure();
-  RankedTensorType cacheType = getCacheType();
-  if (!sources.empty() && failed(addEncode(cacheType)))
+  RankedTensorType cacheType = getCacheType(parts);
+  if (!parts.sources.empty() && failed(addEncode(cacheType)))
     return failure();
   introduce(cacheType);
   return success();
@@ -425,8 +282,8 @@ struct IntroduceCache : transom::impl::IntroduceCacheBase<IntroduceCache> {
       Stepper stepper(function);
       if (failed(stepper.run()))
         return signalPassFailure();
-      numLayers += stepper.getNumLayers();
-      numSources += stepper.getNumSources();
+      numLayers += stepper.getParts().layers.size();
+      numSources += stepper.getParts().sources.size();
     }
   }
 };
