@@ -388,6 +388,7 @@ LogicalResult Compilation::run() {
   if (failed(selected))
     return failure();
   kernels = std::move(*selected);
+  shareTables(module, machine, kernels);
   FailureOr<WeightPlan> plan = WeightPlan::create(programs, kernels);
   if (failed(plan))
     return failure();

@@ -39,6 +39,9 @@ public:
   void insert(mlir::StringAttr name, SelectedKernel kernel) {
     kernels.insert({name, std::move(kernel)});
   }
+  SelectedKernel &lookup(kernel::LaunchOp launch) {
+    return kernels.find(launch.getCalleeAttr().getAttr())->second;
+  }
   auto begin() const { return kernels.begin(); }
   auto end() const { return kernels.end(); }
   size_t size() const { return kernels.size(); }

@@ -58,6 +58,7 @@ struct LowerHost : impl::LowerHostBase<LowerHost> {
     FailureOr<KernelTable> kernels = selectKernels(module, *machine);
     if (failed(kernels))
       return failure();
+    shareTables(module, *machine, *kernels);
     FailureOr<WeightPlan> weights = WeightPlan::create(programs, *kernels);
     FailureOr<std::vector<Interface>> interfaces = Interface::ofAll(programs);
     if (failed(weights) || failed(interfaces))

@@ -1,6 +1,8 @@
 //===- Embedding.cpp - y[m] = table[ids[m]] (+ addend[m]) -----------------===//
 // Shapes, innermost first: ids [rows] i32; table [C, tableRows]; addend, y
 // [C, rows]; f32. An id of -1 gives zeros (plus the addend).
+// A table that is a linear's weight, too, is [B, C, blocks], as that wants it:
+// a row's elements are then a cache line apart.
 // Traffic: one row of the table is read and one of y written; nothing else.
 //===----------------------------------------------------------------------===//
 #include "codegen/kernels/Verbs.h"
@@ -42,12 +44,19 @@ Embedding::Embedding(const EmbeddingSpec &spec, const Machine &machine) {
                          .rows = TRANSOM_TASK_ROWS,
                          .rowStride = 1},
                         Halide::Int(32));
-  ImageParam table =
-      view("table", {.operand = operand++,
-                     .dims = {fixed(width), fixed(rows, spec.tableStride)}});
-  Expr id = ids(m);
-  Expr value =
-      select(id < 0, 0.0f, table(c, clamp(id, 0, static_cast<int>(rows) - 1)));
+  Expr id = ids(m), row = clamp(id, 0, static_cast<int>(rows) - 1), element;
+  View table = {.operand = operand++};
+  if (spec.tableBlock > 0) {
+    auto block = static_cast<int>(spec.tableBlock);
+    table.dims = {fixed(block), fixed(spec.width, block),
+                  fixed((rows + block - 1) / block, spec.width * block)};
+    element = view("table", table)(
+        row % block, min(c, static_cast<int>(spec.width) - 1), row / block);
+  } else {
+    table.dims = {fixed(width), fixed(rows, spec.tableStride)};
+    element = view("table", table)(c, row);
+  }
+  Expr value = select(id < 0, 0.0f, element);
   if (spec.addendStride != 0)
     value += view("addend", activation(spec.addendStride))(c, m);
   y(c, m) = value;
@@ -71,7 +80,10 @@ public:
                       const Machine &machine) const override {
     const auto &embedding = std::get<EmbeddingSpec>(spec);
     CompiledKernel kernel;
-    kernel.packing = {{}, {.stride = embedding.tableStride}, {}};
+    Packing table = {.stride = embedding.tableStride};
+    if (embedding.tableBlock > 0)
+      table = {.kind = Packing::Kind::Blocked, .block = embedding.tableBlock};
+    kernel.packing = {{}, table, {}};
     if (embedding.addendStride != 0)
       kernel.packing.push_back({});
     kernel.variants = {

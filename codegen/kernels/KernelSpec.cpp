@@ -56,108 +56,130 @@ private:
   const char *separator = "";
 };
 
+// Every field of a spec is bound, so that one which is new is not forgotten:
+// two kernels would be one to the cache.
+
 std::string describeSpec(const LinearSpec &spec) {
+  const auto &[in, out, xStride, xOffset, outStride, hasBias, epilogue,
+               epilogueOperands] = spec;
   return Writer("linear")
-      .field("in", spec.in)
-      .field("out", spec.out)
-      .field("xStride", spec.xStride)
-      .field("xOffset", spec.xOffset)
-      .field("outStride", spec.outStride)
-      .field("hasBias", spec.hasBias)
-      .field("epilogue", spec.epilogue)
-      .field("operands", spec.epilogueOperands)
+      .field("in", in)
+      .field("out", out)
+      .field("xStride", xStride)
+      .field("xOffset", xOffset)
+      .field("outStride", outStride)
+      .field("hasBias", hasBias)
+      .field("epilogue", epilogue)
+      .field("operands", epilogueOperands)
       .str();
 }
 
 std::string describeSpec(const AttentionSpec &spec) {
+  const auto &[heads, keyHeads, headDim, queryStride, queryOffset, keyStride,
+               keyOffset, valueStride, valueOffset, outStride, scale, causal,
+               distances, firstDistance] = spec;
   return Writer("attention")
-      .field("heads", spec.heads)
-      .field("keyHeads", spec.keyHeads)
-      .field("headDim", spec.headDim)
-      .field("queryStride", spec.queryStride)
-      .field("queryOffset", spec.queryOffset)
-      .field("keyStride", spec.keyStride)
-      .field("keyOffset", spec.keyOffset)
-      .field("valueStride", spec.valueStride)
-      .field("valueOffset", spec.valueOffset)
-      .field("outStride", spec.outStride)
-      .field("scale", spec.scale)
-      .field("causal", spec.causal)
-      .field("distances", spec.distances)
-      .field("firstDistance", spec.firstDistance)
+      .field("heads", heads)
+      .field("keyHeads", keyHeads)
+      .field("headDim", headDim)
+      .field("queryStride", queryStride)
+      .field("queryOffset", queryOffset)
+      .field("keyStride", keyStride)
+      .field("keyOffset", keyOffset)
+      .field("valueStride", valueStride)
+      .field("valueOffset", valueOffset)
+      .field("outStride", outStride)
+      .field("scale", scale)
+      .field("causal", causal)
+      .field("distances", distances)
+      .field("firstDistance", firstDistance)
       .str();
 }
 
 std::string describeSpec(const AppendCacheSpec &spec) {
+  const auto &[keyHeads, headDim, keyStride, keyOffset, valueStride,
+               valueOffset, cacheWidth, cacheOffset] = spec;
   return Writer("append_cache")
-      .field("keyHeads", spec.keyHeads)
-      .field("headDim", spec.headDim)
-      .field("keyStride", spec.keyStride)
-      .field("keyOffset", spec.keyOffset)
-      .field("valueStride", spec.valueStride)
-      .field("valueOffset", spec.valueOffset)
-      .field("cacheWidth", spec.cacheWidth)
-      .field("cacheOffset", spec.cacheOffset)
+      .field("keyHeads", keyHeads)
+      .field("headDim", headDim)
+      .field("keyStride", keyStride)
+      .field("keyOffset", keyOffset)
+      .field("valueStride", valueStride)
+      .field("valueOffset", valueOffset)
+      .field("cacheWidth", cacheWidth)
+      .field("cacheOffset", cacheOffset)
       .str();
 }
 
 std::string describeSpec(const CachedAttentionSpec &spec) {
+  const auto &[heads, keyHeads, headDim, queryStride, queryOffset, cacheWidth,
+               cacheOffset, outStride, scale, causal, distances,
+               firstDistance] = spec;
   return Writer("cached_attention")
-      .field("heads", spec.heads)
-      .field("keyHeads", spec.keyHeads)
-      .field("headDim", spec.headDim)
-      .field("queryStride", spec.queryStride)
-      .field("queryOffset", spec.queryOffset)
-      .field("cacheWidth", spec.cacheWidth)
-      .field("cacheOffset", spec.cacheOffset)
-      .field("outStride", spec.outStride)
-      .field("scale", spec.scale)
-      .field("causal", spec.causal)
+      .field("heads", heads)
+      .field("keyHeads", keyHeads)
+      .field("headDim", headDim)
+      .field("queryStride", queryStride)
+      .field("queryOffset", queryOffset)
+      .field("cacheWidth", cacheWidth)
+      .field("cacheOffset", cacheOffset)
+      .field("outStride", outStride)
+      .field("scale", scale)
+      .field("causal", causal)
+      .field("distances", distances)
+      .field("firstDistance", firstDistance)
       .str();
 }
 
 std::string describeSpec(const RotarySpec &spec) {
+  const auto &[heads, headDim, xStride, xOffset, outStride, frequencies] = spec;
   return Writer("rotary")
-      .field("heads", spec.heads)
-      .field("headDim", spec.headDim)
-      .field("xStride", spec.xStride)
-      .field("xOffset", spec.xOffset)
-      .field("outStride", spec.outStride)
-      .field("frequencies", spec.frequencies)
+      .field("heads", heads)
+      .field("headDim", headDim)
+      .field("xStride", xStride)
+      .field("xOffset", xOffset)
+      .field("outStride", outStride)
+      .field("frequencies", frequencies)
       .str();
 }
 
 std::string describeSpec(const NormSpec &spec) {
+  const auto &[width, xStride, residualStride, outStride, sumStride, epsilon,
+               rms, hasResidual, hasBeta, storesSum] = spec;
   return Writer("norm")
-      .field("width", spec.width)
-      .field("xStride", spec.xStride)
-      .field("residualStride", spec.residualStride)
-      .field("outStride", spec.outStride)
-      .field("sumStride", spec.sumStride)
-      .field("epsilon", spec.epsilon)
-      .field("rms", spec.rms)
-      .field("hasResidual", spec.hasResidual)
-      .field("hasBeta", spec.hasBeta)
-      .field("storesSum", spec.storesSum)
+      .field("width", width)
+      .field("xStride", xStride)
+      .field("residualStride", residualStride)
+      .field("outStride", outStride)
+      .field("sumStride", sumStride)
+      .field("epsilon", epsilon)
+      .field("rms", rms)
+      .field("hasResidual", hasResidual)
+      .field("hasBeta", hasBeta)
+      .field("storesSum", storesSum)
       .str();
 }
 
 std::string describeSpec(const EmbeddingSpec &spec) {
+  const auto &[width, tableRows, tableStride, tableBlock, outStride,
+               addendStride] = spec;
   return Writer("embedding")
-      .field("width", spec.width)
-      .field("tableRows", spec.tableRows)
-      .field("tableStride", spec.tableStride)
-      .field("outStride", spec.outStride)
-      .field("addendStride", spec.addendStride)
+      .field("width", width)
+      .field("tableRows", tableRows)
+      .field("tableStride", tableStride)
+      .field("tableBlock", tableBlock)
+      .field("outStride", outStride)
+      .field("addendStride", addendStride)
       .str();
 }
 
 std::string describeSpec(const RowProgramSpec &spec) {
+  const auto &[width, program, operands, resultStrides] = spec;
   return Writer("row_program")
-      .field("width", spec.width)
-      .field("program", spec.program)
-      .field("operands", spec.operands)
-      .field("resultStrides", spec.resultStrides)
+      .field("width", width)
+      .field("program", program)
+      .field("operands", operands)
+      .field("resultStrides", resultStrides)
       .str();
 }
 

@@ -171,7 +171,10 @@ struct NormSpec {
 /// table's rows (tableRows 0: an activation, any number of them), or are -1:
 /// zeros. Operands: ids, table, addend?, y.
 struct EmbeddingSpec {
-  int64_t width = 0, tableRows = 0, tableStride = 0, outStride = 0;
+  int64_t width = 0, tableRows = 0, tableStride = 0;
+  int64_t tableBlock =
+      0; ///< the table is Blocked as a linear's weight; 0: rows
+  int64_t outStride = 0;
   int64_t addendStride = 0; ///< 0: none
 };
 

@@ -1,6 +1,7 @@
 //===- WeightPlan.cpp - what the weights file holds, and where ------------===//
 
 #include "codegen/weights/WeightPlan.h"
+#include "codegen/kernels/KernelCompiler.h"
 #include "runtime/abi.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -12,14 +13,68 @@ using namespace transom::codegen;
 // Of every weight in the file: a cache line, and a vector register.
 static constexpr int64_t weightAlignment = 64;
 
+/// What a weight is, whatever its symbol. Attributes are unique in their
+/// context, so their addresses compare them.
+static std::pair<const void *, const void *>
+contentsOf(transformer::WeightOp weight) {
+  return {weight.getSourcesAttr() ? weight.getSourcesAttr().getAsOpaquePointer()
+                                  : weight.getValueAttr().getAsOpaquePointer(),
+          weight.getType().getAsOpaquePointer()};
+}
+
+/// The weight that a launch's operand is, or null.
+static transformer::WeightOp weightOf(kernel::LaunchOp launch,
+                                      SelectedKernel::Operand operand,
+                                      SymbolTableCollection &symbols) {
+  if (operand.isResult)
+    return {};
+  auto read =
+      launch.getReads()[operand.index].getDefiningOp<kernel::WeightOp>();
+  if (!read)
+    return {};
+  return symbols.lookupNearestSymbolFrom<transformer::WeightOp>(
+      launch->getParentOfType<ModuleOp>(), read.getWeightAttr());
+}
+
 WeightPlan::Key WeightPlan::keyOf(transformer::WeightOp weight,
                                   const Packing &packing) {
-  // Attributes are unique in their context, so their addresses compare them.
-  const void *contents = weight.getSourcesAttr()
-                             ? weight.getSourcesAttr().getAsOpaquePointer()
-                             : weight.getValueAttr().getAsOpaquePointer();
-  return {contents, weight.getType().getAsOpaquePointer(), int(packing.kind),
-          packing.block, packing.stride};
+  auto [value, type] = contentsOf(weight);
+  return {value, type, int(packing.kind), packing.block, packing.stride};
+}
+
+void transom::codegen::shareTables(ModuleOp module, const Machine &machine,
+                                   KernelTable &kernels) {
+  SymbolTableCollection symbols;
+  llvm::DenseMap<std::pair<const void *, const void *>, int64_t> blocks;
+  module.walk([&](kernel::LaunchOp launch) {
+    const SelectedKernel &kernel = kernels.lookup(launch);
+    for (auto [operand, packing] :
+         llvm::zip_equal(kernel.operands, kernel.packing))
+      if (packing.kind == Packing::Kind::Blocked)
+        if (transformer::WeightOp weight = weightOf(launch, operand, symbols))
+          blocks.try_emplace(contentsOf(weight), packing.block);
+  });
+
+  // A kernel has one form for all its launches: 0 if that of rows.
+  llvm::MapVector<SelectedKernel *, int64_t> forms;
+  module.walk([&](kernel::LaunchOp launch) {
+    SelectedKernel &kernel = kernels.lookup(launch);
+    if (!std::holds_alternative<EmbeddingSpec>(kernel.spec))
+      return;
+    constexpr unsigned tableOperand = 1;
+    transformer::WeightOp table =
+        weightOf(launch, kernel.operands[tableOperand], symbols);
+    int64_t block = table ? blocks.lookup(contentsOf(table)) : 0;
+    auto [form, isNew] = forms.try_emplace(&kernel, block);
+    if (!isNew && form->second != block)
+      form->second = 0;
+  });
+  for (auto [kernel, block] : forms) {
+    if (block == 0)
+      continue;
+    std::get<EmbeddingSpec>(kernel->spec).tableBlock = block;
+    kernel->packing = packingOf(kernel->spec, machine);
+  }
 }
 
 static FailureOr<WeightShape> shapeOf(transformer::WeightOp weight) {
@@ -43,14 +98,9 @@ WalkResult WeightPlan::addWeights(kernel::LaunchOp launch,
                                   SymbolTableCollection &symbols) {
   for (auto [operand, packing] :
        llvm::zip_equal(kernel.operands, kernel.packing)) {
-    if (operand.isResult)
+    transformer::WeightOp weight = weightOf(launch, operand, symbols);
+    if (!weight)
       continue;
-    auto read =
-        launch.getReads()[operand.index].getDefiningOp<kernel::WeightOp>();
-    if (!read)
-      continue;
-    auto weight = symbols.lookupNearestSymbolFrom<transformer::WeightOp>(
-        launch->getParentOfType<ModuleOp>(), read.getWeightAttr());
     auto [entry, isNew] =
         index.try_emplace(keyOf(weight, packing), packed.size());
     if (!isNew)

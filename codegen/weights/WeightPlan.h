@@ -20,6 +20,12 @@ struct PackedWeight {
   int64_t offset = 0, bytes = 0; ///< in the file
 };
 
+/// Lets embeddings read a table that is a linear's weight, too (a tied head),
+/// as the linear has it, so that the file has it once. Rows are then gathered
+/// element by element, which is little beside what the linear reads.
+void shareTables(mlir::ModuleOp module, const Machine &machine,
+                 KernelTable &kernels);
+
 /// The weights file of a library's programs. A weight that several launches
 /// read in the same packing is there once, also if it goes by several symbols
 /// (tied embeddings). Weights stand in the order of their first use, so that a

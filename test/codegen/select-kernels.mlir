@@ -37,7 +37,7 @@ kernel.define @append(%c: tensor<?x576xf32>, %x: tensor<?x240xf32>, %slots: tens
   kernel.yield %0 : tensor<?x576xf32>
 }
 
-// CHECK: 'cached' is cached_attention(heads=4,keyHeads=2,headDim=40,queryStride=320,queryOffset=0,cacheWidth=576,cacheOffset=192,outStride=192,scale=0x1p-1,causal=1); operands: arg1 arg0 arg2 arg3 arg4 arg5 res0
+// CHECK: 'cached' is cached_attention(heads=4,keyHeads=2,headDim=40,queryStride=320,queryOffset=0,cacheWidth=576,cacheOffset=192,outStride=192,scale=0x1p-1,causal=1,distances=0,firstDistance=0); operands: arg1 arg0 arg2 arg3 arg4 arg5 res0
 kernel.define @cached(%c: tensor<?x576xf32>, %x: tensor<?x320xf32>, %o: tensor<?xi32>, %n: tensor<?xi32>, %t: tensor<?xi32>, %b: tensor<?xi32>) -> tensor<?x160xf32> rows 0 weights [] {
   %q = transformer.slice %x axis 1 from 0 to 160 : tensor<?x320xf32> -> tensor<?x160xf32>
   %0 = transformer.cached_attention %q, %c, %o, %n, %t, %b heads 4 key_heads 2 at 192 causal scale 0.5 : tensor<?x160xf32>, tensor<?x576xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x160xf32>
@@ -58,7 +58,7 @@ kernel.define @both(%r: tensor<?x8xf32>, %x: tensor<?x8xf32>, %g: tensor<8xf32>,
   kernel.yield %s, %y : tensor<?x8xf32>, tensor<?x8xf32>
 }
 
-// CHECK: 'embedding' is embedding(width=8,tableRows=5,tableStride=64,outStride=64,addendStride=64); operands: arg1 arg2 arg0 res0
+// CHECK: 'embedding' is embedding(width=8,tableRows=5,tableStride=64,tableBlock=0,outStride=64,addendStride=64); operands: arg1 arg2 arg0 res0
 kernel.define @embedding(%a: tensor<?x8xf32>, %ids: tensor<?xi32>, %t: tensor<5x8xf32>) -> tensor<?x8xf32> rows 1 weights [2] {
   %0 = transformer.embedding %ids, %t : tensor<?xi32>, tensor<5x8xf32> -> tensor<?x8xf32>
   %1 = transformer.add %a, %0 : tensor<?x8xf32>, tensor<?x8xf32> -> tensor<?x8xf32>
@@ -66,7 +66,7 @@ kernel.define @embedding(%a: tensor<?x8xf32>, %ids: tensor<?xi32>, %t: tensor<5x
 }
 
 // Rows of an activation by index: any number of them.
-// CHECK: 'gather' is embedding(width=8,tableRows=0,tableStride=64,{{.*}}; operands: arg0 arg1 res0
+// CHECK: 'gather' is embedding(width=8,tableRows=0,tableStride=64,tableBlock=0,{{.*}}; operands: arg0 arg1 res0
 kernel.define @gather(%ids: tensor<?xi32>, %x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
   %0 = transformer.embedding %ids, %x : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
   kernel.yield %0 : tensor<?x8xf32>

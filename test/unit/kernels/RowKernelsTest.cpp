@@ -154,6 +154,35 @@ TEST_P(EmbeddingTest, GathersRowsAndAdds) {
       }
 }
 
+/// A table in blocks of 8 rows, the last of which is not full.
+TEST_P(EmbeddingTest, GathersFromALinearsWeight) {
+  constexpr int64_t block = 8, entries = 30, rows = 45;
+  for (int64_t width : {1, 60, 384}) {
+    int64_t stride = rowStride(width);
+    auto kernel = load(EmbeddingSpec{.width = width,
+                                     .tableRows = entries,
+                                     .tableStride = stride,
+                                     .tableBlock = block,
+                                     .outStride = stride});
+    ASSERT_TRUE(kernel);
+    Tensor table(entries, width), y(rows, width);
+    table.fill(1);
+    Aligned<float> blocked((entries + block - 1) / block * block * width);
+    for (int64_t row = 0; row < entries; ++row)
+      for (int64_t c = 0; c < width; ++c)
+        blocked[(row / block * width + c) * block + row % block] =
+            table.at(row, c);
+    Aligned<int32_t> ids(rows);
+    for (int64_t m = 0; m < rows; ++m)
+      ids[m] = static_cast<int32_t>(m * 7 % 31) - 1;
+    kernel->run({ids.data(), blocked.data(), y.data()}, rows);
+    y.expectGuardsUntouched();
+    expectClose(y, [&](int64_t m, int64_t c) {
+      return ids[m] < 0 ? 0 : table.at(ids[m], c);
+    });
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Row programs
 //===----------------------------------------------------------------------===//
