@@ -7,7 +7,7 @@
 namespace transom {
 
 /// A model that turns tokens of sequences into logits of the next ones, as a
-/// table of functions: a session (SessionDecoder.cpp), or a test's. What they
+/// table of functions: a session (Entry.cpp), or a test's. What they
 /// do is said in Step.h; who calls them holds the model. Rows of logits depend
 /// on the tokens before them only, to the bit: not on how these came in steps,
 /// nor on other sequences.

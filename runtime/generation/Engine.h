@@ -59,6 +59,8 @@ struct Kept {
 
 /// See transom_engine_create. All memory of a step is reserved when a request
 /// is submitted, or before.
+/// Engine.cpp has what requests need, EngineStep.cpp steps,
+/// EngineChoice.cpp what they lead to.
 class Engine {
 public:
   ~Engine();
@@ -74,7 +76,24 @@ public:
   bool isInCallback() const { return isBusy; }
 
 private:
+  // Engine.cpp.
+  void sweep();
+  void report(Job &request, int32_t sequence, const int32_t *tokens,
+              int64_t count, transom_finish finish, float score,
+              transom_status status);
+  void endBranch(Job &request, int32_t index, transom_finish finish,
+                 transom_status status);
+  void endRequest(Job &request, transom_finish finish, transom_status status);
+  void release(Branch &branch);
+  void release(Job &request);
+  void keep(Branch &branch);
+  bool isAwaited() const;
+  bool giveUpKept();
+
+  // EngineStep.cpp.
   void admit();
+  transom_status encodeSources();
+  transom_status encodeBatch(bool &isLast);
   transom_status run();
   transom_status gather(int64_t &numParts, int64_t &numRows);
   void gatherDecodes(int64_t &numParts, int64_t &numRows, int64_t &budget);
@@ -82,26 +101,16 @@ private:
                                int64_t &budget);
   void feed(Branch &branch, int64_t count, int64_t guesses, bool wantsLogits,
             int64_t &numParts, int64_t &numRows);
-  transom_status encodeSources();
-  transom_status encodeBatch(bool &isLast);
   transom_status place(const Job &request, Branch &branch, bool &isPlaced);
   bool relieve();
-  bool giveUpKept();
 
+  // EngineChoice.cpp.
   void choose(Job &request, const StepRows &rows);
   void chooseForBranch(Job &request, int32_t index, const StepRows &rows);
   void chooseForBeams(Job &request, const StepRows &rows);
-  void endBranch(Job &request, int32_t index, transom_finish finish,
-                 transom_status status);
-  void endRequest(Job &request, transom_finish finish, transom_status status);
-  void report(Job &request, int32_t sequence, const int32_t *tokens,
-              int64_t count, transom_finish finish, float score,
-              transom_status status);
-  void release(Branch &branch);
-  void release(Job &request);
-  void keep(Branch &branch);
-  bool isAwaited() const;
-  void sweep();
+
+  /// Fewer tokens in common are computed again rather than shared.
+  static constexpr int64_t leastShared = 16;
 
   Decoder decoder = {};
   int64_t maxSequences = 0, stepTokens = 0, maxKept = 0;

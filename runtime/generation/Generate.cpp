@@ -5,6 +5,7 @@
 #include "runtime/Memory.h"
 #include "runtime/entry.h"
 #include "runtime/generation/Engine.h"
+#include "runtime/generation/Prompts.h"
 
 #include <algorithm>
 

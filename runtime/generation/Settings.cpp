@@ -2,6 +2,7 @@
 #include "runtime/generation/Settings.h"
 
 #include "runtime/Error.h"
+#include "runtime/generation/Prompts.h"
 
 using namespace transom;
 
@@ -22,42 +23,6 @@ transom_finish Settings::finishOf(const int32_t *tokens, int64_t length) const {
       return TRANSOM_FINISH_STOP;
   }
   return generated >= maxNewTokens ? TRANSOM_FINISH_LENGTH : TRANSOM_FINISH_NOT;
-}
-
-transom_status transom::checkTokenLists(const char *what,
-                                        const transom_token_lists &lists,
-                                        int64_t ids) {
-  if (lists.count < 0)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "'%s' expects a count of at least 0, got %lld", what,
-                (long long)lists.count);
-  if (lists.count == 0)
-    return TRANSOM_OK;
-  if (!lists.tokens || !lists.offsets)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "'%s' expects tokens and offsets of its %lld lists, got "
-                "null",
-                what, (long long)lists.count);
-  if (lists.offsets[0] != 0)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "'%s' expects offsets that begin at 0, got %lld", what,
-                (long long)lists.offsets[0]);
-  for (int64_t i = 0; i < lists.count; ++i) {
-    int64_t begin = lists.offsets[i], end = lists.offsets[i + 1];
-    if (end <= begin)
-      return fail(TRANSOM_INVALID_ARGUMENT,
-                  "'%s', list %lld: expected at least one token, got "
-                  "offsets %lld and %lld",
-                  what, (long long)i, (long long)begin, (long long)end);
-    for (int64_t t = begin; t < end; ++t)
-      if (lists.tokens[t] < 0 || lists.tokens[t] >= ids)
-        return fail(TRANSOM_OUT_OF_RANGE,
-                    "'%s', list %lld, token %lld: expected a value in [0, "
-                    "%lld), got %d",
-                    what, (long long)i, (long long)(t - begin), (long long)ids,
-                    lists.tokens[t]);
-  }
-  return TRANSOM_OK;
 }
 
 namespace {
@@ -103,8 +68,6 @@ struct Reader {
   transom_status readSearch() const;
   transom_status readEosIds() const;
   transom_status readForced() const;
-  transom_status checkSource(int64_t length) const;
-  transom_status readDecoderPrompt(int64_t index, int64_t count) const;
   transom_status readLengths() const;
 };
 
@@ -265,59 +228,6 @@ transom_status Reader::readForced() const {
              : noMemory();
 }
 
-/// An encoder reads a source at once.
-transom_status Reader::checkSource(int64_t length) const {
-  if (length > decoder.sourcePositions)
-    return fail(TRANSOM_OUT_OF_RANGE,
-                "expected a prompt of at most %lld tokens, the greatest length "
-                "of the model's encoder, got %lld",
-                (long long)decoder.sourcePositions, (long long)length);
-  if (decoder.stepTokens > 0 && length > decoder.stepTokens)
-    return fail(TRANSOM_EXHAUSTED,
-                "expected a prompt of at most %lld tokens, the session's "
-                "'max_tokens', for the encoder reads it at once, got %lld",
-                (long long)decoder.stepTokens, (long long)length);
-  return TRANSOM_OK;
-}
-
-transom_status Reader::readDecoderPrompt(int64_t index, int64_t count) const {
-  const transom_token_lists &lists = options.decoder_prompts;
-  if (!decoder.encode && lists.count != 0)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "'decoder_prompts' expects no lists, for the model has no "
-                "encoder: it goes on from its prompt, got %lld",
-                (long long)lists.count);
-  if (!decoder.encode)
-    return TRANSOM_OK;
-  if (transom_status status =
-          checkTokenLists("decoder_prompts", lists, decoder.ids))
-    return status;
-  if (lists.count > 1 && lists.count != count)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "'decoder_prompts' expects one list for all prompts, or one "
-                "for each of %lld, got %lld",
-                (long long)count, (long long)lists.count);
-  const int32_t *tokens = &decoder.startId;
-  int64_t length = 1;
-  if (lists.count > 0) {
-    int64_t list = lists.count > 1 ? index : 0;
-    tokens = lists.tokens + lists.offsets[list];
-    length = lists.offsets[list + 1] - lists.offsets[list];
-  } else if (decoder.startId < 0) {
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "expected a token that the decoder begins with: the library's "
-                "metadata has no 'decoder_start_token_id', give "
-                "'decoder_prompts'");
-  } else if (decoder.startId >= decoder.ids) {
-    return fail(TRANSOM_MISMATCH,
-                "'decoder_start_token_id' of the library's metadata: expected "
-                "a token in [0, %lld), got %d; give 'decoder_prompts'",
-                (long long)decoder.ids, decoder.startId);
-  }
-  return settings.decoderPrompt.assign(tokens, length) ? TRANSOM_OK
-                                                       : noMemory();
-}
-
 /// After the end-of-sequence tokens are known.
 transom_status Reader::readLengths() const {
   const transom_generation_options &o = options;
@@ -385,11 +295,12 @@ transom_status transom::readSettings(const transom_generation_options *given,
   transom_status status;
   if ((status = reader.readChoice()) || (status = reader.readSearch()) ||
       (status = reader.readEosIds()) || (status = reader.readForced()) ||
-      (status = reader.readDecoderPrompt(index, count)))
+      (status = readDecoderPrompt(options.decoder_prompts, decoder, index,
+                                  count, settings.decoderPrompt)))
     return status;
   settings.promptLength = promptLength;
   if (decoder.encode) {
-    if ((status = reader.checkSource(promptLength)))
+    if ((status = checkSource(decoder, promptLength)))
       return status;
     settings.promptLength = settings.decoderPrompt.size();
   }

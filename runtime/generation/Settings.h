@@ -64,11 +64,6 @@ struct Settings {
   transom_finish finishOf(const int32_t *tokens, int64_t length) const;
 };
 
-/// Checks that `lists` are lists of tokens below `ids`, each with at least one.
-/// `what` they are called in messages.
-transom_status checkTokenLists(const char *what,
-                               const transom_token_lists &lists, int64_t ids);
-
 /// Fills `settings` from `options` (null: the defaults) for a prompt of that
 /// many tokens, which is number `index` of `count`. Fails for what is out of
 /// range, naming it.

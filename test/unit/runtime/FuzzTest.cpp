@@ -1,5 +1,5 @@
 //===- FuzzTest.cpp - random tensors give a status, never a crash ---------===//
-#include "FakeDecoder.h"
+#include "FakeEncoderDecoder.h"
 
 #include <gtest/gtest.h>
 #include <random>
@@ -120,42 +120,50 @@ TEST(FuzzTest, RandomTensorsNeverCrash) {
   EXPECT_GT(failed, 3000);
 }
 
-TEST(FuzzTest, RandomStepsNeverCrash) {
-  OpenedDecoder opened(transom_session_options{2, 0, 0, nullptr, 300});
+/// What is called with random tensors, and the names that it knows.
+struct Stepping {
+  decltype(&transom_step) call;
+  const char *ids, *places;
+  std::vector<const char *> outputs;
+};
+
+/// One of these each round, with sequences that come, fork and go.
+void fuzzSteps(transom_session *session, const std::vector<Stepping> &kinds) {
   int passed = 0, failed = 0;
   for (unsigned seed = 0; seed < 20000; ++seed) {
     Fuzz fuzz(seed);
     int64_t number = seed % 8, other = -1;
     // The first numbers are live most of the time.
     if (seed < 6 || fuzz.oneIn(10))
-      ASSERT_LT(transom_sequence_add(opened.session, &other), TRANSOM_INTERNAL);
+      ASSERT_LT(transom_sequence_add(session, &other), TRANSOM_INTERNAL);
     if (fuzz.oneIn(4))
       transom_sequence_truncate(
-          opened.session, fuzz.oneIn(50) ? int64_t(fuzz.random()) : number,
+          session, fuzz.oneIn(50) ? int64_t(fuzz.random()) : number,
           fuzz.oneIn(50) ? int64_t(fuzz.random()) : fuzz.below(20));
     if (fuzz.oneIn(20))
-      transom_sequence_fork(opened.session, number, fuzz.below(30) - 1, &other);
+      transom_sequence_fork(session, number, fuzz.below(30) - 1, &other);
     if (other >= 6)
-      transom_sequence_free(opened.session, other);
-    transom_sequence_free(opened.session, fuzz.oneIn(2)
-                                              ? -1 - fuzz.below(9)
-                                              : int64_t(fuzz.random() | 8));
+      transom_sequence_free(session, other);
+    transom_sequence_free(session, fuzz.oneIn(2) ? -1 - fuzz.below(9)
+                                                 : int64_t(fuzz.random() | 8));
+    const Stepping &kind = kinds[size_t(fuzz.below(int64_t(kinds.size())))];
     int64_t batch = fuzz.below(6), length = fuzz.below(6);
     std::vector<transom_tensor> inputs, outputs;
     auto maybe = [&](const char *name, int64_t missing) {
       if (!fuzz.oneIn(missing))
         inputs.push_back(fuzz.tensor(name, batch, length, /*ragged=*/true));
     };
-    maybe("input_ids", 100);
+    maybe(kind.ids, 100);
     maybe("sequence_offsets", 100);
     maybe("sequences", 100);
     // Given positions are not where the fake kernel looks for tokens, but then
     // it is not its values that count here.
-    maybe("position_ids", 2);
-    maybe("positions", 2);
+    maybe(kind.places, 2);
+    if (kind.call == transom_step)
+      maybe("positions", 2);
     if (fuzz.oneIn(100))
       maybe("attention_mask", 2);
-    for (const char *name : {"logits", "hidden"}) {
+    for (const char *name : kind.outputs) {
       if (fuzz.oneIn(2))
         continue;
       transom_tensor out = fuzz.tensor(name, batch, length, true);
@@ -163,15 +171,30 @@ TEST(FuzzTest, RandomStepsNeverCrash) {
         out.dtype = TRANSOM_FLOAT32;
       outputs.push_back(out);
     }
-    transom_status status =
-        transom_step(opened.session, inputs.data(), inputs.size(),
-                     outputs.data(), outputs.size());
+    transom_status status = kind.call(session, inputs.data(), inputs.size(),
+                                      outputs.data(), outputs.size());
     ASSERT_GE(status, TRANSOM_OK);
     ASSERT_LT(status, TRANSOM_INTERNAL) << transom_error();
     ++(status ? failed : passed);
   }
   EXPECT_GT(passed, 2000);
   EXPECT_GT(failed, 2000);
+}
+
+const Stepping stepping = {
+    transom_step, "input_ids", "position_ids", {"logits", "hidden"}};
+
+TEST(FuzzTest, RandomStepsNeverCrash) {
+  OpenedDecoder opened(transom_session_options{2, 0, 0, nullptr, 300});
+  fuzzSteps(opened.session, {stepping});
+}
+
+TEST(FuzzTest, RandomSourcesNeverCrash) {
+  OpenedPair opened(transom_session_options{2, 0, 0, nullptr, 300});
+  Stepping beside = stepping;
+  beside.ids = "decoder_input_ids";
+  fuzzSteps(opened.session,
+            {beside, {transom_encode, "input_ids", "places", {"encoded"}}});
 }
 
 } // namespace

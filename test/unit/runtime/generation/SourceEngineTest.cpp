@@ -340,6 +340,22 @@ TEST(SourceEngineTest, OneWhoseSourceFindsNoRoomFails) {
   EXPECT_STREQ(transom_error(), "prompt 1: encode: full");
 }
 
+TEST(SourceEngineTest, AnEngineThatGoesFreesItsSources) {
+  Pair fake;
+  transom_engine_options few = {};
+  few.max_sequences = 4;
+  Runner engine(fake, few);
+  transom_generation_options options = defaults();
+  options.num_beams = 3;
+  for (int i = 0; i < 4; ++i)
+    engine.submit({1, 2, 3}, options);
+  engine.step();
+  engine.step();
+  EXPECT_EQ(fake.sources.size(), 4U) << "three beams, and what they began as";
+  engine.engine.reset();
+  EXPECT_TRUE(fake.sequences.empty());
+}
+
 TEST(SourceEngineTest, AFailedEncodeLeavesNothing) {
   Pair fake;
   Runner engine(fake);
