@@ -85,7 +85,9 @@ class Pipeline:
         """Arguments of `Tokenizer.encode`."""
         return {}
 
-    def forward(self, encodings: list[Encoding], parameters: Any) -> Sequence[Any]:
+    def forward(
+        self, encodings: list[Encoding], parameters: Any
+    ) -> Sequence[Any] | np.ndarray:
         """For each encoding the model's results."""
         raise NotImplementedError
 
@@ -177,7 +179,10 @@ class Pipeline:
             inputs["token_type_ids"] = np.array(
                 list(itertools.chain.from_iterable(types)), np.int32
             )
-        return self.library(**inputs, **more, outputs=list(outputs)), offsets
+        results: dict[str, Any] = self.library(
+            **inputs, **more, outputs=list(outputs)
+        )
+        return results, offsets
 
     def run_tokens(
         self, encodings: Sequence[Encoding], output: str

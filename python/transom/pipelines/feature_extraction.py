@@ -77,7 +77,7 @@ class FeatureExtraction(_base.Pipeline):
 
     def forward(
         self, encodings: list[Encoding], parameters: Parameters
-    ) -> Sequence[np.ndarray]:
+    ) -> Sequence[np.ndarray] | np.ndarray:
         modes = self.modes(parameters)
         if modes is None:
             vectors = self.run_tokens(encodings, "last_hidden_state")
@@ -97,7 +97,7 @@ class FeatureExtraction(_base.Pipeline):
         encodings: list[Encoding],
         results: list[np.ndarray],
         parameters: Parameters,
-    ) -> np.ndarray:
+    ) -> Any:
         return results[0]
 
     def __call__(self, inputs: Any, **options: Any) -> Any:

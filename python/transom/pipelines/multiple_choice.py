@@ -70,6 +70,6 @@ class MultipleChoice(_base.Framed):
             {"index": i, "choice": item["choices"][i], "score": scores[i].item()}
             for i in order
         ]
-        if parameters.top_k == "":
+        if isinstance(parameters.top_k, str):
             return ranked[0]
         return ranked[: parameters.top_k]

@@ -16,7 +16,7 @@ class NextSentencePrediction(TextClassification):
     classification with the labels IsNext and NotNext.
     """
 
-    tasks = ("next-sentence-prediction", "pretraining")
+    tasks: tuple[str, ...] = ("next-sentence-prediction", "pretraining")
     outputs = ("seq_relationship_logits", "logits")
 
     def framed_texts(self, item: Any) -> list[Text]:

@@ -181,10 +181,10 @@ def _characters(
 ) -> tuple[int, int]:
     """Where in the context the tokens from `first` to `last` begin and end."""
     if words:
-        begin, end = encoding.token_to_word(first), encoding.token_to_word(last)
-        if begin is not None and end is not None:
-            begin = encoding.word_to_chars(begin, 1)
-            end = encoding.word_to_chars(end, 1)
+        one, other = encoding.token_to_word(first), encoding.token_to_word(last)
+        if one is not None and other is not None:
+            begin = encoding.word_to_chars(one, 1)
+            end = encoding.word_to_chars(other, 1)
             if begin is not None and end is not None:
                 return begin[0], end[1]
     return encoding.offsets[first][0], encoding.offsets[last][1]

@@ -26,7 +26,7 @@ class TextClassification(_base.Framed):
     transformers, one text alone without `top_k` gives a list of one.
     """
 
-    tasks = ("text-classification",)
+    tasks: tuple[str, ...] = ("text-classification",)
     outputs: tuple[str, ...] = ("logits",)
 
     @dataclasses.dataclass(frozen=True)

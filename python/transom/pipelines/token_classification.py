@@ -158,7 +158,9 @@ class TokenClassification(_base.Pipeline):
                 continue
             start, end = offsets[i]
             if parameters.is_split_into_words:
-                shift = starts[encoding.word_ids[i]]
+                word_id = encoding.word_ids[i]
+                assert word_id is not None  # Only special tokens have none.
+                shift = starts[word_id]
                 start, end = start + shift, end + shift
             word, source = encoding.tokens[i], text[start:end]
             if encoding.ids[i] == unknown:
