@@ -9,7 +9,8 @@ Needs NumPy, and for text in and answers out (`transom.pipeline`,
 """
 
 from transom._compile import CompileError, CompileWarning, compile
-from transom._generate import Engine, Event, Generated
+from transom._engine import Engine, Event
+from transom._generate import Generated
 from transom._library import Library, MismatchError, load
 from transom._sequences import Sequences
 from transom._tools import compiler

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from transom import _abi
+
 
 def shape(value: Any) -> str:
     return str(list(np.shape(value)))
@@ -77,3 +79,22 @@ def flat(name: str, rows: Sequence[Any]) -> np.ndarray:
     if all(isinstance(row, list) for row in rows):
         return integers(name, list(itertools.chain.from_iterable(rows)), 1)
     return np.concatenate([integers(name, row, 1) for row in rows])
+
+
+def token_lists(
+    name: str, rows: Sequence[Any]
+) -> tuple[_abi.TokenLists, list[np.ndarray]]:
+    """Lists of token ids as a library takes them, and the arrays that must
+    outlive them."""
+    arrays = [np.asarray(row, np.int64) for row in rows]
+    for i, row in enumerate(arrays):
+        wrong = (row < 0) | (row > 2**31 - 1)
+        if wrong.any():
+            raise ValueError(f"{name}[{i}]: expects token ids, got {row[wrong][0]}")
+    tokens = np.concatenate([np.zeros(0, np.int64), *arrays]).astype(np.int32)
+    offsets = np.zeros(len(arrays) + 1, np.int64)
+    np.cumsum([len(row) for row in arrays], out=offsets[1:])
+    return (
+        _abi.TokenLists(tokens.ctypes.data, offsets.ctypes.data, len(arrays)),
+        [tokens, offsets],
+    )

@@ -13,11 +13,14 @@ import math
 import operator
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transom import _abi
+from transom import _abi, _arrays
+
+if TYPE_CHECKING:
+    from transom._prompts import Prompt
 
 _INT32_MAX = 2**31 - 1
 
@@ -46,6 +49,9 @@ _DEFAULTS: dict[str, Any] = {
     "eos_token_id": None,
     "pad_token_id": None,
     "bos_token_id": None,
+    "decoder_start_token_id": None,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
     "bad_words_ids": None,
     "stop_sequences": None,
     "stop_strings": None,
@@ -82,17 +88,15 @@ _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "begin_suppress_tokens": ([],),
     "constraints": (),
     "custom_generate": (),
-    "decoder_start_token_id": (),
     "diversity_penalty": (0.0,),
     "dola_layers": (),
     "encoder_no_repeat_ngram_size": (0,),
+    "encoder_outputs": (),
     "encoder_repetition_penalty": (1.0,),
     "epsilon_cutoff": (0.0,),
     "eta_cutoff": (0.0,),
     "exponential_decay_length_penalty": (),
     "force_words_ids": (),
-    "forced_bos_token_id": (),
-    "forced_eos_token_id": (),
     "guidance_scale": (1, 1.0),
     "inputs_embeds": (),
     "is_assistant": (),
@@ -147,6 +151,7 @@ def merge(
     config: Any,
     given: Mapping[str, Any],
     defaults: Mapping[str, Any] | None = None,
+    task: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Every argument that has an effect, with its value.
 
@@ -155,6 +160,7 @@ def merge(
         config: a dict or transformers.GenerationConfig, or None.
         given: the arguments of the call; here None is a value, "not used".
         defaults: in place of transformers' own, where nothing else is said.
+        task: what the model's config.json says of one of its tasks.
 
     Raises:
         TypeError: there is no such argument.
@@ -174,6 +180,7 @@ def merge(
     values = {**_DEFAULTS, **(defaults or {})}
     for where, source in (
         ("generation_config.json: ", model),
+        ("config.json: task_specific_params: ", task or {}),
         ("generation_config: ", config),
     ):
         for name, value in source.items():
@@ -242,17 +249,13 @@ def _token(values: Mapping[str, Any], name: str) -> int | None:
     return _whole(values, name, 0)
 
 
-def _token_lists(
-    lists: Sequence[Sequence[int]],
-) -> tuple[_abi.TokenLists, list[np.ndarray]]:
-    """As the library takes them, and the arrays that must outlive it."""
-    tokens = np.array([token for ids in lists for token in ids], np.int32)
-    offsets = np.zeros(len(lists) + 1, np.int64)
-    np.cumsum([len(ids) for ids in lists], out=offsets[1:])
-    return (
-        _abi.TokenLists(tokens.ctypes.data, offsets.ctypes.data, len(lists)),
-        [tokens, offsets],
-    )
+def _one_or_more(name: str, value: Any) -> list[int]:
+    """Token ids, of which one may stand alone; none for None."""
+    if value is None:
+        return []
+    if not isinstance(value, Sequence) and np.ndim(value) == 0:
+        value = [value]
+    return _ids(name, value, empty=True)
 
 
 @dataclasses.dataclass
@@ -270,6 +273,8 @@ class Settings:
     eos: list[int]
     pad: int | None
     bos: int | None
+    decoder_start: list[int]
+    forced_bos: int | None
     stop_strings: list[str]
     tokenizer: Any
     max_time: float | None
@@ -294,13 +299,10 @@ class Settings:
         options.num_return_sequences = returned
         cls._fill_scores(options, values)
         cls._fill_beams(options, values, beams)
-        eos = values["eos_token_id"]
-        if eos is None:
-            eos = []
-        elif not isinstance(eos, Sequence) and np.ndim(eos) == 0:
-            eos = [eos]
-        eos = _ids("eos_token_id", eos, empty=True)
+        eos = _one_or_more("eos_token_id", values["eos_token_id"])
         pad = _token(values, "pad_token_id")
+        bos = _token(values, "bos_token_id")
+        start = values["decoder_start_token_id"]
         kept: list[Any] = [np.array(eos, np.int32)]
         options.num_eos_ids = len(eos) or -1
         options.eos_ids = kept[0].ctypes.data
@@ -308,9 +310,13 @@ class Settings:
             ("bad_words", "bad_words_ids"),
             ("stop_sequences", "stop_sequences"),
         ):
-            lists, arrays = _token_lists(_id_lists(name, values[name]))
+            lists, arrays = _arrays.token_lists(name, _id_lists(name, values[name]))
             setattr(options, field, lists)
             kept += arrays
+        forced = _one_or_more("forced_eos_token_id", values["forced_eos_token_id"])
+        kept.append(np.array(forced, np.int32))
+        options.num_forced_eos_ids = len(forced)
+        options.forced_eos_ids = kept[-1].ctypes.data
         strings = values["stop_strings"] or []
         strings = [strings] if isinstance(strings, str) else list(strings)
         if not all(isinstance(text, str) and text for text in strings):
@@ -331,7 +337,9 @@ class Settings:
             returned,
             eos,
             eos[0] if pad is None and eos else pad,
-            _token(values, "bos_token_id"),
+            bos,
+            _one_or_more("decoder_start_token_id", bos if start is None else start),
+            _token(values, "forced_bos_token_id"),
             strings,
             values["tokenizer"],
             time,
@@ -409,6 +417,18 @@ class Settings:
         self.options.num_return_sequences = 1
         return self.num_return_sequences
 
+    def take(self, prompts: Sequence[Prompt]) -> tuple[_abi.TokenLists, list[Any]]:
+        """Prompts as the library takes them with these options, which then hold
+        what decoders begin with; and the arrays that must outlive both."""
+        lists, kept = _arrays.token_lists(
+            "input_ids", [prompt.given for prompt in prompts]
+        )
+        begun = [prompt.tokens for prompt in prompts if prompt.source is not None]
+        self.options.decoder_prompts, more = _arrays.token_lists(
+            "decoder_input_ids", begun
+        )
+        return lists, kept + more
+
     def lengths(
         self, counts: Sequence[int], padded: int | None, limit: int | None
     ) -> int:
@@ -423,6 +443,9 @@ class Settings:
         Raises ValueError if there is no room for one.
         """
         options = self.options
+        # It comes behind one token, where padding counts as such.
+        options.has_forced_bos = self.forced_bos is not None and padded in (None, 1)
+        options.forced_bos_id = self.forced_bos or 0
         longest = max(counts) if padded is None else padded
         shortest = min(counts) if padded is None else padded
         least = self.min_new_tokens

@@ -15,7 +15,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from transom import _abi, _arrays, _generate
+from transom import _abi, _arrays, _engine, _generate, _generation_config, _prompts
 from transom._sequences import Sequences
 
 Outputs = dict[str, Union[np.ndarray, list[np.ndarray]]]
@@ -247,7 +247,8 @@ class _Batch:
 
     def select(self, positions: Any) -> None:
         """Takes the tokens that outputs are asked for, in any form."""
-        pairs = rows = None
+        pairs: Any = None
+        rows = None
         if isinstance(positions, (list, tuple)):
             if positions and all(isinstance(p, tuple) for p in positions):
                 pairs = positions
@@ -411,11 +412,20 @@ class Library:
         self.outputs: dict[str, dict[str, Any]] = {
             info["name"]: info for info in self.metadata["outputs"]
         }
+        programs = self.metadata.get("programs", {})
+        #: Whether prompts are read by an encoder, and a decoder's ids follow.
+        self.has_encoder = "encode" in programs
         assets = self.path.with_name(self.name + ".assets")
         self.assets: pathlib.Path | None = assets if assets.is_dir() else None
 
         self._entry = entry
         self._outputs = [_Output(info) for info in self.metadata["outputs"]]
+        # Of what a library does beside a call: first inputs and all outputs.
+        self._leaders = {n: p["inputs"][0]["name"] for n, p in programs.items()}
+        self._program_outputs = {
+            name: [_Output(info) for info in program["outputs"]]
+            for name, program in programs.items()
+        }
         # These two say which tokens there are; every library takes them.
         self._names = [*self.inputs, "attention_mask", "sequence_offsets"]
         # What an encoder reads, if there is a decoder beside it.
@@ -432,7 +442,10 @@ class Library:
             threads or 0,
             max_tokens or 0,
             cache_tokens or 0,
-            (len(self._encoded), len(self._outputs)),
+            (
+                len(self._encoded),
+                max(map(len, [self._outputs, *self._program_outputs.values()])),
+            ),
         )
         self._finalizer = weakref.finalize(self, self._sessions.close)
         # At once, so that wrong options are an error here.
@@ -527,7 +540,7 @@ class Library:
         if selected is not None:
             batch.select(selected)
         tensors = {**source.tensors, **batch.tensors} if source else batch.tensors
-        batches = [source if output.of_source else batch for output in asked]
+        batches = [source if source and o.of_source else batch for o in asked]
         arrays = [output.allocate(of) for output, of in zip(asked, batches)]
         with self._session() as session:
             self._run(self._entry.run, session, tensors, asked, arrays)
@@ -550,18 +563,27 @@ class Library:
         batch.tensors = {given_as.get(n, n): v for n, v in batch.tensors.items()}
         return batch
 
-    def _asked(self, names: Sequence[str] | None) -> list[_Output]:
+    def _asked(
+        self, names: Sequence[str] | None, program: str | None = None
+    ) -> list[_Output]:
+        """The outputs of a call, or of a program beside it."""
+        all_of_them = self._outputs
+        if program is not None:
+            if program not in self._program_outputs:
+                raise ValueError(f'{self.path.name} has no program "{program}"')
+            all_of_them = self._program_outputs[program]
         if names is None:
-            return self._outputs
+            return all_of_them
         if isinstance(names, str):
             raise TypeError(f'outputs: expects a list of names, got "{names}"')
+        there = [output.name for output in all_of_them]
         for name in names:
-            if name not in self.outputs:
+            if name not in there:
                 raise ValueError(
                     f'{self.path.name} has no output "{name}"; it has '
-                    + ", ".join(self.outputs)
+                    + ", ".join(there)
                 )
-        return [output for output in self._outputs if output.name in names]
+        return [output for output in all_of_them if output.name in names]
 
     def _batch(self, given: Mapping[str, Any]) -> _Batch:
         leader = next((name for name in self.inputs if name in given), None)
@@ -572,7 +594,7 @@ class Library:
         if self.task != "multiple-choice" or "sequence_offsets" in given:
             return _Batch.of(leader, given)
         choices = None
-        flat = {}
+        flat: dict[str, Any] = {}
         for name, value in given.items():
             if not isinstance(value, (list, tuple)):
                 value = np.asarray(value)
@@ -642,10 +664,13 @@ class Library:
         *,
         input_ids: Any = None,
         attention_mask: Any = None,
+        decoder_input_ids: Any = None,
+        decoder_attention_mask: Any = None,
         streamer: Any = None,
         **options: Any,
-    ) -> _generate.Ids | _generate.Generated:
-        """Continues prompts, as `generate` of transformers does.
+    ) -> _prompts.Ids | _generate.Generated:
+        """Continues prompts, as `generate` of transformers does. Of a model with
+        an encoder that reads them, the decoder's ids are continued.
 
         Names, meanings and defaults of the arguments are those of transformers;
         the model's generation_config.json comes before the defaults. Whatever
@@ -657,6 +682,9 @@ class Library:
                 that is padding and ends no sequence; or a list of prompts of
                 unequal length. Default: the model's bos_token_id.
             attention_mask: `[batch, length]`, 0 where there is no token.
+            decoder_input_ids, decoder_attention_mask: what a decoder begins with,
+                in either form. Default: decoder_start_token_id, or else
+                bos_token_id, which is put before ids that don't begin with it.
             generation_config: a dict, or transformers' GenerationConfig.
             streamer: `put` gets the prompt, and then each token as it comes;
                 `end` is the last call. For one sequence, without beams.
@@ -666,8 +694,9 @@ class Library:
                 no_repeat_ngram_size, renormalize_logits; num_beams,
                 num_return_sequences, early_stopping, length_penalty;
                 prompt_lookup_num_tokens, max_matching_ngram_size; eos_token_id,
-                pad_token_id, bos_token_id, bad_words_ids; stop_strings with
-                tokenizer; max_time; return_dict_in_generate. And two of our own:
+                pad_token_id, bos_token_id, decoder_start_token_id,
+                forced_bos_token_id, forced_eos_token_id, bad_words_ids;
+                stop_strings with tokenizer; max_time; return_dict_in_generate. And two of our own:
                 seed: the same seed gives the same samples, whatever the batch.
                     Default: another one in each call.
                 stop_sequences: lists of ids; a sequence ends with one of them.
@@ -676,8 +705,10 @@ class Library:
             int64 `[batch * num_return_sequences, length]`: the given rows, their
             padding included, and the new ids, padded at the right with
             pad_token_id. For prompts of unequal length a list of arrays, nothing
-            padded. With return_dict_in_generate an object with `sequences`, and
-            with beams `sequences_scores`.
+            padded. Of a model with an encoder the decoder's rows, which are of
+            equal length whatever the prompts are, unless decoder_input_ids are
+            not. With return_dict_in_generate an object with `sequences`, and with
+            beams `sequences_scores`.
 
         Raises:
             TypeError: an argument that there is not.
@@ -690,7 +721,14 @@ class Library:
         elif inputs is not None:
             raise TypeError("generate takes inputs or input_ids, got both")
         return _generate.generate(
-            self, input_ids, attention_mask, generation_config, streamer, options
+            self,
+            input_ids,
+            attention_mask,
+            decoder_input_ids,
+            decoder_attention_mask,
+            generation_config,
+            streamer,
+            options,
         )
 
     def generate_stream(
@@ -698,6 +736,8 @@ class Library:
         input_ids: Any = None,
         attention_mask: Any = None,
         generation_config: Any = None,
+        *,
+        decoder_input_ids: Any = None,
         **options: Any,
     ) -> Iterator[int]:
         """Continues one prompt, giving each id as soon as it is known.
@@ -706,17 +746,36 @@ class Library:
         who stops reading, and closes or drops the iterator, stops the generation.
 
         Args:
-            input_ids: `[length]` or `[1, length]`.
+            input_ids, decoder_input_ids: `[length]` or `[1, length]`.
             attention_mask, generation_config, options: as for `generate`, with
                 one sequence and no beams.
         """
         return _generate.stream(
-            self, input_ids, attention_mask, generation_config, options
+            self,
+            input_ids,
+            attention_mask,
+            decoder_input_ids,
+            generation_config,
+            options,
         )
 
-    def engine(self, **options: int) -> _generate.Engine:
+    def _settings(
+        self, generation_config: Any, given: Mapping[str, Any]
+    ) -> _generation_config.Settings:
+        """The options of a call of `generate`, checked."""
+        start = given.get("decoder_start_token_id")
+        if start is not None and not self.has_encoder:
+            raise ValueError(
+                "decoder_start_token_id: expects a model with an encoder, and "
+                f"{self.path.name} has none"
+            )
+        model = self.metadata.get("generation_config", {})
+        values = _generation_config.merge(model, generation_config, given)
+        return _generation_config.Settings.of(values)
+
+    def engine(self, **options: int) -> _engine.Engine:
         """Serves requests that come at any time; see `transom.Engine`."""
-        return _generate.Engine(self, **options)
+        return _engine.Engine(self, **options)
 
     def sequences(self) -> Sequences:
         """Sequences to feed step by step; see `transom.Sequences`."""

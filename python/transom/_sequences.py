@@ -13,7 +13,7 @@ import numpy as np
 from transom import _arrays
 
 if TYPE_CHECKING:
-    from transom._library import Library, _Session, _Sessions
+    from transom._library import Library, _Output, _Session, _Sessions
 
 
 class Sequences:
@@ -24,6 +24,11 @@ class Sequences:
             logits = sequences.step({one: [5, 6, 7]})["logits"]  # [1, vocabulary]
             other = sequences.fork(one)
             sequences.step({one: [8], other: [9, 10]})
+
+    Those of a model with an encoder need a source before their first tokens:
+
+        sequences.encode({one: [5, 6, 7, 1]})
+        sequences.step({one: [0]})
 
     Tokens of many sequences may go through the model in one step, whole prompts
     among them, and the bits of a result depend neither on that nor on how a
@@ -43,6 +48,66 @@ class Sequences:
         if not self._finalizer.alive:
             raise ValueError("the sequences are closed")
         return getattr(self._library._entry, name)(self._session.handle, *arguments)
+
+    def encode(
+        self, sources: Mapping[int, Any], outputs: Sequence[str] | None = None
+    ) -> dict[str, list[np.ndarray]]:
+        """Gives sequences what the model's encoder reads for them, before their
+        first step. A fork has it, too.
+
+        Args:
+            sources: for each sequence ids; may be none.
+            outputs: names of the encoder's outputs to return. Default: all.
+
+        Returns:
+            For each output a list of arrays [length, width], in the order of
+            `sources`.
+
+        Raises:
+            ValueError: a model without an encoder, a sequence that has tokens, or
+                as a call of the library. All are as before.
+            MemoryError: no memory, or over `cache_tokens`.
+        """
+        tensors = self._tensors("encode", "sources", sources)
+        offsets = tensors["sequence_offsets"]
+        asked = self._library._asked(outputs, "encode")
+        arrays = [np.empty((offsets[-1], *o.width), np.float32) for o in asked]
+        self._run("encode", tensors, asked, arrays)
+        return {
+            output.name: np.split(array, offsets[1:-1])
+            for output, array in zip(asked, arrays)
+        }
+
+    def _tensors(
+        self, program: str, name: str, rows: Mapping[int, Any]
+    ) -> dict[str, np.ndarray]:
+        """The inputs of a program for ids of sequences."""
+        arrays = [
+            _arrays.integers(f"{name}[{number}]", ids, 1, "[tokens]")
+            for number, ids in rows.items()
+        ]
+        offsets = np.zeros(len(arrays) + 1, np.int64)
+        np.cumsum([len(row) for row in arrays], out=offsets[1:])
+        ids = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
+        library = self._library
+        first = library._leaders.get(program, next(iter(library.inputs)))
+        return {
+            first: ids,
+            "sequence_offsets": offsets,
+            "sequences": np.array(list(rows), np.int64),
+        }
+
+    def _run(
+        self,
+        program: str,
+        tensors: Mapping[str, np.ndarray],
+        asked: Sequence[_Output],
+        arrays: Sequence[np.ndarray],
+    ) -> None:
+        if not self._finalizer.alive:
+            raise ValueError("the sequences are closed")
+        function = getattr(self._library._entry, program)
+        self._library._run(function, self._session, tensors, asked, arrays)
 
     def add(self) -> int:
         """A new sequence, without tokens."""
@@ -104,24 +169,12 @@ class Sequences:
                 than the model can do. All are as long as before.
             MemoryError: no memory, or over `cache_tokens`.
         """
-        library = self._library
-        numbers = np.array(list(tokens), np.int64)
-        rows = [
-            _arrays.integers(f"tokens[{number}]", ids, 1, "[tokens]")
-            for number, ids in tokens.items()
-        ]
-        lengths = [len(row) for row in rows]
+        tensors = self._tensors("step", "tokens", tokens)
+        offsets = tensors["sequence_offsets"]
+        lengths = np.diff(offsets).tolist()
         for number, length in zip(tokens, lengths):
             if length == 0:
                 raise ValueError(f"tokens[{number}]: expects at least one, got none")
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        ids = np.concatenate(rows) if rows else np.zeros(0, np.int64)
-        tensors = {
-            next(iter(library.inputs)): ids,
-            "sequence_offsets": offsets,
-            "sequences": numbers,
-        }
         counts = lengths
         if isinstance(positions, str):
             if positions not in ("last", "all"):
@@ -129,11 +182,11 @@ class Sequences:
                     f'positions: expects "last", "all" or lists, got {positions!r}'
                 )
             if positions == "last":
-                counts = [1] * len(rows)
+                counts = [1] * len(lengths)
                 tensors["positions"] = offsets[1:] - 1
         else:
             counts, tensors["positions"] = _columns(positions, lengths, offsets)
-        asked = library._asked(outputs)
+        asked = self._library._asked(outputs, "step")
         selected = [
             output.per_position and "positions" in tensors for output in asked
         ]
@@ -141,9 +194,7 @@ class Sequences:
             np.empty((sum(counts if s else lengths), *output.width), np.float32)
             for output, s in zip(asked, selected)
         ]
-        if not self._finalizer.alive:
-            raise ValueError("the sequences are closed")
-        library._run(library._entry.step, self._session, tensors, asked, arrays)
+        self._run("step", tensors, asked, arrays)
         results = {}
         for output, array, s in zip(asked, arrays, selected):
             if positions == "last":

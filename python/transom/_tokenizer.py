@@ -85,13 +85,15 @@ class Tokenizer:
         token = self._special.get(kind)
         if isinstance(token, dict):
             token = token["content"]
-        if token is None:
-            # As transformers' classes have it that need no such entry.
-            name = kind.split("_")[0]
-            for token in (f"[{name.upper()}]", f"<{name}>"):
-                if self.backend.token_to_id(token) is not None:
-                    break
-        return self.backend.token_to_id(token)
+        if token is not None:
+            return self.backend.token_to_id(token)
+        # As transformers' classes have it that need no such entry.
+        name = kind.split("_")[0]
+        for usual in (f"[{name.upper()}]", f"<{name}>"):
+            number = self.backend.token_to_id(usual)
+            if number is not None:
+                return number
+        return None
 
     def encode(
         self,
@@ -130,9 +132,19 @@ class Tokenizer:
             list(texts), is_pretokenized=words, add_special_tokens=add_special_tokens
         )
 
-    def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
+    def decode(
+        self,
+        ids: Sequence[int],
+        skip_special_tokens: bool = False,
+        clean_up: bool | None = None,
+    ) -> str:
+        """The text of ids; `clean_up`: without spaces before marks. Default: as
+        tokenizer_config.json says."""
         text = self.backend.decode(ids, skip_special_tokens=skip_special_tokens)
-        if self._clean_up and not isinstance(self.backend.model, tokenizers.models.BPE):
+        if clean_up is None:
+            is_bpe = isinstance(self.backend.model, tokenizers.models.BPE)
+            clean_up = self._clean_up and not is_bpe
+        if clean_up:
             for mark in (".", "?", "!", ","):
                 text = text.replace(" " + mark, mark)
             text = text.replace(" ' ", "'")

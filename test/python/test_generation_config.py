@@ -5,7 +5,7 @@ import pytest
 import transformers
 from conftest import MODELS
 
-from transom._generate import Prompts, StopStrings
+from transom._watch import StopStrings
 from transom._generation_config import (
     _DEFAULTS,
     _IGNORED,
@@ -121,6 +121,9 @@ def test_unknown_is_a_type_error():
         {"stop_strings": "x"},
         {"max_time": -1},
         {"pad_token_id": 2**31},
+        {"decoder_start_token_id": -1},
+        {"forced_bos_token_id": 1.5},
+        {"forced_eos_token_id": [1, -2]},
     ],
 )
 def test_values_out_of_range_are_named(given):
@@ -177,47 +180,37 @@ def test_lengths(given, counts, padded, most, new, whole, least):
     assert options.min_new_tokens == least
 
 
+def test_forced_tokens():
+    own = settings(forced_bos_token_id=0, forced_eos_token_id=[7, 8])
+    options = own.options
+    # transformers counts a prompt's padding: only one of one token is followed
+    # by the forced one.
+    for padded, has in ((None, 1), (1, 1), (3, 0)):
+        own.lengths([1], padded, None)
+        assert options.has_forced_bos == has and options.forced_bos_id == 0
+    assert options.num_forced_eos_ids == 2
+    ids = next(array for array in own.kept if array.tolist() == [7, 8])
+    assert options.forced_eos_ids == ids.ctypes.data
+    assert settings(forced_eos_token_id=7).options.num_forced_eos_ids == 1
+    none = settings()
+    none.lengths([1], None, None)
+    assert not none.options.has_forced_bos and not none.options.num_forced_eos_ids
+
+
+def test_task_specific_parameters_come_after_the_models():
+    model, task = {"top_k": 7, "num_beams": 2}, {"num_beams": 3, "prefix": "x"}
+    got = merge(model, {"top_p": 0.5}, {}, {"num_beams": 4, "top_k": 9}, task)
+    assert (got["top_k"], got["num_beams"], got["top_p"]) == (7, 3, 0.5)
+    assert merge(model, None, {"num_beams": 5}, None, task)["num_beams"] == 5
+    assert merge(model, {"num_beams": 6}, {}, None, task)["num_beams"] == 6
+    with pytest.raises(ValueError, match="^config.json: task_specific_params: dola"):
+        merge({}, None, {}, None, {"dola_layers": "high"})
+
+
 def test_no_room_for_a_new_token():
     for padded in (None, 5):
         with pytest.raises(ValueError, match="max_length: expects more than the 5"):
             settings(max_length=5).lengths([3, 5], padded, 64)
-
-
-def test_prompts():
-    own = settings(pad_token_id=0, eos_token_id=2, bos_token_id=1)
-    ids = [[0, 0, 5], [0, 6, 7]]
-    # By a mask, by an id, and at the right as well.
-    for given, mask in ((ids, [[0, 0, 1], [0, 1, 1]]), (np.array(ids), None)):
-        prompts = Prompts(given, mask, own)
-        assert [row.tolist() for row in prompts.rows] == [[5], [6, 7]]
-        assert prompts.padded == 3
-        got = prompts.extended([np.array([8]), np.array([9, 2])], 1, 0)
-        assert got.dtype == np.int64
-        assert got.tolist() == [[0, 0, 5, 8, 0], [0, 6, 7, 9, 2]]
-    assert Prompts([[5, 0]], None, own).rows[0].tolist() == [5]
-    # An id that ends sequences is no padding.
-    same = settings(pad_token_id=2, eos_token_id=2)
-    assert Prompts([[2, 5]], None, same).rows[0].tolist() == [2, 5]
-    ragged = Prompts([[5], [6, 7]], None, own)
-    assert ragged.padded is None
-    got = ragged.extended([np.array([8]), np.array([9, 2])], 1, 0)
-    assert [row.tolist() for row in got] == [[5, 8], [6, 7, 9, 2]]
-    assert Prompts(None, None, own).rows[0].tolist() == [1]
-
-
-@pytest.mark.parametrize(
-    "ids, mask, text",
-    [
-        (None, None, "bos_token_id"),
-        ([[0, 0]], [[0, 0]], r"input_ids\[0\]: expects one token or more"),
-        ([5, 6], None, "flat list"),
-        ([[5], [6, 7]], [[1], [1, 1]], "attention_mask: goes with"),
-        ([[5, 6]], [[1]], "attention_mask: expects the shape"),
-    ],
-)
-def test_prompts_refuse(ids, mask, text):
-    with pytest.raises(ValueError, match=text):
-        Prompts(ids, mask, settings())
 
 
 @pytest.fixture(scope="module")
