@@ -23,8 +23,14 @@ static cl::opt<std::string> path(cl::Positional, cl::Required, cl::desc("LIB"),
                                  cl::sub(flags));
 static cl::list<std::string>
     prompts("input-ids", cl::OneOrMore, cl::value_desc("1,2,..."),
-            cl::desc("tokens of a prompt; again for each further prompt"),
+            cl::desc("tokens of a prompt; again for each further prompt; of a "
+                     "model with an encoder, what that reads"),
             cl::sub(flags));
+static cl::list<std::string> decoderPrompts(
+    "decoder-input-ids", cl::value_desc("1,2,..."),
+    cl::desc("what its decoder begins with: once for all prompts, or once for "
+             "each; default: the model's decoder_start_token_id"),
+    cl::sub(flags));
 
 static cl::opt<int> maxNewTokens("max-new-tokens", cl::value_desc("n"),
                                  cl::desc("default: 20"), cl::sub(flags));
@@ -105,6 +111,13 @@ static cl::opt<std::string>
     eosIds("eos-ids", cl::value_desc("1,2,..."),
            cl::desc("ends of a sequence; none; default: the model's"),
            cl::sub(flags));
+static cl::opt<int> forcedBos("forced-bos-token-id", cl::value_desc("n"),
+                              cl::desc("the token after a prompt of one token"),
+                              cl::sub(flags));
+static cl::opt<std::string>
+    forcedEos("forced-eos-token-id", cl::value_desc("1,2,..."),
+              cl::desc("one of these is the last token of the greatest length"),
+              cl::sub(flags));
 static cl::list<std::string>
     badWords("bad-words", cl::value_desc("1,2,..."),
              cl::desc("tokens that are not to come; may be given again"),
@@ -140,6 +153,11 @@ struct Lists {
   transom_token_lists get() const {
     return {tokens.data(), offsets.data(), int64_t(offsets.size()) - 1};
   }
+};
+
+/// What options point to.
+struct OptionLists {
+  Lists eos, forcedEos, bad, stops, decoderPrompts;
 };
 
 /// What is written as tokens come.
@@ -222,8 +240,8 @@ void Writer::take(const transom_generation_event &event) {
   row = text + ", \"tokens\": [" + row + "]}";
 }
 
-static Error readOptions(transom_generation_options &options, Lists &eos,
-                         Lists &bad, Lists &stops) {
+static Error readOptions(transom_generation_options &options,
+                         OptionLists &lists) {
   options.struct_bytes = sizeof(options);
   options.max_new_tokens = maxNewTokens;
   options.max_length = maxLength;
@@ -259,29 +277,44 @@ static Error readOptions(transom_generation_options &options, Lists &eos,
   if (eosIds == "none") {
     options.num_eos_ids = -1;
   } else if (!eosIds.empty()) {
-    if (Error error = eos.add("eos-ids", eosIds))
+    if (Error error = lists.eos.add("eos-ids", eosIds))
       return error;
-    options.num_eos_ids = int32_t(eos.tokens.size());
-    options.eos_ids = eos.tokens.data();
+    options.num_eos_ids = int32_t(lists.eos.tokens.size());
+    options.eos_ids = lists.eos.tokens.data();
   }
-  for (StringRef text : badWords)
-    if (Error error = bad.add("bad-words", text))
+  struct {
+    const cl::list<std::string> &flag;
+    Lists &list;
+    transom_token_lists &field;
+  } tokens[] = {
+      {badWords, lists.bad, options.bad_words},
+      {stopSequences, lists.stops, options.stop_sequences},
+      {decoderPrompts, lists.decoderPrompts, options.decoder_prompts}};
+  for (auto &[flag, list, field] : tokens) {
+    for (StringRef text : flag)
+      if (Error error = list.add(flag.ArgStr.str().c_str(), text))
+        return error;
+    field = list.get();
+  }
+  options.has_forced_bos = forcedBos.getNumOccurrences() > 0;
+  options.forced_bos_id = forcedBos;
+  if (!forcedEos.empty()) {
+    if (Error error = lists.forcedEos.add("forced-eos-token-id", forcedEos))
       return error;
-  for (StringRef text : stopSequences)
-    if (Error error = stops.add("stop", text))
-      return error;
-  options.bad_words = bad.get();
-  options.stop_sequences = stops.get();
+    options.num_forced_eos_ids = int32_t(lists.forcedEos.tokens.size());
+    options.forced_eos_ids = lists.forcedEos.tokens.data();
+  }
   return Error::success();
 }
 
 static Error generateTokens() {
-  Lists given, eos, bad, stops;
+  Lists given;
   for (StringRef text : prompts)
     if (Error error = given.add("input-ids", text))
       return error;
   transom_generation_options options = {};
-  if (Error error = readOptions(options, eos, bad, stops))
+  OptionLists optionLists;
+  if (Error error = readOptions(options, optionLists))
     return error;
   Expected<Library> library = Library::load(path);
   if (!library)
