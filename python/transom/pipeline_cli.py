@@ -74,7 +74,7 @@ def _plain(value: Any) -> Any:
 
 def _stream(pipe: Any) -> int:
     if not hasattr(pipe, "stream"):
-        raise ValueError("--stream: expects the task text-generation")
+        raise ValueError("--stream: expects a task that generates text")
     for number, line in enumerate(sys.stdin, 1):
         for piece in pipe.stream(_item(line.rstrip("\r\n"), number)):
             print(piece, end="", flush=True)
@@ -88,7 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("task", choices=TASKS, metavar="TASK", help=", ".join(TASKS))
+    parser.add_argument(
+        "task", metavar="TASK", help=", ".join([*TASKS, "translation_XX_to_YY"])
+    )
     parser.add_argument("library", metavar="LIB", help="the compiled library")
     parser.add_argument(
         "--tokenizer",
@@ -107,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--stream",
         action="store_true",
-        help="write what text-generation adds to each line as it comes, "
+        help="write what a task generates for each line as it comes, "
         "and a line break",
     )
     given = parser.parse_args(arguments)

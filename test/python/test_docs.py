@@ -15,6 +15,7 @@ def test_snippets(tmp_path, monkeypatch):
     names = {
         "MODEL": str(MODELS / "bert-shakespeare"),
         "GPT": str(MODELS / "gpt2-shakespeare"),
+        "T5": str(MODELS / "t5-g2p"),
     }
     for snippet in snippets:
         exec(compile(snippet, str(DOCUMENT), "exec"), names)

@@ -107,8 +107,8 @@ def test_refuses(options, kind, text, pair, library):
         ours([{"role": "user", "content": "O"}])
 
 
-def run(text, library, *arguments):
-    command = [sys.executable, "-m", "transom.pipeline_cli", "text-generation"]
+def run(text, library, *arguments, task="text-generation"):
+    command = [sys.executable, "-m", "transom.pipeline_cli", task]
     return subprocess.run(
         [*command, str(library.path), *arguments],
         input=text, capture_output=True, text=True, timeout=120,
