@@ -95,6 +95,18 @@ def name_the_speaker(output):
     print(f"                     {answer['label']} {answer['score']:.2f}")
 
 
+def pronounce_words(output):
+    library = compiled("t5-g2p", output)
+    pronounce = transom.pipeline(
+        "text2text-generation", library, prefix="pronounce: "
+    )
+    words = ["hello", "tower", "shakespeare"]
+    task = "text2text-generation"
+    for word, answer in zip(words, pronounce(words)):
+        print(f"{task:20} {word:12} {answer['generated_text']}")
+        task = ""
+
+
 def write_a_speech(output):
     library = compiled("gpt2-shakespeare", output)
     write = transom.pipeline("text-generation", library)
@@ -116,6 +128,7 @@ def main():
     answer_a_question(output)
     tag_a_sentence(output)
     name_the_speaker(output)
+    pronounce_words(output)
     write_a_speech(output)
 
 
