@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+import transformers
 from conftest import ROOT
 from models import make
 from tokenizers import Tokenizer
@@ -194,3 +195,33 @@ def test_a_tokenizer_without_sentinels(tmp_path, compile_folder):
     )
     assert result.returncode == 1
     assert "tokenizer.json: has no token <extra_id_0>" in result.stderr
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_text_to_text(beams, compile_folder):
+    """The model's answers score as those that transformers gives."""
+    folder, data = MODELS / "t5-g2p", DATA / "g2p-heldout.tsv"
+    got = evaluate(
+        "text-to-text", compile_folder(folder), data,
+        "--prefix=pronounce: ", f"--num-beams={beams}", "--ignore=012",
+    )  # fmt: skip
+    model = transformers.T5ForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32
+    ).eval()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_padding(pad_id=0)
+    rows = read_rows(data)
+    encodings = tokenizer.encode_batch(["pronounce: " + text for text, *_ in rows])
+    ids, mask = (
+        torch.tensor([getattr(e, name) for e in encodings])
+        for name in ("ids", "attention_mask")
+    )
+    made = model.generate(ids, attention_mask=mask, num_beams=beams)
+    want = score(tokenizer.decode_batch(made.tolist()), rows, "012")
+    assert got == want
+    # The recorded scores are of ten times as many words.
+    recorded = json.loads((folder / "scores.json").read_text())
+    assert got["exact_match"] == pytest.approx(recorded["greedy_exact_match"], abs=0.1)
+    assert got["unit_error_rate"] == pytest.approx(
+        recorded["phoneme_error_rate"], abs=0.03
+    )
