@@ -22,7 +22,8 @@
 
 namespace {
 
-constexpr int accumulators = 16;
+/// As many as 16 registers hold beside the factors: more than are in flight.
+constexpr int accumulators = 12;
 constexpr size_t bytesRead = size_t(512) << 20;
 
 using Clock = std::chrono::steady_clock;

@@ -12,7 +12,9 @@
 
 using namespace transom::codegen;
 
-const char *const transom::codegen::kernelVersion = "7";
+const char *const transom::codegen::kernelVersion =
+#include "KernelSourcesHash.inc"
+    ;
 
 namespace {
 

@@ -16,8 +16,8 @@ struct KernelOptions {
   bool schedule = true;
 };
 
-/// Version of algorithms and schedules: part of the object cache's key. Counts
-/// up with every change that alters generated code.
+/// Version of algorithms and schedules, part of the object cache's key: a hash
+/// of this folder's sources.
 extern const char *const kernelVersion;
 
 /// What a spec needs packed how, before anything is compiled (the weights file

@@ -8,8 +8,8 @@
 // fused multiply-adds in every variant, so variants agree bit by bit.
 //
 // Traffic: a block of weights (K x NB) stays in L2 while all rows of the task
-// pass over it; rows of x come from L1. Reads of x run on to a whole tile
-// (TRANSOM_ROWS_ALIGNMENT gives every slot that room), writes do not.
+// pass over it; rows of x come from L1. Reads of x run on to a whole tile if
+// TRANSOM_ROWS_ALIGNMENT gives every slot that room, writes do not.
 // Tasks are best taken all rows of a block of columns before the next block: a
 // block then comes from memory once, and 128 rows of it hide that.
 //===----------------------------------------------------------------------===//
@@ -44,6 +44,13 @@ std::vector<Variant> variantsOf(int64_t blockVectors, const Machine &machine) {
     if (rows * blockVectors <= free)
       tile = rows;
   const int64_t unlimited = INT64_MAX;
+  // 8 accumulators are just as many as are in flight; with 12 none waits.
+  if (tile == 4 && 6 * blockVectors <= free)
+    return {{"_one", 1, 1, 1},
+            {"_few", 4, 4, 4},
+            {"_six", 6, 6, 6},
+            {"_few", 8, 4, 8},
+            {"_six", unlimited, 6, 120}};
   if (tile <= 4)
     return {{"_one", 1, 1, 1}, {"_many", unlimited, tile, 128}};
   // A tile that is not full costs as much as a full one: two of six rows are
@@ -111,7 +118,11 @@ Linear::Linear(const LinearSpec &spec, const Machine &machine,
                           .dims = {fixed(block), taskColumns(block)},
                           .columnStride = block})(n, unit);
   sum(n, m, unit) = start;
-  sum(n, m, unit) += x(k, m) * weight(n, k, unit);
+  // The last tile may be one that its slot has no room for.
+  Expr row = m;
+  if (TRANSOM_ROWS_ALIGNMENT % variant.rowTile != 0)
+    row = min(m, x.dim(1).extent() - 1);
+  sum(n, m, unit) += x(k, row) * weight(n, k, unit);
 
   std::vector<Expr> inputs = {sum(n, m, unit)};
   for (const ProgramOperand &program : spec.epilogueOperands) {

@@ -1,6 +1,8 @@
 //===- LinearTest.cpp - linear kernels against a double-precision loop ----===//
 #include "test/unit/support/KernelTesting.h"
 
+#include <sys/mman.h>
+
 using namespace transom::codegen;
 using namespace transom::test;
 using Kind = Expression::Kind;
@@ -156,6 +158,37 @@ TEST_P(LinearTest, RowsDoNotDependOnTheirNeighbours) {
     Tensor alone = one.run();
     for (int64_t n = 0; n < spec.out; ++n)
       ASSERT_EQ(alone.at(0, n), out.at(row, n)) << row << ", " << n;
+  }
+}
+
+/// The last tile may be one that the slot has no room for.
+TEST_P(LinearTest, ReadsNothingPastItsSlot) {
+  LinearSpec spec = plain(64, 64);
+  auto kernel = load(spec);
+  ASSERT_TRUE(kernel);
+  constexpr size_t page = 4096;
+  for (int64_t rows : {16, 32, 112, 128}) {
+    Problem problem(spec, *kernel, rows);
+    Tensor expected = problem.run();
+    size_t bytes = rows * spec.xStride * sizeof(float);
+    ASSERT_EQ(bytes % page, 0u);
+    void *memory = mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(memory, MAP_FAILED);
+    std::memcpy(memory, problem.x.data(), bytes);
+    ASSERT_EQ(mprotect(static_cast<char *>(memory) + bytes, page, PROT_NONE),
+              0);
+    for (int variant = 0;
+         variant < static_cast<int>(kernel->kernel.variants.size());
+         ++variant) {
+      int32_t tile = kernel->kernel.variants[variant].shape.row_tile;
+      Tensor out(rows, spec.out, spec.outStride);
+      kernel->run(
+          {memory, problem.packed.data(), problem.bias.data(), out.data()},
+          rows, {.rows = tile == 1 ? 1 : 0, .variant = variant});
+      out.expectSameBits(expected);
+    }
+    munmap(memory, bytes + page);
   }
 }
 
