@@ -35,8 +35,33 @@ static const char *defaultName(uint8_t fallback) {
     return "ones";
   case TRANSOM_DEFAULT_COUNTED_POSITIONS:
     return "counted_positions";
+  case TRANSOM_DEFAULT_FIRST:
+    return "first";
+  case TRANSOM_DEFAULT_LAST:
+    return "last";
+  case TRANSOM_DEFAULT_LAST_COUNTED:
+    return "last_counted";
   default:
     return "";
+  }
+}
+
+/// Does a caller give the place of a token?
+static bool isPlace(const transom_input_info &info) {
+  return info.role == TRANSOM_INPUT_TOKEN_ROWS &&
+         info.fallback != TRANSOM_DEFAULT_NONE;
+}
+
+/// Which token stands in for one whose place is left out.
+static const char *placeNote(const transom_input_info &info) {
+  switch (info.fallback) {
+  case TRANSOM_DEFAULT_FIRST:
+    return "the position of a token; if left out: the first one's";
+  case TRANSOM_DEFAULT_LAST:
+    return "the position of a token; if left out: the last one's";
+  default:
+    return "the position of a token; if left out: that of the last one that "
+           "is no padding";
   }
 }
 
@@ -79,7 +104,8 @@ static void addTensors(json::Object &object, const Interface &interface) {
   for (const InterfaceInput &input : interface.inputs) {
     // The others are made by the runtime.
     bool isPositions = input.info.role == TRANSOM_INPUT_POSITIONS;
-    if (input.info.role != TRANSOM_INPUT_VALUES && !isPositions)
+    if (input.info.role != TRANSOM_INPUT_VALUES && !isPositions &&
+        !isPlace(input.info))
       continue;
     json::Object entry{{"name", input.name},
                        {"dtype", "int32"},
@@ -162,6 +188,9 @@ documentInputs(const Interface &interface) {
     if (input.info.role == TRANSOM_INPUT_POSITIONS)
       tensors.push_back({input.name, "int32 or int64", "[count]",
                          "indices of tokens; if left out: all"});
+    if (isPlace(input.info))
+      tensors.push_back(
+          {input.name, "int32 or int64", "[batch]", placeNote(input.info)});
     if (input.info.role != TRANSOM_INPUT_VALUES)
       continue;
     TensorDocumentation tensor;

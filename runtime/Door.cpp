@@ -25,8 +25,7 @@ int64_t paddedSequences(int64_t sequences) {
 
 /// Is the token of the same index asked for in all sequences?
 bool isTokenIndex(const transom_input_info &info) {
-  return info.role == TRANSOM_INPUT_TOKEN_ROWS &&
-         info.fallback == TRANSOM_DEFAULT_NONE;
+  return info.role == TRANSOM_INPUT_TOKEN_ROWS && !isPlace(info);
 }
 
 /// Is the token that `number` asks for asked for by an earlier input, too?
@@ -45,6 +44,35 @@ int32_t firstRequired(const transom_program &program) {
         program.inputs[i].fallback == TRANSOM_DEFAULT_NONE)
       return i;
   return -1;
+}
+
+/// The place of the token that is read of a sequence if the caller doesn't say
+/// it, see transom_input_default.
+int64_t defaultPlace(const Request &request, int32_t number, int64_t sequence) {
+  const transom_input_info &info = request.program->inputs[number];
+  if (info.fallback == TRANSOM_DEFAULT_FIRST)
+    return 0;
+  int64_t begin = request.begin(sequence);
+  int64_t last = request.columns(sequence) - 1;
+  if (info.fallback == TRANSOM_DEFAULT_LAST_COUNTED) {
+    const transom_tensor &counted =
+        *request.values[firstRequired(*request.program)];
+    while (last > 0 && loadInteger(counted, begin + last) == info.padding)
+      --last;
+  }
+  return last;
+}
+
+/// The same token in words.
+const char *placeName(const transom_input_info &info) {
+  switch (info.fallback) {
+  case TRANSOM_DEFAULT_FIRST:
+    return "first token";
+  case TRANSOM_DEFAULT_LAST_COUNTED:
+    return "last token that is no padding";
+  default:
+    return "last token";
+  }
 }
 
 /// Calls `row(column)` for each packed row of a sequence, in order, until one
@@ -221,31 +249,37 @@ void Door::layOut(const Request &request, const Members *members) {
   columns = numPositions > 0 ? token : nullptr;
 }
 
-/// The row of each sequence's last token, see transom_input_default.
-transom_status Door::findLast(const Request &request, int32_t number) {
-  const transom_program &program = *request.program;
-  const transom_input_info &info = program.inputs[number];
+/// The row of one token of each sequence: that which the caller chose, or the
+/// one that `fallback` says.
+transom_status Door::findPlaces(const Request &request, int32_t number) {
+  const transom_input_info &info = request.program->inputs[number];
   auto *rows = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
-  int32_t counted = firstRequired(program);
   for (int64_t s = 0; s < request.sequences; ++s) {
     if (keyLengths[s] == 0)
       continue;
-    int64_t begin = request.begin(s), last = request.columns(s) - 1;
-    if (info.fallback == TRANSOM_DEFAULT_LAST_COUNTED)
-      while (last > 0 && loadInteger(*request.values[counted], begin + last) ==
-                             info.padding)
-        --last;
-    if (!request.isKept(begin + last))
+    int64_t begin = request.begin(s), place = defaultPlace(request, number, s);
+    if (const transom_tensor *places = request.values[number]) {
+      place = loadInteger(*places, s);
+      if (place < 0 || place >= request.columns(s))
+        return fail(TRANSOM_OUT_OF_RANGE,
+                    "input '%s', sequence %lld: expected a token's position in "
+                    "[0, %lld), got %lld",
+                    info.name, (long long)s, (long long)request.columns(s),
+                    (long long)place);
+      if (!request.isKept(begin + place))
+        return fail(TRANSOM_INVALID_ARGUMENT,
+                    "input '%s', sequence %lld: expected the position of a "
+                    "token that is there, got %lld, which '%s' hides",
+                    info.name, (long long)s, (long long)place,
+                    request.maskName);
+    } else if (!request.isKept(begin + place)) {
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "sequence %lld: expected a mask that keeps the last token%s, "
-                  "position %lld",
-                  (long long)s,
-                  info.fallback == TRANSOM_DEFAULT_LAST_COUNTED
-                      ? " that is no padding"
-                      : "",
-                  (long long)last);
+                  "sequence %lld: expected a mask that keeps the %s, position "
+                  "%lld",
+                  (long long)s, placeName(info), (long long)place);
+    }
     rows[s] = offsets[s];
-    for (int64_t column = 0; column < last; ++column)
+    for (int64_t column = 0; column < place; ++column)
       rows[s] += request.isKept(begin + column);
   }
   return TRANSOM_OK;
@@ -446,9 +480,8 @@ transom_status Door::pack(const Request &request, const Members *members) {
   packSequences(request);
   for (int32_t i = 0; i < request.program->num_inputs; ++i) {
     const transom_input_info &info = request.program->inputs[i];
-    if (!request.ofSource && info.role == TRANSOM_INPUT_TOKEN_ROWS &&
-        !isTokenIndex(info))
-      if (transom_status status = findLast(request, i))
+    if (!request.ofSource && isPlace(info))
+      if (transom_status status = findPlaces(request, i))
         return status;
   }
   if (numPositions > 0)

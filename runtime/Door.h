@@ -51,7 +51,7 @@ private:
   void packBlocks(const Request &request, const Members &members);
   void packSources(const Request &request, const Members &members);
   void packSequences(const Request &request);
-  transom_status findLast(const Request &request, int32_t number);
+  transom_status findPlaces(const Request &request, int32_t number);
   transom_status packValues(const Request &request, int32_t number);
   transom_status fillPositions(const Request &request, int32_t number,
                                const Members *members);

@@ -94,6 +94,17 @@ static transom_status checkSources(const transom_library &library) {
               library.name);
 }
 
+/// Does this runtime know what stands in for the input?
+static bool isKnownDefault(const transom_input_info &input) {
+  if (input.fallback == TRANSOM_DEFAULT_NONE)
+    return true;
+  bool isPlace = input.fallback >= TRANSOM_DEFAULT_LAST &&
+                 input.fallback <= TRANSOM_DEFAULT_FIRST;
+  if (input.role == TRANSOM_INPUT_TOKEN_ROWS)
+    return isPlace;
+  return input.fallback <= TRANSOM_DEFAULT_COUNTED_POSITIONS;
+}
+
 static transom_status checkProgram(const transom_library &library,
                                    int32_t number) {
   const transom_program &program = library.programs[number];
@@ -125,9 +136,7 @@ static transom_status checkProgram(const transom_library &library,
     if (input.dtype != (isCache ? TRANSOM_F32 : TRANSOM_I32) ||
         (int32_t(input.extent) != extentOf(input.role) && !isSource) ||
         numPositions > 1 || isRepeated || (isPaged && !hasCache) ||
-        input.fallback > (input.role == TRANSOM_INPUT_TOKEN_ROWS
-                              ? TRANSOM_DEFAULT_LAST_COUNTED
-                              : TRANSOM_DEFAULT_COUNTED_POSITIONS) ||
+        !isKnownDefault(input) ||
         // Counting would need the past tokens.
         (hasCache && input.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS) ||
         input.token_index < 0)

@@ -28,7 +28,7 @@ constexpr SetNames sourceNames = {"attention_mask", "source_offsets"};
 
 /// Is it the caller who gives this input?
 bool isGiven(const transom_input_info &info) {
-  return info.role == TRANSOM_INPUT_VALUES ||
+  return info.role == TRANSOM_INPUT_VALUES || isPlace(info) ||
          info.role == TRANSOM_INPUT_POSITIONS;
 }
 
@@ -183,8 +183,8 @@ transom_status Request::findInputs(const transom_tensor *tensors,
     for (int32_t i = 0; i < program->num_inputs && !place; ++i)
       if (isGiven(program->inputs[i]) && owns(program->inputs[i]) &&
           strcmp(program->inputs[i].name, tensor.name) == 0)
-        place = program->inputs[i].role == TRANSOM_INPUT_VALUES ? &values[i]
-                                                                : &positions;
+        place = program->inputs[i].role == TRANSOM_INPUT_POSITIONS ? &positions
+                                                                   : &values[i];
     if (!place) {
       NameList known;
       for (int32_t i = 0; i < program->num_inputs; ++i)
@@ -228,7 +228,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
 transom_status Request::checkPadded() {
   const transom_tensor *first = nullptr;
   for (int32_t i = 0; i <= program->num_inputs; ++i) {
-    const transom_tensor *tensor = i < program->num_inputs ? values[i] : mask;
+    const transom_tensor *tensor = i < program->num_inputs ? perToken(i) : mask;
     if (!tensor)
       continue;
     if (transom_status status = checkInput(*tensor, 2, "[batch, length]"))
@@ -276,17 +276,18 @@ transom_status Request::checkRagged() {
   }
   const transom_tensor *first = nullptr;
   for (int32_t i = 0; i < program->num_inputs; ++i) {
-    if (!values[i])
+    const transom_tensor *tensor = perToken(i);
+    if (!tensor)
       continue;
-    if (transom_status status = checkInput(*values[i], 1, "[tokens]"))
+    if (transom_status status = checkInput(*tensor, 1, "[tokens]"))
       return status;
     if (!first)
-      first = values[i];
-    if (values[i]->dims[0] != first->dims[0])
+      first = tensor;
+    if (tensor->dims[0] != first->dims[0])
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input '%s': expected dims %s as of '%s', got %s",
-                  values[i]->name, DimsText(*first).text, first->name,
-                  DimsText(*values[i]).text);
+                  tensor->name, DimsText(*first).text, first->name,
+                  DimsText(*tensor).text);
   }
   int64_t previous = 0;
   for (int64_t i = 0; i <= sequences; ++i) {
@@ -310,6 +311,22 @@ transom_status Request::checkRagged() {
                 offsetsName, (long long)first->dims[0], first->name,
                 (long long)previous);
   elements = previous;
+  return TRANSOM_OK;
+}
+
+transom_status Request::checkPlaces() {
+  for (int32_t i = 0; i < program->num_inputs; ++i) {
+    const transom_tensor *places = values[i];
+    if (!places || !isPlace(program->inputs[i]))
+      continue;
+    if (transom_status status = checkInput(*places, 1, "[sequences]"))
+      return status;
+    if (places->dims[0] != sequences)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "input '%s': expected dims [%lld], one for each sequence, "
+                  "got %s",
+                  places->name, (long long)sequences, DimsText(*places).text);
+  }
   return TRANSOM_OK;
 }
 
@@ -363,6 +380,8 @@ transom_status Request::readInputs(const transom_tensor *tensors,
   if (transom_status status = findInputs(tensors, count))
     return status;
   if (transom_status status = offsets ? checkRagged() : checkPadded())
+    return status;
+  if (transom_status status = checkPlaces())
     return status;
   int32_t keyLengths =
       ofSource ? TRANSOM_INPUT_SOURCE_KEY_LENGTHS : TRANSOM_INPUT_KEY_LENGTHS;

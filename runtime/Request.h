@@ -22,11 +22,18 @@ inline int64_t loadInteger(const transom_tensor &tensor, int64_t index) {
   return value;
 }
 
+/// Does the input say which token of each sequence is read? A caller may give
+/// its place, [sequences].
+inline bool isPlace(const transom_input_info &info) {
+  return info.role == TRANSOM_INPUT_TOKEN_ROWS &&
+         info.fallback != TRANSOM_DEFAULT_NONE;
+}
+
 /// One run's tensors of one set of tokens, that of the sequences or that of the
 /// sources which an encoder reads beside a decoder: all names known, all
 /// dtypes, ranks, dims and capacities checked, so that what comes after may
 /// read and write all of them. Values of `sequence_offsets` and of positions
-/// are checked, ids are not.
+/// are checked, ids and places are not.
 struct Request {
   bool create(const transom_program *program, bool ofSource);
   void release();
@@ -83,10 +90,16 @@ struct Request {
   uint64_t requested = 0; ///< transom_frame::requested
 
 private:
+  /// What the caller gives of an input that has a value for each token, or
+  /// null.
+  const transom_tensor *perToken(int32_t input) const {
+    return isPlace(program->inputs[input]) ? nullptr : values[input];
+  }
   bool isOfOther(const char *name) const;
   transom_status findInputs(const transom_tensor *tensors, size_t count);
   transom_status checkPadded();
   transom_status checkRagged();
+  transom_status checkPlaces();
   transom_status checkPositions();
   transom_status checkContiguous();
 };

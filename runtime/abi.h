@@ -175,10 +175,11 @@ enum transom_input_role {
   TRANSOM_INPUT_OFFSETS = 1, ///< [sequences + 1]
   TRANSOM_INPUT_KEY_LENGTHS =
       2, ///< [sequences]: tokens that can be attended to
-  /// [sequences]: packed row of token_index, or of the token that `fallback`
-  /// says; -1 if the sequence has none: the embedding of -1 is zeros. Sequence
-  /// outputs of sequences without tokens are
-  /// zeros, whatever the program computes.
+  /// [sequences]: packed row of token_index, or, with a `fallback`, of the
+  /// token whose place in its sequence the caller gives, or else of the one
+  /// that `fallback` says; -1 if the sequence has none: the embedding of -1 is
+  /// zeros. Sequence outputs of sequences without tokens are zeros, whatever
+  /// the program computes.
   TRANSOM_INPUT_TOKEN_ROWS = 3,
   /// [positions]: packed rows that outputs of this extent are asked for, as the
   /// caller lists them; if he does not, of all tokens that are there.
@@ -208,7 +209,7 @@ enum transom_input_role {
   TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS = 12 ///< [sequences + 1]
 };
 
-/// What stands in for a values input that the caller leaves out.
+/// What stands in for an input that the caller leaves out.
 enum transom_input_default {
   TRANSOM_DEFAULT_NONE = 0, ///< it is required
   TRANSOM_DEFAULT_ZEROS = 1,
@@ -223,7 +224,8 @@ enum transom_input_default {
   TRANSOM_DEFAULT_LAST = 5, ///< the last one
   /// The last one whose value of the first required input is not `padding`, or
   /// the first one if there is none.
-  TRANSOM_DEFAULT_LAST_COUNTED = 6
+  TRANSOM_DEFAULT_LAST_COUNTED = 6,
+  TRANSOM_DEFAULT_FIRST = 7 ///< the first one
 };
 
 typedef struct transom_input_info {

@@ -103,14 +103,14 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
           .Case("counted_positions", TRANSOM_DEFAULT_COUNTED_POSITIONS)
           .Case("last", TRANSOM_DEFAULT_LAST)
           .Case("last_counted", TRANSOM_DEFAULT_LAST_COUNTED)
+          .Case("first", TRANSOM_DEFAULT_FIRST)
           .Default(std::nullopt);
-  // Callers give places of tokens to no library yet: they are the last ones.
   bool isPlace = fallbackValue && *fallbackValue >= TRANSOM_DEFAULT_LAST;
   if (fallbackValue && isPlace != (role == "token_index"))
     return program.emitOpError()
            << "expects 'transformer.default' of input '" << input.name
-           << "' to be \"last\" or \"last_counted\" if and only if its "
-              "'transformer.role' is \"token_index\"";
+           << "' to be \"first\", \"last\" or \"last_counted\" if and only "
+              "if its 'transformer.role' is \"token_index\"";
   if (!fallbackValue)
     return program.emitOpError()
            << "expects 'transformer.default' of input '" << input.name

@@ -13,6 +13,7 @@
 #include "frontends/huggingface/Decoder.h"
 
 #include "frontends/huggingface/Files.h"
+#include "frontends/huggingface/Summary.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -56,6 +57,7 @@ private:
   }
 
   const DecoderTable &table;
+  Config &config; ///< of what the task says whether it counts
   int64_t vocabulary, width, layers, heads, positions, feedForward, keyHeads,
       headSize, labels;
   double epsilon;
@@ -123,7 +125,8 @@ static double readTheta(Config &config) {
 }
 
 Decoder::Decoder(const DecoderTable &table, Config &config)
-    : table(table), vocabulary(readSize(config, table.vocabulary, maxIds)),
+    : table(table), config(config),
+      vocabulary(readSize(config, table.vocabulary, maxIds)),
       width(readSize(config, table.width, maxWidth)),
       layers(readSize(config, table.layers, maxLayers)),
       heads(readSize(config, table.heads, maxWidth)),
@@ -158,6 +161,10 @@ Decoder::Decoder(const DecoderTable &table, Config &config)
   config.require("is_encoder_decoder", false,
                  "a decoder of another model's encodings can't be compiled");
   config.ignore(table.ignoredKeys);
+  if (llvm::any_of(table.taskHeads, [](const DecoderHead &head) {
+        return !head.summaryPlace.empty();
+      }))
+    config.ignore(summaryKeys);
 }
 
 std::string Decoder::describe() const {
@@ -182,7 +189,11 @@ void Decoder::build(StringRef task, ModelBuilder &builder) const {
   Value mask =
       builder.addInput({"attention_mask", "ones", 0, "attention_mask"});
   Value places = builder.addInput({"position_ids", "positions", positions});
-  Value x = builder.embedding(table.words, ids, vocabulary, width);
+  // What is tied is saved once, by some classes of transformers as the head's.
+  bool isHeads = tiesWords && !builder.hasModule(table.words) &&
+                 builder.hasModule("lm_head");
+  Value x = builder.embedding(table.words, ids, vocabulary, width,
+                              isHeads ? "lm_head.weight" : "");
   Context context;
   if (table.places.empty()) {
     context.positions = places;
@@ -196,17 +207,14 @@ void Decoder::build(StringRef task, ModelBuilder &builder) const {
   if (table.normsFirst)
     x = buildNorm(table.lastNorm, x, builder);
 
-  const auto *head =
-      llvm::find_if(table.taskHeads,
-                    [&](const DecoderHead &head) { return head.task == task; });
-  if (head == table.taskHeads.end()) { // feature-extraction
+  if (task == "feature-extraction") {
     builder.addOutput("last_hidden_state", x, {"batch", "length", "width"});
     return;
   }
-  if (head->generates)
-    builder.setGenerates();
   builder.leaveBaseModel();
-  buildHead(*head, x, builder);
+  for (const DecoderHead &head : table.taskHeads)
+    if (head.task == task)
+      buildHead(head, x, builder);
 }
 
 Value Decoder::buildLinear(StringRef module, Value input, int64_t columns,
@@ -297,6 +305,16 @@ Value Decoder::buildFeedForward(StringRef layer, Value input,
 
 void Decoder::buildHead(const DecoderHead &head, Value hidden,
                         ModelBuilder &builder) const {
+  if (!head.summaryPlace.empty()) {
+    Value x = buildSummary(head.projection, head.summaryPlace, hidden, config,
+                           builder);
+    SmallVector<StringRef> dims = {"batch", "width"};
+    size_t rank = cast<RankedTensorType>(x.getType()).getRank();
+    builder.addOutput(head.outputs.front(), x, ArrayRef(dims).take_front(rank));
+    return;
+  }
+  if (head.generates)
+    builder.setGenerates();
   bool isVocabulary = head.width == DecoderHead::Width::Vocabulary;
   std::string weight;
   // As transformers has it, a decoder of its own goes before what is tied.

@@ -15,7 +15,8 @@
 
 namespace transom::huggingface {
 
-/// A linear on the hidden state of every token.
+/// A linear on the hidden state of every token, or of one. A task may have
+/// several.
 struct DecoderHead {
   enum class Width { Two, Labels, Vocabulary };
 
@@ -23,7 +24,7 @@ struct DecoderHead {
   llvm::StringLiteral projection;
   /// That to the vocabulary is the table of words again, unless the checkpoint
   /// holds another.
-  Width width;
+  Width width = Width::Labels;
   bool hasBias = false;
   /// One name: the logits. As many as the projection is wide: each of its
   /// columns is an output, which then has no last dimension.
@@ -31,6 +32,8 @@ struct DecoderHead {
   bool splitsColumns = false;
   /// Of each sequence's last token that is no padding only.
   bool fromLast = false;
+  /// Of one token, as keys "summary_..." say, and the caller: the input's name.
+  llvm::StringLiteral summaryPlace = "";
   bool generates = false; ///< the logits are those of the token that follows
 };
 
@@ -92,8 +95,8 @@ struct DecoderTable {
   llvm::ArrayRef<DecoderHead> taskHeads;
 };
 
-/// Reads the configuration of a model that `table` describes; the table must
-/// outlive the result.
+/// Reads the configuration of a model that `table` describes; both must outlive
+/// the result.
 std::unique_ptr<Definition> readDecoder(const DecoderTable &table,
                                         Config &config);
 

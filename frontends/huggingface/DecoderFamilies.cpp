@@ -9,6 +9,7 @@ namespace transom::huggingface {
 using Width = DecoderHead::Width;
 
 static constexpr StringLiteral logits[] = {"logits"};
+static constexpr StringLiteral choiceLogits[] = {"mc_logits"};
 static constexpr StringLiteral spanLogits[] = {"start_logits", "end_logits"};
 
 template <const DecoderTable &table>
@@ -35,6 +36,17 @@ static constexpr DecoderHead sequenceClassifier = {.task =
                                                    .outputs = logits,
                                                    .fromLast = true};
 
+/// The next word, and a number for a choice among sequences.
+static constexpr DecoderHead doubleNextWord = {.task = "double-heads",
+                                               .projection = "lm_head",
+                                               .width = Width::Vocabulary,
+                                               .outputs = logits,
+                                               .generates = true};
+static constexpr DecoderHead choice = {.task = "double-heads",
+                                       .projection = "multiple_choice_head",
+                                       .outputs = choiceLogits,
+                                       .summaryPlace = "mc_token_ids"};
+
 /// Where an answer begins and ends.
 static constexpr DecoderHead spanClassifier = {.task = "question-answering",
                                                .projection = "qa_outputs",
@@ -47,7 +59,8 @@ static constexpr DecoderHead spanClassifier = {.task = "question-answering",
 // GPT (Radford et al. 2018)
 //===----------------------------------------------------------------------===//
 
-static constexpr DecoderHead gptHeads[] = {nextWord, sequenceClassifier};
+static constexpr DecoderHead gptHeads[] = {nextWord, sequenceClassifier,
+                                           doubleNextWord, choice};
 
 static constexpr ActivationName gptActivations[] = {{"gelu", "gelu_new"},
                                                     {"relu", "relu"},
@@ -56,18 +69,9 @@ static constexpr ActivationName gptActivations[] = {{"gelu", "gelu_new"},
 
 // Dropout is the identity at inference. "n_ctx" is a second name of
 // "n_positions" that nothing reads.
-static constexpr StringLiteral gptIgnored[] = {"attn_pdrop",
-                                               "embd_pdrop",
-                                               "n_ctx",
-                                               "n_special",
-                                               "predict_special_tokens",
-                                               "resid_pdrop",
-                                               "summary_activation",
-                                               "summary_first_dropout",
-                                               "summary_last_dropout",
-                                               "summary_proj_to_labels",
-                                               "summary_type",
-                                               "summary_use_proj"};
+static constexpr StringLiteral gptIgnored[] = {
+    "attn_pdrop", "embd_pdrop", "n_ctx", "n_special", "predict_special_tokens",
+    "resid_pdrop"};
 
 static constexpr DecoderTable gptTable = {.vocabulary = {"vocab_size", 40478},
                                           .width = {"n_embd", 768},
@@ -87,9 +91,10 @@ static constexpr DecoderTable gptTable = {.vocabulary = {"vocab_size", 40478},
                                           .taskHeads = gptHeads};
 
 static constexpr StringLiteral gptTasks[] = {
-    "feature-extraction", "text-generation", "text-classification"};
-static constexpr StringLiteral gptOptional[] = {"lm_head.", "score.",
-                                                "position_ids"};
+    "feature-extraction", "text-generation", "text-classification",
+    "double-heads"};
+static constexpr StringLiteral gptOptional[] = {
+    "lm_head.", "score.", "multiple_choice_head.", "position_ids"};
 static constexpr StringLiteral gptPrefixes[] = {"transformer."};
 // The causal mask, which older versions saved.
 static constexpr StringLiteral maskBuffers[] = {".attn.bias",
@@ -110,6 +115,8 @@ const Family gptFamily = {.modelType = "openai-gpt",
 static constexpr DecoderHead gpt2Heads[] = {
     nextWord,
     sequenceClassifier,
+    doubleNextWord,
+    choice,
     {.task = "token-classification",
      .projection = "classifier",
      .width = Width::Labels,
@@ -128,13 +135,7 @@ static constexpr StringLiteral gpt2Ignored[] = {"attn_pdrop",
                                                 "is_decoder",
                                                 "n_ctx",
                                                 "reorder_and_upcast_attn",
-                                                "resid_pdrop",
-                                                "summary_activation",
-                                                "summary_first_dropout",
-                                                "summary_last_dropout",
-                                                "summary_proj_to_labels",
-                                                "summary_type",
-                                                "summary_use_proj"};
+                                                "resid_pdrop"};
 
 static constexpr DecoderTable gpt2Table = {
     .vocabulary = {"vocab_size", 50257},
@@ -158,10 +159,11 @@ static constexpr DecoderTable gpt2Table = {
 
 static constexpr StringLiteral gpt2Tasks[] = {
     "feature-extraction",   "text-generation",    "text-classification",
-    "token-classification", "question-answering",
+    "token-classification", "question-answering", "double-heads",
 };
 static constexpr StringLiteral gpt2Optional[] = {"lm_head.", "score.",
-                                                 "classifier.", "qa_outputs."};
+                                                 "classifier.", "qa_outputs.",
+                                                 "multiple_choice_head."};
 const Family gpt2Family = {.modelType = "gpt2",
                            .className = "GPT2",
                            .prefixes = gptPrefixes,

@@ -30,6 +30,7 @@ StringRef taskOf(const Family &family, StringRef architecture) {
       {"ForQuestionAnswering", "question-answering"},
       {"ForMultipleChoice", "multiple-choice"},
       {"LMHeadModel", "text-generation"},
+      {"DoubleHeadsModel", "double-heads"},
       {"ForCausalLM", "text-generation"},
       {"ForConditionalGeneration", "text2text-generation"},
   };

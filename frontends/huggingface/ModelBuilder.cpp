@@ -130,6 +130,9 @@ std::string ModelBuilder::spell(StringRef name) const {
   std::string full = prefix + name.str();
   if (checkpoint.contains(full))
     return full;
+  if (checkpoint.contains(
+          name.str())) // A head's, before the base model is left.
+    return name.str();
   // TensorFlow's names, which conversions of the first BERT models kept.
   StringRef older = full;
   for (auto [now, then] : {std::pair<StringRef, StringRef>(".weight", ".gamma"),
@@ -171,8 +174,9 @@ static int64_t widthOf(Value value) {
 }
 
 Value ModelBuilder::embedding(StringRef name, Value ids, int64_t entries,
-                              int64_t width) {
-  Value table = getWeight((name + ".weight").str(), {entries, width});
+                              int64_t width, StringRef weight) {
+  std::string tensor = weight.empty() ? (name + ".weight").str() : weight.str();
+  Value table = getWeight(tensor, {entries, width});
   return EmbeddingOp::create(builder, at(name), ids, table);
 }
 

@@ -30,7 +30,7 @@ namespace transom::huggingface {
 struct Input {
   llvm::StringLiteral name;
   /// What stands in for it: "zeros", "ones", "positions", "counted_positions",
-  /// "last", "last_counted", or "" if the caller has to give it.
+  /// "first", "last", "last_counted", or "" if the caller has to give it.
   llvm::StringLiteral fallback = "";
   /// Values lie in [0, bound); 0: any.
   int64_t bound = 0;
@@ -101,14 +101,18 @@ public:
   /// base model, not in it.
   void leaveBaseModel() { prefix.clear(); }
 
+  Problems &getProblems() const { return problems; }
+
   /// All weights so far.
   int64_t getNumParameters() const { return numParameters; }
 
   // Modules. `module` is their name; shapes are those of torch.
 
-  /// torch.nn.Embedding of `entries` rows: ids [..] -> [.., width].
+  /// torch.nn.Embedding of `entries` rows: ids [..] -> [.., width]. `weight` is
+  /// the name of its tensor if it is not that of the module.
   mlir::Value embedding(llvm::StringRef module, mlir::Value ids,
-                        int64_t entries, int64_t width);
+                        int64_t entries, int64_t width,
+                        llvm::StringRef weight = "");
   /// torch.nn.Linear with a bias: [.., K] -> [.., width]. `weight` and `bias`
   /// are the names of its tensors if they are not those of the module.
   mlir::Value linear(llvm::StringRef module, mlir::Value input, int64_t width,

@@ -129,7 +129,9 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
     for (auto [at, value] : llvm::enumerate(tensor.integers()))
       value = isPosition ? at % length : values(engine);
     if (getText(function, number, transformer::roleAttr) == "token_index") {
-      batch.choosePlaces(function, number, tensor);
+      for (auto [sequence, place] : llvm::enumerate(tensor.integers()))
+        place = batch.findToken(sequence, engine());
+      batch.places[getText(function, number, transformer::nameAttr)] = tensor;
       continue;
     }
     batch.inputs[getText(function, number, transformer::nameAttr)] = tensor;
@@ -137,32 +139,12 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
   return batch;
 }
 
-/// Each sequence's last token that is there; what the runtime would choose.
-void Batch::choosePlaces(FunctionOpInterface function, unsigned number,
-                         Tensor tensor) {
-  int64_t length = getLength(0);
-  auto padding = function.getArgAttrOfType<IntegerAttr>(
-      number, transformer::paddingIdAttr);
-  for (auto [sequence, place] : llvm::enumerate(tensor.integers())) {
-    if (!padding)
-      sets[0].mask->integers()[(sequence + 1) * length - 1] = 1;
-    for (place = length - 1; place > 0 && !isKept(0, sequence, place);)
-      --place;
-  }
-  // Padding is where no token is, and nowhere else.
-  for (unsigned other = 0; padding && other < number; ++other) {
-    auto input = inputs.find(getText(function, other, transformer::nameAttr));
-    if (input == inputs.end() ||
-        function.getArgAttr(other, transformer::defaultAttr))
-      continue;
-    for (auto [at, id] : llvm::enumerate(input->second.integers()))
-      if (!isKept(0, at / length, at % length))
-        id = padding.getInt();
-      else if (id == padding.getInt())
-        id = id > 0 ? id - 1 : id + 1;
-    break;
-  }
-  places[getText(function, number, transformer::nameAttr)] = tensor;
+/// A token that is there, the first one at or behind a random place.
+int64_t Batch::findToken(int64_t sequence, uint32_t random) const {
+  int64_t length = getLength(0), place = random % length;
+  for (int64_t step = 1; step < length && !isKept(0, sequence, place); ++step)
+    place = (place + 1) % length;
+  return place;
 }
 
 /// The columns that each sequence's packed rows are: the tokens that are there,

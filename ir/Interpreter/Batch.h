@@ -62,10 +62,11 @@ public:
   const Tensor &getMask() const { return *sets[Sequences].mask; }
   /// Values by name, [sequences, length] or [sequences], without the masks.
   const llvm::StringMap<Tensor> &getInputs() const { return inputs; }
+  /// Places of tokens by name, [sequences].
+  const llvm::StringMap<Tensor> &getPlaces() const { return places; }
 
 private:
-  void choosePlaces(mlir::FunctionOpInterface function, unsigned number,
-                    Tensor tensor);
+  int64_t findToken(int64_t sequence, uint32_t random) const;
   using Rows = llvm::SmallVector<llvm::SmallVector<int64_t>>;
   Rows getRows(mlir::FunctionOpInterface function, unsigned set) const;
   /// A token that is there: its packed row, and its place in the padded form.
@@ -83,9 +84,7 @@ private:
   }
 
   Tokens sets[2];
-  llvm::StringMap<Tensor> inputs;
-  /// Of tokens, by the argument's name; callers of a library don't give them.
-  llvm::StringMap<Tensor> places;
+  llvm::StringMap<Tensor> inputs, places;
 };
 
 } // namespace transom::interpreter

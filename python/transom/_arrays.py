@@ -15,6 +15,15 @@ def shape(value: Any) -> str:
     return str(list(np.shape(value)))
 
 
+def depth(value: Any) -> int:
+    """How many levels an array, or nested lists of any lengths, have."""
+    levels = 0
+    while isinstance(value, (list, tuple)):
+        value = next(iter(value), None)
+        levels += 1
+    return levels + np.ndim(value)
+
+
 _SHAPES = {1: "[tokens]", 2: "[batch, length]"}
 
 

@@ -245,6 +245,36 @@ class _Batch:
         batch.rows = [(i, slice(n)) for i, n in enumerate(lengths)]
         return batch
 
+    def place(self, name: str, value: Any) -> None:
+        """Takes the place of one token of each sequence."""
+        if self.choices is not None:
+            rows = value if isinstance(value, (list, tuple)) else np.atleast_1d(value)
+            shapes = [np.shape(row) for row in rows]
+            if shapes != [(count,) for count in self.choices]:
+                raise ValueError(
+                    f"{name}: expects a position for each choice, {self.choices} of "
+                    f"them, got rows of {[list(shape) for shape in shapes]}"
+                )
+            value = [place for row in rows for place in row]
+        places = _arrays.integers(name, value, 1, "[batch]")
+        if len(places) != self.sequences:
+            raise ValueError(
+                f"{name}: expects a position for each of the {self.sequences} "
+                f"sequences, got {len(places)}"
+            )
+        self.tensors[name] = places
+
+    def group(self, rows: Any) -> Any:
+        """What there is of each sequence, for each example that it is of."""
+        if self.choices is None:
+            return rows
+        if isinstance(rows, np.ndarray):
+            if len(set(self.choices)) == 1:
+                return rows.reshape(len(self.choices), -1, *rows.shape[1:])
+            return np.split(rows, np.cumsum(self.choices)[:-1])
+        rest = iter(rows)
+        return [list(itertools.islice(rest, count)) for count in self.choices]
+
     def select(self, positions: Any) -> None:
         """Takes the tokens that outputs are asked for, in any form."""
         pairs: Any = None
@@ -348,16 +378,10 @@ class _Output:
         if self.per_position and batch.selected is not None:
             if batch.counts is not None:
                 return np.split(array, np.cumsum(batch.counts)[:-1])
-        elif self.per_token:
-            if batch.rows is not None:
-                return [array[rows] for rows in batch.rows]
-        elif batch.choices is not None:
-            # One logit for each sequence; [batch, choices] for the caller.
-            choices = batch.choices
-            if len(set(choices)) == 1:
-                return array.reshape(len(choices), choices[0])
-            return np.split(array.reshape(-1), np.cumsum(choices)[:-1])
-        return array
+            return array
+        if self.per_token and batch.rows is not None:
+            return batch.group([array[rows] for rows in batch.rows])
+        return batch.group(array)
 
 
 class Library:
@@ -428,6 +452,10 @@ class Library:
         }
         # These two say which tokens there are; every library takes them.
         self._names = [*self.inputs, "attention_mask", "sequence_offsets"]
+        # Those that choose one token of each sequence.
+        self._places = {
+            name for name, info in self.inputs.items() if "sequences" in info["dims"]
+        }
         # What an encoder reads, if there is a decoder beside it.
         self._source = {
             name for name, info in self.inputs.items() if "source_tokens" in info["dims"]
@@ -483,7 +511,12 @@ class Library:
 
         Outputs of sequences are arrays `[batch, width]` in every form. The
         inputs of a multiple-choice model have one more level, `[batch, choices,
-        length]`, or lists of such lists.
+        length]`, or lists of such lists, and so have its outputs; those of a model
+        with double heads may.
+
+        An input that chooses one token of each sequence (`mc_token_ids`,
+        `last_token`) is `[batch]`, or `[batch, choices]`: the token's position, as
+        it stands in its row of `[batch, length]`, or in its sequence.
 
         Args:
             input_ids, attention_mask, token_type_ids, position_ids: as Hugging
@@ -525,6 +558,7 @@ class Library:
                 )
         asked = self._asked(outputs)
         selected = given.pop("positions", None)
+        places = {name: given.pop(name) for name in self._places & given.keys()}
         source = None
         if self._source:
             read = {*self._source, *_SOURCE_NAMES}
@@ -537,6 +571,8 @@ class Library:
             batch = self._set(given, self.inputs.keys() - self._source, _TARGET_NAMES)
         else:
             batch = self._batch(given)
+        for name, value in places.items():
+            batch.place(name, value)
         if selected is not None:
             batch.select(selected)
         tensors = {**source.tensors, **batch.tensors} if source else batch.tensors
@@ -591,7 +627,10 @@ class Library:
             raise TypeError(
                 f'{self.path.name} expects the input "{next(iter(self.inputs))}"'
             )
-        if self.task != "multiple-choice" or "sequence_offsets" in given:
+        nests = self.task == "multiple-choice" or (
+            self.task == "double-heads" and _arrays.depth(given[leader]) == 3
+        )
+        if not nests or "sequence_offsets" in given:
             return _Batch.of(leader, given)
         choices = None
         flat: dict[str, Any] = {}

@@ -29,7 +29,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.default' of input 'x' to be "last" or "last_counted" if and only if its 'transformer.role' is "token_index"}}
+  // expected-error @below {{expects 'transformer.default' of input 'x' to be "first", "last" or "last_counted" if and only if its 'transformer.role' is "token_index"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "last"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+import transformers
 from conftest import MODELS
 from tokenizers import Tokenizer
 
@@ -106,6 +108,31 @@ def test_choices_have_a_logit_each():
     np.testing.assert_allclose([a["score"] for a in answer], want, rtol=1e-5)
     with pytest.raises(ValueError, match="one logit for each choice"):
         transom.pipeline("multiple-choice", Recorder(2), **FRAME)
+
+
+def test_choices_of_double_heads(tmp_path, compiled):
+    """The second head reads the token behind each choice."""
+    folder = MODELS / "gpt1-speaker"
+    config = transformers.OpenAIGPTConfig.from_pretrained(folder)
+    torch.manual_seed(0)
+    model = transformers.OpenAIGPTDoubleHeadsModel(config).eval()
+    model.save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    library = compiled(tmp_path, None)
+    choose = transom.pipeline("multiple-choice", library, top_k=None, **FRAME)
+    choices = [TWO, ONE, "o"]
+    logits = []
+    for choice in choices:
+        with torch.no_grad():
+            logits.append(model(torch.tensor([framed(ONE, choice)])).mc_logits)
+    want = torch.cat(logits).softmax(0).tolist()
+    answers = choose({"text": ONE, "choices": choices})
+    assert len(answers) == 3
+    for answer in answers:
+        assert answer["score"] == pytest.approx(want[answer["index"]], abs=1e-5)
+    write = transom.pipeline("text-generation", library, max_new_tokens=3)
+    assert write(ONE, do_sample=False)[0]["generated_text"].startswith(ONE)
 
 
 def test_truncation_keeps_the_frame():

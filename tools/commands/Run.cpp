@@ -21,7 +21,8 @@ static cl::opt<std::string> path(cl::Positional, cl::Required, cl::desc("LIB"),
 static cl::list<std::string>
     inputs("input", cl::value_desc("NAME=FILE.npy"),
            cl::desc("an input: [batch, length], or [tokens] beside "
-                    "sequence_offsets; positions: [count]"),
+                    "sequence_offsets; positions: [count]; a token's place: "
+                    "[batch]"),
            cl::sub(flags));
 static cl::opt<std::string>
     outputFolder("output-dir", cl::Required, cl::value_desc("folder"),

@@ -45,11 +45,13 @@ runLibrary(const Library &library, const Session &session,
            const StageChecker &checker) {
   const interpreter::Batch &batch = checker.getBatch();
   std::vector<std::vector<int64_t>> values(batch.getInputs().size() +
+                                           batch.getPlaces().size() +
                                            batch.getTokens().size());
   std::vector<transom_tensor> inputs, outputs;
-  for (auto &input : batch.getInputs())
-    inputs.push_back(
-        makeInput(input.getKey(), input.second, values[inputs.size()]));
+  for (const auto *map : {&batch.getInputs(), &batch.getPlaces()})
+    for (auto &input : *map)
+      inputs.push_back(
+          makeInput(input.getKey(), input.second, values[inputs.size()]));
   for (const interpreter::Batch::Tokens &tokens : batch.getTokens())
     if (!tokens.maskName.empty())
       inputs.push_back(

@@ -18,10 +18,11 @@ class MultipleChoice(_base.Framed):
     An item is {"text": ..., "choices": [...]}. Each choice is put to the model
     as a pair (text, choice); the answer is a dict with "index", "choice" and
     "score", a softmax over the choices, or with `top_k` a list of them, best
-    first. A classifier of one label gives a logit for each choice, too.
+    first. A classifier of one label gives a logit for each choice, too, and so do
+    double heads, at the last token.
     """
 
-    tasks = ("multiple-choice", "text-classification")
+    tasks = ("multiple-choice", "text-classification", "double-heads")
 
     @dataclasses.dataclass(frozen=True)
     class Parameters(_base.TokenizerParameters):
@@ -34,7 +35,8 @@ class MultipleChoice(_base.Framed):
 
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
-        width = self.library.outputs["logits"]["dims"][1:]
+        self.output = "mc_logits" if "mc_logits" in self.library.outputs else "logits"
+        width = self.library.outputs[self.output]["dims"][1:]
         if width not in ([], [1]):
             raise ValueError(
                 f"{self.library.path}: expects one logit for each choice, and the "
@@ -55,7 +57,7 @@ class MultipleChoice(_base.Framed):
         return parameters.tokenization(self.max_length())
 
     def forward(self, encodings: list[Encoding], parameters: Parameters) -> np.ndarray:
-        return self.run(encodings, ["logits"])[0]["logits"].reshape(-1)
+        return self.run(encodings, [self.output])[0][self.output].reshape(-1)
 
     def postprocess(
         self,

@@ -29,7 +29,7 @@ class TextGeneration(_generating.Generating):
     the pipeline is made and in each call.
     """
 
-    tasks = ("text-generation",)
+    tasks = ("text-generation", "double-heads")
 
     @dataclasses.dataclass(frozen=True)
     class Parameters(_generating.GeneratingParameters):

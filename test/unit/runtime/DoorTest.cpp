@@ -164,6 +164,83 @@ TEST_F(DoorTest, FindsTheLastTokensThatAreNoPadding) {
                 "that is no padding, position 1");
 }
 
+TEST_F(DoorTest, FindsTheFirstTokens) {
+  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_FIRST;
+  Ints offsets = {0, 1, 1, 6};
+  ASSERT_EQ(run({input("input_ids", ids, {6}),
+                 input("sequence_offsets", offsets, {4})}),
+            TRANSOM_OK);
+  EXPECT_THAT(seen[FakeLibrary::Rows], ElementsAre(0, -1, 1));
+  Ints mask = {1, 0, 1, 0, 1, 1};
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT,
+      {input("input_ids", ids, {2, 3}), input("attention_mask", mask, {2, 3})},
+      "run: sequence 1: expected a mask that keeps the first token, "
+      "position 0");
+}
+
+TEST_F(DoorTest, TakesPlacesOfTokens) {
+  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_LAST;
+  Ints mask = {0, 1, 1, 1, 1, 0, 0, 0, 0}, rows = {2, 0, 77};
+  Ints padded = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+  ASSERT_EQ(run({input("first", rows, {3}), input("input_ids", padded, {3, 3}),
+                 input("attention_mask", mask, {3, 3})}),
+            TRANSOM_OK)
+      << transom_error();
+  EXPECT_THAT(seen[FakeLibrary::Rows], ElementsAre(1, 2, -1));
+  EXPECT_EQ(pool(0), tokenValue(3, 0, 2, 0) + 2);
+  EXPECT_EQ(pool(1), tokenValue(4, 0, 0, 0) + 2);
+  EXPECT_EQ(pool(2), 0) << "a sequence without tokens";
+  Ints offsets = {0, 2, 2, 6};
+  Longs places = {0, -5, 3};
+  ASSERT_EQ(run({input("input_ids", ids, {6}), input("first", places, {3}),
+                 input("sequence_offsets", offsets, {4})}),
+            TRANSOM_OK)
+      << transom_error();
+  EXPECT_THAT(seen[FakeLibrary::Rows], ElementsAre(0, -1, 5));
+}
+
+TEST_F(DoorTest, RefusesPlacesWhereNoTokenIs) {
+  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_LAST;
+  Ints places = {2, 1}, mask = {1, 1, 1, 1, 0, 1}, offsets = {0, 4, 6};
+  auto give = [&](std::vector<int64_t> dims) {
+    return std::vector<transom_tensor>{input("input_ids", ids, {2, 3}),
+                                       input("attention_mask", mask, {2, 3}),
+                                       input("first", places, dims)};
+  };
+  expectFailure(TRANSOM_INVALID_ARGUMENT, give({2}),
+                "run: input 'first', sequence 1: expected the position of a "
+                "token that is there, got 1, which 'attention_mask' hides");
+  places[1] = 3;
+  expectFailure(TRANSOM_OUT_OF_RANGE, give({2}),
+                "run: input 'first', sequence 1: expected a token's position "
+                "in [0, 3), got 3");
+  places[1] = -1;
+  expectFailure(TRANSOM_OUT_OF_RANGE, give({2}),
+                "run: input 'first', sequence 1: expected a token's position "
+                "in [0, 3), got -1");
+  places[1] = 2;
+  expectFailure(TRANSOM_OUT_OF_RANGE,
+                {input("input_ids", ids, {6}), input("first", places, {2}),
+                 input("sequence_offsets", offsets, {3})},
+                "run: input 'first', sequence 1: expected a token's position "
+                "in [0, 2), got 2");
+  expectFailure(TRANSOM_INVALID_ARGUMENT, give({1}),
+                "run: input 'first': expected dims [2], one for each sequence, "
+                "got [1]");
+  expectFailure(TRANSOM_INVALID_ARGUMENT, give({2, 1}),
+                "run: input 'first': expected rank 1, [sequences], got rank 2");
+}
+
+TEST_F(DoorTest, PlacesThatTheModelChoosesAreNoInputs) {
+  Ints places = {0, 0};
+  expectFailure(TRANSOM_INVALID_ARGUMENT,
+                {input("input_ids", ids, {2, 3}), input("first", places, {2})},
+                "run: input number 1: expected one of 'input_ids', "
+                "'token_type_ids', 'position_ids', 'attention_mask', "
+                "'sequence_offsets', got 'first'");
+}
+
 TEST_F(DoorTest, KeepsSelectedTokensOnceEach) {
   opened.fake.inputs.push_back({"again",
                                 TRANSOM_I32,

@@ -172,6 +172,15 @@ TEST_F(ModelTest, RefusesTablesItDoesNotKnow) {
   EXPECT_EQ(open(), TRANSOM_MISMATCH);
   EXPECT_THAT(transom_error(), HasSubstr("input 'input_ids'"));
   fake.inputs[0].dtype = TRANSOM_I32;
+  // Tokens by places, and only those.
+  for (auto [input, fallback] :
+       {std::pair(1, TRANSOM_DEFAULT_LAST), {5, TRANSOM_DEFAULT_ONES}}) {
+    uint8_t &given = fake.inputs[size_t(input)].fallback;
+    uint8_t before = given;
+    given = uint8_t(fallback);
+    EXPECT_EQ(open(), TRANSOM_MISMATCH) << input;
+    given = before;
+  }
   fake.outputs[1].extent = TRANSOM_POSITIONS;
   EXPECT_EQ(open(), TRANSOM_MISMATCH);
   EXPECT_THAT(transom_error(), HasSubstr("output 'pooled'"));

@@ -1,0 +1,50 @@
+//===- Summary.cpp - one token of a sequence, projected -------------------===//
+
+#include "frontends/huggingface/Summary.h"
+
+using namespace mlir;
+using llvm::StringLiteral;
+
+namespace transom::huggingface {
+
+namespace {
+
+/// Which token it is: by default, and by what name a caller chooses another.
+struct SummaryType {
+  StringLiteral name;
+  StringLiteral fallback;
+  StringLiteral place; ///< "": the model's own
+};
+
+} // namespace
+
+static constexpr SummaryType summaryTypes[] = {
+    {"cls_index", "last", ""},
+    {"last", "last", "last_token"},
+    {"first", "first", "first_token"},
+};
+
+Value buildSummary(StringRef module, StringLiteral place, Value hidden,
+                   Config &config, ModelBuilder &builder) {
+  const SummaryType &type =
+      config.oneOf("summary_type", "cls_index", llvm::ArrayRef(summaryTypes));
+  Value index =
+      builder.addInput({.name = type.place.empty() ? place : type.place,
+                        .fallback = type.fallback,
+                        .role = "token_index",
+                        .length = ""});
+  Value x = builder.gatherToken(module, hidden, index);
+  bool projects = config.flag("summary_use_proj", true);
+  bool isLabel = projects && config.flag("summary_proj_to_labels", true);
+  int64_t width = cast<RankedTensorType>(hidden.getType()).getShape().back();
+  std::string projection = (module + ".summary").str();
+  if (projects)
+    x = builder.linear(projection, x, isLabel ? 1 : width);
+  if (!config.string("summary_activation", "").empty())
+    x = builder.activation(
+        (module + ".activation").str(),
+        config.oneOf("summary_activation", "", activations()), x);
+  return isLabel ? builder.column(projection, x, 0) : x;
+}
+
+} // namespace transom::huggingface
