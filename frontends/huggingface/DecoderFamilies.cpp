@@ -164,12 +164,17 @@ static constexpr StringLiteral gpt2Tasks[] = {
 static constexpr StringLiteral gpt2Optional[] = {"lm_head.", "score.",
                                                  "classifier.", "qa_outputs.",
                                                  "multiple_choice_head."};
+// The end of a text, and of what stands before its first word.
+static constexpr TokenKey gpt2Tokens[] = {{"bos_token_id", 50256},
+                                          {"eos_token_id", 50256}};
+
 const Family gpt2Family = {.modelType = "gpt2",
                            .className = "GPT2",
                            .prefixes = gptPrefixes,
                            .tasks = gpt2Tasks,
                            .optionalTensors = gpt2Optional,
                            .buffers = maskBuffers,
+                           .tokens = gpt2Tokens,
                            .read = read<gpt2Table>};
 
 //===----------------------------------------------------------------------===//
@@ -238,12 +243,16 @@ static constexpr StringLiteral llamaPrefixes[] = {"model.", "transformer."};
 // Frequencies, which older versions saved.
 static constexpr StringLiteral llamaBuffers[] = {".rotary_emb.inv_freq"};
 
+static constexpr TokenKey llamaTokens[] = {{"bos_token_id", 1},
+                                           {"eos_token_id", 2}};
+
 const Family llamaFamily = {.modelType = "llama",
                             .className = "Llama",
                             .prefixes = llamaPrefixes,
                             .tasks = llamaTasks,
                             .optionalTensors = llamaOptional,
                             .buffers = llamaBuffers,
+                            .tokens = llamaTokens,
                             .read = read<llamaTable>};
 
 } // namespace transom::huggingface

@@ -80,8 +80,13 @@ static constexpr StringLiteral generationOptions[] = {
     "top_p",
     "typical_p"};
 
-json::Object generationDefaults(const Config &config) {
+json::Object generationDefaults(const Family &family, const Config &config) {
   json::Object result;
+  // An id that no token can have is as good as none.
+  std::optional<int64_t> end = config.getObject().getInteger("vocab_size");
+  for (const TokenKey &token : family.tokens)
+    if (!end || token.fallback < *end)
+      result[token.key] = token.fallback;
   for (ArrayRef<StringLiteral> keys :
        {ArrayRef(specialTokens), ArrayRef(generationOptions)})
     for (StringRef key : keys)

@@ -31,6 +31,13 @@ public:
   virtual void build(llvm::StringRef task, ModelBuilder &builder) const = 0;
 };
 
+/// A key of config.json that names a token, and what transformers takes if it
+/// is missing.
+struct TokenKey {
+  llvm::StringLiteral key;
+  int64_t fallback;
+};
+
 struct Family {
   llvm::StringLiteral modelType; ///< "model_type" of config.json
   /// What names of the classes in transformers begin with: "Bert".
@@ -44,6 +51,8 @@ struct Family {
   llvm::ArrayRef<llvm::StringLiteral> optionalTensors;
   /// Endings of names of what is no parameter, whatever the task.
   llvm::ArrayRef<llvm::StringLiteral> buffers = {};
+  /// Those of its tokens that a configuration need not name.
+  llvm::ArrayRef<TokenKey> tokens = {};
   /// Reads all of the configuration that is this family's own.
   std::unique_ptr<Definition> (*read)(Config &config);
 };
@@ -75,7 +84,8 @@ llvm::StringRef taskOf(const Family &family, llvm::StringRef architecture);
 
 /// What generate() of transformers takes from config.json if the model has no
 /// generation_config.json.
-llvm::json::Object generationDefaults(const Config &config);
+llvm::json::Object generationDefaults(const Family &family,
+                                      const Config &config);
 
 /// Marks the keys that every configuration may have and that have no influence
 /// on a forward pass, and refuses those that every configuration may have and

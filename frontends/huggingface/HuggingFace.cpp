@@ -90,13 +90,14 @@ static StringRef chooseTask(const Family &family, StringRef architecture,
 }
 
 /// What generate() of transformers would take as its defaults.
-static json::Object readGenerationConfig(StringRef folder, const Config &config,
+static json::Object readGenerationConfig(StringRef folder, const Family &family,
+                                         const Config &config,
                                          Problems &problems) {
   constexpr StringLiteral file = "generation_config.json";
   SmallString<128> path(folder);
   sys::path::append(path, file);
   if (!sys::fs::exists(path))
-    return generationDefaults(config);
+    return generationDefaults(family, config);
   auto text = mapFile(path);
   Expected<json::Object> object =
       text ? parseObject((*text)->getBuffer()) : text.takeError();
@@ -180,7 +181,7 @@ ImportedModel importModel(MLIRContext &context, StringRef folder,
       problems);
   json::Object generation;
   if (builder.generates())
-    generation = readGenerationConfig(folder, *config, problems);
+    generation = readGenerationConfig(folder, *family, *config, problems);
   OwningOpRef<ModuleOp> module =
       builder.finish(metadataOf(task, *config, std::move(generation)));
   if (problems.numErrors() != before)

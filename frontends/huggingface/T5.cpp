@@ -312,23 +312,31 @@ static constexpr StringLiteral optional[] = {
 
 static constexpr StringLiteral t5Prefixes[] = {"transformer."};
 
+static constexpr TokenKey t5Tokens[] = {{"eos_token_id", 1},
+                                        {"pad_token_id", 0}};
+static constexpr TokenKey mt5Tokens[] = {
+    {"decoder_start_token_id", 0}, {"eos_token_id", 1}, {"pad_token_id", 0}};
+
 const Family t5Family = {.modelType = "t5",
                          .className = "T5",
                          .prefixes = t5Prefixes,
                          .tasks = tasks,
                          .optionalTensors = optional,
+                         .tokens = t5Tokens,
                          .read = read<t5Table>};
 const Family mt5Family = {.modelType = "mt5",
                           .className = "MT5",
                           .prefixes = t5Prefixes,
                           .tasks = tasks,
                           .optionalTensors = optional,
+                          .tokens = mt5Tokens,
                           .read = read<mt5Table>};
 const Family umt5Family = {.modelType = "umt5",
                            .className = "UMT5",
                            .prefixes = t5Prefixes,
                            .tasks = tasks,
                            .optionalTensors = optional,
+                           .tokens = mt5Tokens,
                            .read = read<umt5Table>};
 
 } // namespace transom::huggingface

@@ -1,9 +1,13 @@
 """Random models of transformers, and compiled libraries compared with them."""
 
+import json
+
 import numpy as np
 import torch
 import transformers
 from conftest import rms_error, spread
+
+import transom
 
 TOLERANCE = 1e-4
 
@@ -108,3 +112,20 @@ def check_model(model, library, outputs):
         check(got, want, np.ones((1, n)))
         for name in outputs:
             np.testing.assert_array_equal(together[name][i], got[name][0])
+
+
+def check_default_tokens(model, folder, compile_folder):
+    """A library has the ids of the configuration's class if neither config.json nor
+    generation_config.json names any."""
+    (folder / "generation_config.json").unlink()
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    named = {k: v for k, v in config.items() if not k.endswith("token_id")}
+    path.write_text(json.dumps(named))
+    own = type(model).config_class.from_pretrained(folder)
+    want = transformers.GenerationConfig.from_model_config(own)
+    library = transom.load(compile_folder(folder))
+    got = library.metadata.get("generation_config", {})
+    for kind in ("bos", "eos", "pad", "decoder_start", "forced_bos", "forced_eos"):
+        key = f"{kind}_token_id"
+        assert got.get(key) == getattr(want, key), key

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, rms_error
-from models import check, check_model, make, reference
+from models import check, check_default_tokens, check_model, make, reference
 
 import transom
 
@@ -195,6 +195,19 @@ def test_metadata_for_generation(tmp_path, compile_folder):
     assert library.metadata["generation_config"]["max_new_tokens"] == 7
     library = transom.load(compile_folder(tmp_path, task="feature-extraction"))
     assert "generation_config" not in library.metadata
+
+
+@pytest.mark.parametrize(
+    "name, sizes",
+    [
+        ("GPT2LMHeadModel", dict(GPT2, vocab_size=50257, n_embd=10)),
+        ("OpenAIGPTLMHeadModel", GPT),
+        ("LlamaForCausalLM", LLAMA),
+    ],
+)
+def test_tokens_that_config_json_does_not_name(name, sizes, tmp_path, compile_folder):
+    model = make(tmp_path, name, **sizes)
+    check_default_tokens(model, tmp_path, compile_folder)
 
 
 @pytest.mark.parametrize("name", ["gpt2-shakespeare"])
