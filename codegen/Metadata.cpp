@@ -41,6 +41,10 @@ static const char *defaultName(uint8_t fallback) {
     return "last";
   case TRANSOM_DEFAULT_LAST_COUNTED:
     return "last_counted";
+  case TRANSOM_DEFAULT_LAST_EQUAL:
+    return "last_equal";
+  case TRANSOM_DEFAULT_SHIFTED:
+    return "shifted";
   default:
     return "";
   }
@@ -53,16 +57,25 @@ static bool isPlace(const transom_input_info &info) {
 }
 
 /// Which token stands in for one whose place is left out.
-static const char *placeNote(const transom_input_info &info) {
+static std::string placeNote(const transom_input_info &info) {
+  std::string note = "the position of a token; if left out: ";
   switch (info.fallback) {
   case TRANSOM_DEFAULT_FIRST:
-    return "the position of a token; if left out: the first one's";
+    return note + "the first one's";
   case TRANSOM_DEFAULT_LAST:
-    return "the position of a token; if left out: the last one's";
+    return note + "the last one's";
+  case TRANSOM_DEFAULT_LAST_EQUAL:
+    return note + "the source's last of the id " + std::to_string(info.id);
   default:
-    return "the position of a token; if left out: that of the last one that "
-           "is no padding";
+    return note + "that of the last one that is no padding";
   }
+}
+
+/// What stands in for values that are left out.
+static std::string valuesNote(const transom_input_info &info) {
+  if (info.fallback != TRANSOM_DEFAULT_SHIFTED)
+    return defaultName(info.fallback);
+  return std::to_string(info.id) + ", and the source but its last token";
 }
 
 /// The names that Linux gives to CPU features.
@@ -203,8 +216,7 @@ documentInputs(const Interface &interface) {
       tensor.note = "in [0, " + std::to_string(input.info.bound) + ")";
     if (input.info.fallback != TRANSOM_DEFAULT_NONE)
       tensor.note += (tensor.note.empty() ? "" : "; ") +
-                     std::string("if left out: ") +
-                     defaultName(input.info.fallback);
+                     std::string("if left out: ") + valuesNote(input.info);
     tensors.push_back(std::move(tensor));
   }
   if (isStep) {

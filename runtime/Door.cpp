@@ -37,26 +37,25 @@ bool isRepeated(const transom_program &program, int32_t number) {
   return false;
 }
 
-/// The first input that the caller has to give, -1 if there is none.
-int32_t firstRequired(const transom_program &program) {
-  for (int32_t i = 0; i < program.num_inputs; ++i)
-    if (program.inputs[i].role == TRANSOM_INPUT_VALUES &&
-        program.inputs[i].fallback == TRANSOM_DEFAULT_NONE)
-      return i;
-  return -1;
-}
-
 /// The place of the token that is read of a sequence if the caller doesn't say
-/// it, see transom_input_default.
+/// it, see transom_input_default; -1 if there is no such token.
 int64_t defaultPlace(const Request &request, int32_t number, int64_t sequence) {
   const transom_input_info &info = request.program->inputs[number];
   if (info.fallback == TRANSOM_DEFAULT_FIRST)
     return 0;
+  if (info.fallback == TRANSOM_DEFAULT_LAST_EQUAL) {
+    const Request &source = *request.source;
+    const transom_tensor &ids = *source.values[source.firstRequired()];
+    int64_t place = source.columns(sequence) - 1;
+    while (place >= 0 &&
+           loadInteger(ids, source.begin(sequence) + place) != info.id)
+      --place;
+    return place;
+  }
   int64_t begin = request.begin(sequence);
   int64_t last = request.columns(sequence) - 1;
   if (info.fallback == TRANSOM_DEFAULT_LAST_COUNTED) {
-    const transom_tensor &counted =
-        *request.values[firstRequired(*request.program)];
+    const transom_tensor &counted = *request.values[request.firstRequired()];
     while (last > 0 && loadInteger(counted, begin + last) == info.padding)
       --last;
   }
@@ -70,6 +69,8 @@ const char *placeName(const transom_input_info &info) {
     return "first token";
   case TRANSOM_DEFAULT_LAST_COUNTED:
     return "last token that is no padding";
+  case TRANSOM_DEFAULT_LAST_EQUAL:
+    return "token that is read";
   default:
     return "last token";
   }
@@ -272,6 +273,19 @@ transom_status Door::findPlaces(const Request &request, int32_t number) {
                     "token that is there, got %lld, which '%s' hides",
                     info.name, (long long)s, (long long)place,
                     request.maskName);
+    } else if (place < 0) {
+      return fail(
+          TRANSOM_INVALID_ARGUMENT,
+          "sequence %lld: expected a source with the id %d, at whose last "
+          "position the model reads its result, got none",
+          (long long)s, info.id);
+    } else if (place >= request.columns(s)) {
+      return fail(
+          TRANSOM_INVALID_ARGUMENT,
+          "sequence %lld: expected more than %lld tokens, for the model "
+          "reads its result at the source's last id %d, got %lld",
+          (long long)s, (long long)place, info.id,
+          (long long)request.columns(s));
     } else if (!request.isKept(begin + place)) {
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "sequence %lld: expected a mask that keeps the %s, position "
@@ -370,13 +384,16 @@ transom_status Door::packValues(const Request &request, int32_t number) {
   const transom_input_info &info = request.program->inputs[number];
   const transom_tensor &tensor = *request.values[number];
   auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
+  int64_t shift = request.isShifted(number);
   // Without a bound of its own, an input is bounded by the packed form's i32.
   int64_t least = info.bound > 0 ? 0 : INT32_MIN;
   int64_t end = info.bound > 0 ? info.bound : int64_t(INT32_MAX) + 1;
   for (int64_t s = 0; s < request.sequences; ++s) {
     int64_t begin = request.begin(s);
     transom_status status = forEachRow(request, s, [&](int64_t column) {
-      int64_t value = loadInteger(tensor, begin + column);
+      int64_t value = column < shift
+                          ? info.id
+                          : loadInteger(tensor, begin + column - shift);
       if (value < least || value >= end)
         return fail(TRANSOM_OUT_OF_RANGE,
                     "input '%s', sequence %lld, position %lld: expected a "
@@ -414,9 +431,8 @@ transom_status Door::fillPositions(const Request &request, int32_t number,
 }
 
 transom_status Door::countPositions(const Request &request, int32_t number) {
-  const transom_program &program = *request.program;
-  const transom_input_info &info = program.inputs[number];
-  int32_t counted = firstRequired(program);
+  const transom_input_info &info = request.program->inputs[number];
+  int32_t counted = request.firstRequired();
   auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
   for (int64_t s = 0; s < request.sequences; ++s) {
     int64_t begin = request.begin(s), next = 0, count = 0, longest = 0;

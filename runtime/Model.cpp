@@ -98,11 +98,11 @@ static transom_status checkSources(const transom_library &library) {
 static bool isKnownDefault(const transom_input_info &input) {
   if (input.fallback == TRANSOM_DEFAULT_NONE)
     return true;
-  bool isPlace = input.fallback >= TRANSOM_DEFAULT_LAST &&
-                 input.fallback <= TRANSOM_DEFAULT_FIRST;
   if (input.role == TRANSOM_INPUT_TOKEN_ROWS)
-    return isPlace;
-  return input.fallback <= TRANSOM_DEFAULT_COUNTED_POSITIONS;
+    return input.fallback >= TRANSOM_DEFAULT_LAST &&
+           input.fallback <= TRANSOM_DEFAULT_LAST_EQUAL;
+  return input.fallback <= TRANSOM_DEFAULT_COUNTED_POSITIONS ||
+         input.fallback == TRANSOM_DEFAULT_SHIFTED;
 }
 
 static transom_status checkProgram(const transom_library &library,
@@ -117,7 +117,7 @@ static transom_status checkProgram(const transom_library &library,
   bool hasCache = library.cache_columns > 0 && number > 0;
   int32_t numPositions = 0;
   uint32_t roles = 0;
-  bool hasSource = false;
+  bool hasSource = false, hasSourceIds = false, readsSource = false;
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &input = program.inputs[i];
     numPositions += input.role == TRANSOM_INPUT_POSITIONS;
@@ -130,6 +130,9 @@ static transom_status checkProgram(const transom_library &library,
     bool isSource = input.role == TRANSOM_INPUT_VALUES &&
                     input.extent == TRANSOM_SOURCE_TOKENS && !hasCache;
     hasSource |= isSource;
+    hasSourceIds |= isSource && input.fallback == TRANSOM_DEFAULT_NONE;
+    readsSource |= input.fallback == TRANSOM_DEFAULT_SHIFTED ||
+                   input.fallback == TRANSOM_DEFAULT_LAST_EQUAL;
     bool isRepeated = isPaged && (roles >> input.role & 1);
     if (input.role <= TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS)
       roles |= 1u << input.role;
@@ -145,6 +148,11 @@ static transom_status checkProgram(const transom_library &library,
                   "runtime doesn't know; compile the model again",
                   input.name, library.name);
   }
+  if (readsSource && !hasSourceIds)
+    return fail(TRANSOM_MISMATCH,
+                "open: program '%s' of library '%s' has an input that is made "
+                "of sources, which it has not; compile the model again",
+                program.name, library.name);
   // A cache comes with all that says where in it.
   if (!isWholeCache(roles))
     return fail(TRANSOM_MISMATCH,

@@ -116,6 +116,15 @@ bool Request::owns(const transom_input_info &info) const {
   return isSource == ofSource;
 }
 
+int32_t Request::firstRequired() const {
+  for (int32_t i = 0; i < program->num_inputs; ++i)
+    if (owns(program->inputs[i]) &&
+        program->inputs[i].role == TRANSOM_INPUT_VALUES &&
+        program->inputs[i].fallback == TRANSOM_DEFAULT_NONE)
+      return i;
+  return -1;
+}
+
 bool Request::create(const transom_program *of, bool isOfSource) {
   program = of;
   ofSource = isOfSource;
@@ -221,6 +230,26 @@ transom_status Request::findInputs(const transom_tensor *tensors,
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input '%s' is missing: expected %s of int32 or int64",
                   info.name, offsets ? "[tokens]" : "[batch, length]");
+  }
+  return TRANSOM_OK;
+}
+
+/// Takes the form and the values of the sources for an input that is made of
+/// them, if it is not given.
+transom_status Request::followSource() {
+  for (int32_t i = 0; i < program->num_inputs; ++i) {
+    const transom_input_info &info = program->inputs[i];
+    if (info.fallback != TRANSOM_DEFAULT_SHIFTED || !owns(info) || values[i])
+      continue;
+    if (offsets)
+      return fail(
+          TRANSOM_INVALID_ARGUMENT,
+          "input '%s' belongs to '%s', which is left out: expected both, "
+          "or neither for a decoder that reads what the source is",
+          offsetsName, info.name);
+    values[i] = source->values[source->firstRequired()];
+    offsets = source->offsets;
+    return TRANSOM_OK;
   }
   return TRANSOM_OK;
 }
@@ -378,6 +407,8 @@ transom_status Request::checkContiguous() {
 transom_status Request::readInputs(const transom_tensor *tensors,
                                    size_t count) {
   if (transom_status status = findInputs(tensors, count))
+    return status;
+  if (transom_status status = followSource())
     return status;
   if (transom_status status = offsets ? checkRagged() : checkPadded())
     return status;

@@ -46,6 +46,7 @@ struct Request {
     return (info.extent == TRANSOM_SOURCE_TOKENS) == ofSource;
   }
 
+  /// After that of the source's request, which `source` must be.
   transom_status readInputs(const transom_tensor *tensors, size_t count);
   /// After readInputs. Sets the dims of the outputs, too.
   transom_status readOutputs(transom_tensor *tensors, size_t count);
@@ -62,14 +63,23 @@ struct Request {
   bool isKept(int64_t index) const {
     return !mask || loadInteger(*mask, index) != 0;
   }
+  /// The first input of this set that the caller has to give, -1 if there is
+  /// none.
+  int32_t firstRequired() const;
+  /// Is the input made of the source's values? `values` has these, then.
+  bool isShifted(int32_t input) const {
+    return program->inputs[input].fallback == TRANSOM_DEFAULT_SHIFTED &&
+           values[input] == source->values[source->firstRequired()];
+  }
   /// Has an output a row for each of the positions that the caller lists?
   bool isListed(const transom_output_info &info) const {
     return positions && info.extent == TRANSOM_POSITIONS;
   }
 
   const transom_program *program = nullptr;
-  bool hasSources = false; ///< the program has tokens of a source
-  bool ofSource = false;   ///< it is the sources' set
+  bool hasSources = false;         ///< the program has tokens of a source
+  bool ofSource = false;           ///< it is the sources' set
+  const Request *source = nullptr; ///< of a decoder's set, that of the sources
   // What the caller calls the mask and the offsets of this set.
   const char *maskName = nullptr, *offsetsName = nullptr;
   bool hasCache = false; ///< the program has one
@@ -90,8 +100,7 @@ struct Request {
   uint64_t requested = 0; ///< transom_frame::requested
 
 private:
-  /// What the caller gives of an input that has a value for each token, or
-  /// null.
+  /// The caller's tensor of an input with a value for each token, or null.
   const transom_tensor *perToken(int32_t input) const {
     return isPlace(program->inputs[input]) ? nullptr : values[input];
   }
@@ -99,6 +108,7 @@ private:
   transom_status findInputs(const transom_tensor *tensors, size_t count);
   transom_status checkPadded();
   transom_status checkRagged();
+  transom_status followSource();
   transom_status checkPlaces();
   transom_status checkPositions();
   transom_status checkContiguous();

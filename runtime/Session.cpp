@@ -103,13 +103,10 @@ transom_status runProgram(transom_session &session, ProgramState &state) {
   return TRANSOM_OK;
 }
 
-/// The tensors of the sources, of which each sequence has one.
-transom_status readSource(ProgramState &state, const transom_tensor *inputs,
-                          size_t numInputs, transom_tensor *outputs,
+/// The outputs of the sources, of which each sequence has one.
+transom_status readSource(ProgramState &state, transom_tensor *outputs,
                           size_t numOutputs) {
   Request &source = state.sourceRequest;
-  if (transom_status status = source.readInputs(inputs, numInputs))
-    return status;
   if (source.sequences != state.request.sequences)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "expected a source for each of the %lld sequences of the "
@@ -123,13 +120,16 @@ transom_status run(transom_session &session, const transom_tensor *inputs,
                    size_t numInputs, transom_tensor *outputs,
                    size_t numOutputs) {
   ProgramState &state = session.programs[0];
+  if (state.hasSource)
+    if (transom_status status =
+            state.sourceRequest.readInputs(inputs, numInputs))
+      return status;
   if (transom_status status = state.request.readInputs(inputs, numInputs))
     return status;
   if (transom_status status = state.request.readOutputs(outputs, numOutputs))
     return status;
   if (state.hasSource)
-    if (transom_status status =
-            readSource(state, inputs, numInputs, outputs, numOutputs))
+    if (transom_status status = readSource(state, outputs, numOutputs))
       return status;
   if (transom_status status = runPacked(session, state, /*members=*/nullptr))
     return status;
@@ -207,6 +207,8 @@ bool ProgramState::create(const transom_program *of) {
   outputs = static_cast<const void **>(
       calloc(size_t(program->num_outputs) + 1, sizeof(*outputs)));
   hasSource = Request::hasSource(*program);
+  if (hasSource)
+    request.source = &sourceRequest;
   return outputs && request.create(program, /*ofSource=*/false) &&
          door.create(request) &&
          (!hasSource || (sourceRequest.create(program, /*ofSource=*/true) &&

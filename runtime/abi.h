@@ -225,7 +225,14 @@ enum transom_input_default {
   /// The last one whose value of the first required input is not `padding`, or
   /// the first one if there is none.
   TRANSOM_DEFAULT_LAST_COUNTED = 6,
-  TRANSOM_DEFAULT_FIRST = 7 ///< the first one
+  TRANSOM_DEFAULT_FIRST = 7, ///< the first one
+  /// The one at the last place where the source's value of the first required
+  /// input is `id`.
+  TRANSOM_DEFAULT_LAST_EQUAL = 8,
+  /// Of a decoder's values input: `id`, then the values that the source has of
+  /// the first required input but its last one, masked ones included. Sequences
+  /// are as long as their sources.
+  TRANSOM_DEFAULT_SHIFTED = 9
 };
 
 typedef struct transom_input_info {
@@ -237,6 +244,7 @@ typedef struct transom_input_info {
   union {
     int32_t token_index; ///< TRANSOM_INPUT_TOKEN_ROWS: which token
     int32_t padding;     ///< TRANSOM_DEFAULT_COUNTED_POSITIONS, .._LAST_COUNTED
+    int32_t id;          ///< TRANSOM_DEFAULT_SHIFTED, .._LAST_EQUAL
     /// TRANSOM_INPUT_KEY_LENGTHS, .._SOURCE_KEY_LENGTHS: 1 if the tokens of a
     /// sequence that are there must follow one another: the model asks how far
     /// they are apart.

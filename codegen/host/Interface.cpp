@@ -33,6 +33,24 @@ static bool isCache(kernel::BufferType type) {
          !tensor.isDynamicDim(1) && type.getExtent() == kernel::Extent::Slots;
 }
 
+/// Is the default made of the values of the source?
+static bool readsSource(const InterfaceInput &input) {
+  return input.info.fallback == TRANSOM_DEFAULT_SHIFTED ||
+         input.info.fallback == TRANSOM_DEFAULT_LAST_EQUAL;
+}
+
+/// The id of a token that an attribute of an input names.
+static FailureOr<int32_t> idOf(kernel::ProgramOp program,
+                               const InterfaceInput &input,
+                               DictionaryAttr attributes, StringRef key) {
+  std::optional<int64_t> id = numberOf(attributes, key);
+  if (id && *id >= 0 && *id <= std::numeric_limits<int32_t>::max())
+    return static_cast<int32_t>(*id);
+  return program.emitOpError()
+         << "expects '" << key << "' of input '" << input.name
+         << "' to be a number from 0 to 2^31 - 1";
+}
+
 static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
                                          unsigned index) {
   auto type = cast<kernel::BufferType>(program.getArgumentTypes()[index]);
@@ -104,30 +122,37 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
           .Case("last", TRANSOM_DEFAULT_LAST)
           .Case("last_counted", TRANSOM_DEFAULT_LAST_COUNTED)
           .Case("first", TRANSOM_DEFAULT_FIRST)
+          .Case("last_equal", TRANSOM_DEFAULT_LAST_EQUAL)
+          .Case("shifted", TRANSOM_DEFAULT_SHIFTED)
           .Default(std::nullopt);
-  bool isPlace = fallbackValue && *fallbackValue >= TRANSOM_DEFAULT_LAST;
+  bool isPlace = fallbackValue && *fallbackValue >= TRANSOM_DEFAULT_LAST &&
+                 *fallbackValue <= TRANSOM_DEFAULT_LAST_EQUAL;
   if (fallbackValue && isPlace != (role == "token_index"))
     return program.emitOpError()
            << "expects 'transformer.default' of input '" << input.name
-           << "' to be \"first\", \"last\" or \"last_counted\" if and only "
-              "if its 'transformer.role' is \"token_index\"";
+           << "' to be \"first\", \"last\", \"last_counted\" or "
+              "\"last_equal\" if and only if its 'transformer.role' is "
+              "\"token_index\"";
   if (!fallbackValue)
     return program.emitOpError()
            << "expects 'transformer.default' of input '" << input.name
-           << "' to be \"zeros\", \"ones\", \"positions\" or "
-              "\"counted_positions\", got \""
+           << "' to be \"zeros\", \"ones\", \"positions\", "
+              "\"counted_positions\" or \"shifted\", got \""
            << fallback << "\"";
   input.info.fallback = *fallbackValue;
   if (input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS ||
       input.info.fallback == TRANSOM_DEFAULT_LAST_COUNTED) {
-    std::optional<int64_t> padding =
-        numberOf(attributes, transformer::paddingIdAttr);
-    if (!padding || *padding < 0 ||
-        *padding > std::numeric_limits<int32_t>::max())
-      return program.emitOpError()
-             << "expects 'transformer.padding_id' of input '" << input.name
-             << "' to be a number from 0 to 2^31 - 1";
+    FailureOr<int32_t> padding =
+        idOf(program, input, attributes, transformer::paddingIdAttr);
+    if (failed(padding))
+      return failure();
     input.info.padding = *padding;
+  } else if (readsSource(input)) {
+    FailureOr<int32_t> id =
+        idOf(program, input, attributes, transformer::tokenIdAttr);
+    if (failed(id))
+      return failure();
+    input.info.id = *id;
   } else if (input.info.role == TRANSOM_INPUT_KEY_LENGTHS ||
              input.info.role == TRANSOM_INPUT_SOURCE_KEY_LENGTHS) {
     input.info.contiguous =
@@ -184,6 +209,15 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
     return input.info.role == TRANSOM_INPUT_VALUES &&
            input.info.fallback == TRANSOM_DEFAULT_NONE;
   };
+  auto isSource = [&](const InterfaceInput &input) {
+    return isRequired(input) && input.info.extent == TRANSOM_SOURCE_TOKENS;
+  };
+  for (const InterfaceInput &input : interface.inputs)
+    if (readsSource(input) && llvm::none_of(interface.inputs, isSource))
+      return program.emitOpError()
+             << "expects an input of source tokens without "
+                "'transformer.default', which '"
+             << input.name << "' is made of";
   for (const InterfaceInput &input : interface.inputs)
     if ((input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS ||
          input.info.fallback == TRANSOM_DEFAULT_LAST_COUNTED) &&

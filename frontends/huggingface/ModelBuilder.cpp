@@ -82,6 +82,9 @@ Value ModelBuilder::addInput(const Input &input) {
   if (input.padding >= 0)
     attributes.push_back(builder.getNamedAttr(
         paddingIdAttr, builder.getI64IntegerAttr(input.padding)));
+  if (input.token >= 0)
+    attributes.push_back(builder.getNamedAttr(
+        tokenIdAttr, builder.getI64IntegerAttr(input.token)));
   if (!input.role.empty())
     attributes.push_back(
         builder.getNamedAttr(roleAttr, builder.getStringAttr(input.role)));

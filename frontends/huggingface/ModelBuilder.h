@@ -29,14 +29,17 @@ namespace transom::huggingface {
 /// source_length] of what an encoder reads beside a decoder.
 struct Input {
   llvm::StringLiteral name;
-  /// What stands in for it: "zeros", "ones", "positions", "counted_positions",
-  /// "first", "last", "last_counted", or "" if the caller has to give it.
+  /// What stands in for it, a value of `transformer.default`; "": the caller
+  /// has to give it.
   llvm::StringLiteral fallback = "";
   /// Values lie in [0, bound); 0: any.
   int64_t bound = 0;
   llvm::StringLiteral role = "";
   /// With "counted_positions", "last_counted": the id that is not counted.
   int64_t padding = -1;
+  /// With "shifted", "last_equal": the id that comes first, or that is looked
+  /// for.
+  int64_t token = -1;
   /// Of an attention mask: the model asks how far tokens are apart, so those
   /// that are there must follow one another.
   bool contiguous = false;

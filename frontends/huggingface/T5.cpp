@@ -8,7 +8,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "frontends/huggingface/Families.h"
+#include "frontends/huggingface/T5.h"
+
 #include "frontends/huggingface/Tables.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -23,16 +24,6 @@ using llvm::StringLiteral;
 namespace transom::huggingface {
 
 namespace {
-
-/// What relatives differ in.
-struct T5Table {
-  // What transformers takes if a key is missing.
-  int64_t vocabulary, feedForward, layers, heads;
-  StringLiteral projection; ///< "feed_forward_proj"
-  bool biasesEachLayer;     ///< or the first layer's bias is that of all
-  /// Whether outputs are scaled before the words.
-  enum class Scales { Never, Always, AsConfigured } scales;
-};
 
 /// The feed-forward layer that "feed_forward_proj" names.
 struct FeedForward {
@@ -56,6 +47,8 @@ public:
 
 private:
   bool isEncoder(StringRef task, ModelBuilder &builder) const;
+  std::optional<int64_t> readToken(StringRef key) const;
+  Input describeTargets(StringRef task) const;
   Sequences addSequences(StringRef stack, const Input &ids, Input mask,
                          ModelBuilder &builder) const;
   /// `source` is null for an encoder.
@@ -66,8 +59,10 @@ private:
   Value buildFeedForward(StringRef layer, Value input,
                          ModelBuilder &builder) const;
   void buildHead(StringRef task, Value hidden, ModelBuilder &builder) const;
+  void buildClassifier(Value hidden, ModelBuilder &builder) const;
 
   const T5Table &table;
+  Config &config; ///< of what the task says whether it counts
   int64_t vocabulary, width, headWidth, feedForward, layers, decoderLayers,
       heads, buckets, maxDistance, labels;
   double epsilon;
@@ -94,7 +89,7 @@ static constexpr FeedForward feedForwards[] = {
 };
 
 T5::T5(const T5Table &table, Config &config)
-    : table(table),
+    : table(table), config(config),
       vocabulary(config.size("vocab_size", table.vocabulary, maxIds)),
       width(config.size("d_model", 512, maxWidth)),
       headWidth(config.size("d_kv", 64, maxWidth)),
@@ -144,6 +139,31 @@ bool T5::isEncoder(StringRef task, ModelBuilder &builder) const {
           (isEncoderModel || !builder.hasModule("decoder.final_layer_norm")));
 }
 
+/// The id that `key` of the configuration names, or else its class; none: null,
+/// or not known to both.
+std::optional<int64_t> T5::readToken(StringRef key) const {
+  if (config.isGiven(key))
+    return config.index(key, 0, vocabulary);
+  const auto *token = llvm::find_if(
+      table.tokens, [&](const TokenKey &token) { return token.key == key; });
+  if (config.getObject().get(key) || token == table.tokens.end())
+    return std::nullopt;
+  return token->fallback;
+}
+
+/// What a decoder reads: these two of transformers' classes make it of the
+/// source if it is not given, and know where it begins.
+Input T5::describeTargets(StringRef task) const {
+  Input ids{"decoder_input_ids", "", vocabulary};
+  if (task != "text-classification" && task != "question-answering")
+    return ids;
+  if (std::optional<int64_t> start = readToken("decoder_start_token_id")) {
+    ids.fallback = "shifted";
+    ids.token = *start;
+  }
+  return ids;
+}
+
 void T5::build(StringRef task, ModelBuilder &builder) const {
   Input ids{"input_ids", "", vocabulary};
   Input mask{.name = "attention_mask", .fallback = "ones"};
@@ -161,7 +181,7 @@ void T5::build(StringRef task, ModelBuilder &builder) const {
   Sequences source = addSequences("encoder", ids, mask, builder);
   source.hidden = buildStack("encoder", source, /*source=*/nullptr, builder);
   Sequences target = addSequences(
-      "decoder", {"decoder_input_ids", "", vocabulary},
+      "decoder", describeTargets(task),
       {.name = "decoder_attention_mask", .fallback = "ones"}, builder);
   if (task == "text2text-generation")
     builder.setGenerates();
@@ -264,6 +284,10 @@ void T5::buildHead(StringRef task, Value hidden, ModelBuilder &builder) const {
                       {"batch", "length", "labels"});
     return;
   }
+  if (task == "text-classification") {
+    buildClassifier(hidden, builder);
+    return;
+  }
   Value x = builder.linear("qa_outputs", hidden, 2);
   constexpr StringLiteral names[] = {"start_logits", "end_logits"};
   for (auto [column, name] : llvm::enumerate(names))
@@ -271,72 +295,27 @@ void T5::buildHead(StringRef task, Value hidden, ModelBuilder &builder) const {
                       {"batch", "length"});
 }
 
-//===----------------------------------------------------------------------===//
-// The relatives
-//===----------------------------------------------------------------------===//
-
-template <const T5Table &table>
-static std::unique_ptr<Definition> read(Config &config) {
-  return std::make_unique<T5>(table, config);
+/// Reads the decoder where the source ends.
+void T5::buildClassifier(Value hidden, ModelBuilder &builder) const {
+  std::optional<int64_t> end = readToken("eos_token_id");
+  if (!end)
+    builder.getProblems().unsupported(
+        Config::file, "eos_token_id", "null",
+        "the id at whose last place in the source a class is read");
+  Value place = builder.addInput({.name = "last_token",
+                                  .fallback = "last_equal",
+                                  .role = "token_index",
+                                  .token = end.value_or(0),
+                                  .length = ""});
+  Value x = builder.gatherToken("classification_head", hidden, place);
+  x = builder.linear("classification_head.dense", x, width);
+  x = builder.tanh("classification_head.dense", x);
+  x = builder.linear("classification_head.out_proj", x, labels);
+  builder.addOutput("logits", x, {"batch", "labels"});
 }
 
-static constexpr T5Table t5Table = {.vocabulary = 32128,
-                                    .feedForward = 2048,
-                                    .layers = 6,
-                                    .heads = 8,
-                                    .projection = "relu",
-                                    .biasesEachLayer = false,
-                                    .scales = T5Table::Scales::AsConfigured};
-static constexpr T5Table mt5Table = {.vocabulary = 250112,
-                                     .feedForward = 1024,
-                                     .layers = 8,
-                                     .heads = 6,
-                                     .projection = "gated-gelu",
-                                     .biasesEachLayer = false,
-                                     .scales = T5Table::Scales::Never};
-static constexpr T5Table umt5Table = {.vocabulary = 250112,
-                                      .feedForward = 1024,
-                                      .layers = 8,
-                                      .heads = 6,
-                                      .projection = "gated-gelu",
-                                      .biasesEachLayer = true,
-                                      .scales = T5Table::Scales::Always};
-
-static constexpr StringLiteral tasks[] = {
-    "feature-extraction", "text2text-generation", "token-classification",
-    "question-answering"};
-// Of the decoder, and of heads.
-static constexpr StringLiteral optional[] = {
-    "decoder.",    "encoder.embed_tokens.", "lm_head.", "classification_head.",
-    "classifier.", "qa_outputs.",           "shared."};
-
-static constexpr StringLiteral t5Prefixes[] = {"transformer."};
-
-static constexpr TokenKey t5Tokens[] = {{"eos_token_id", 1},
-                                        {"pad_token_id", 0}};
-static constexpr TokenKey mt5Tokens[] = {
-    {"decoder_start_token_id", 0}, {"eos_token_id", 1}, {"pad_token_id", 0}};
-
-const Family t5Family = {.modelType = "t5",
-                         .className = "T5",
-                         .prefixes = t5Prefixes,
-                         .tasks = tasks,
-                         .optionalTensors = optional,
-                         .tokens = t5Tokens,
-                         .read = read<t5Table>};
-const Family mt5Family = {.modelType = "mt5",
-                          .className = "MT5",
-                          .prefixes = t5Prefixes,
-                          .tasks = tasks,
-                          .optionalTensors = optional,
-                          .tokens = mt5Tokens,
-                          .read = read<mt5Table>};
-const Family umt5Family = {.modelType = "umt5",
-                           .className = "UMT5",
-                           .prefixes = t5Prefixes,
-                           .tasks = tasks,
-                           .optionalTensors = optional,
-                           .tokens = mt5Tokens,
-                           .read = read<umt5Table>};
+std::unique_ptr<Definition> readT5(const T5Table &table, Config &config) {
+  return std::make_unique<T5>(table, config);
+}
 
 } // namespace transom::huggingface

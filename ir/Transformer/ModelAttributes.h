@@ -17,6 +17,7 @@ inline constexpr llvm::StringLiteral nameAttr = "transformer.name";
 inline constexpr llvm::StringLiteral dimsAttr = "transformer.dims";
 inline constexpr llvm::StringLiteral defaultAttr = "transformer.default";
 inline constexpr llvm::StringLiteral paddingIdAttr = "transformer.padding_id";
+inline constexpr llvm::StringLiteral tokenIdAttr = "transformer.token_id";
 inline constexpr llvm::StringLiteral boundAttr = "transformer.bound";
 inline constexpr llvm::StringLiteral roleAttr = "transformer.role";
 inline constexpr llvm::StringLiteral tokenIndexAttr = "transformer.token_index";

@@ -29,8 +29,9 @@ def Transformer_Dialect : Dialect {
     |---|---|---|
     | `transformer.name` | argument, result | the tensor's name at the surface |
     | `transformer.dims` | argument, result | names of its dimensions, e.g. `["batch", "length"]`, after `transom-remove-padding` `["tokens"]`, `["sequences"]`, `["sequences+1"]`, after `transom-select-positions` `["positions"]` |
-    | `transformer.default` | argument | `"zeros"`, `"ones"`, `"positions"` (0, 1, 2, ...) or `"counted_positions"`; with role `"token_index"`, `"first"`, `"last"` or `"last_counted"`: what stands in when the caller leaves it out |
+    | `transformer.default` | argument | `"zeros"`, `"ones"`, `"positions"` (0, 1, 2, ...), `"counted_positions"` or, of a decoder's tokens, `"shifted"`; with role `"token_index"`, `"first"`, `"last"`, `"last_counted"` or `"last_equal"`: what stands in when the caller leaves it out |
     | `transformer.padding_id` | argument | p, with default `"counted_positions"`: the first argument without a default has values other than p at the tokens that are counted; they get p + 1, p + 2, ..., the others p (RoBERTa); with `"last_counted"` the last token that is counted, or token 0 |
+    | `transformer.token_id` | argument | i, with default `"shifted"`: the decoder's values are i and then those of its source, which are those of the first argument without a default, but the last one; with `"last_equal"` the place is the last one where the source's value is i |
     | `transformer.bound` | argument | integer values lie in [0, bound) |
     | `transformer.role` | argument | `"attention_mask"` (padded form); `"token_index"`: for each sequence the place of one of its tokens, packed its row; made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"`; by `transom-select-positions`: `"positions"`; by `transom-introduce-cache`: `"cache_slots"`, `"block_table"`, `"block_offsets"`, `"cache"` (of a result too: the argument's newest state) |
     | `transformer.token_index` | argument | with role `"token_rows"`: which token of each sequence |

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import ctypes
 import itertools
 import json
@@ -245,6 +246,21 @@ class _Batch:
         batch.rows = [(i, slice(n)) for i, n in enumerate(lengths)]
         return batch
 
+    def follow(self, given: Mapping[str, Any]) -> _Batch:
+        """The batch of a decoder that reads what this one, its source, is; what
+        is `given` says which tokens there are."""
+        batch = copy.copy(self)
+        batch.tensors = {}
+        for name, value in given.items():
+            padded = name != "sequence_offsets" and len(self.tokens) == 2
+            batch.tensors[name] = array = _arrays.integers(name, value, 1 + padded)
+            if padded and array.shape != self.tokens:
+                raise ValueError(
+                    f"{name}: expects the shape of the source, {list(self.tokens)}, "
+                    f"got {_arrays.shape(array)}"
+                )
+        return batch
+
     def place(self, name: str, value: Any) -> None:
         """Takes the place of one token of each sequence."""
         if self.choices is not None:
@@ -270,7 +286,7 @@ class _Batch:
             return rows
         if isinstance(rows, np.ndarray):
             if len(set(self.choices)) == 1:
-                return rows.reshape(len(self.choices), -1, *rows.shape[1:])
+                return rows.reshape(len(self.choices), self.choices[0], *rows.shape[1:])
             return np.split(rows, np.cumsum(self.choices)[:-1])
         rest = iter(rows)
         return [list(itertools.islice(rest, count)) for count in self.choices]
@@ -507,7 +523,8 @@ class Library:
         A model with an encoder and a decoder takes the source as `input_ids` and
         `attention_mask`, and what its decoder reads as `decoder_input_ids` and
         `decoder_attention_mask`; each of the two in any form, the source with
-        `source_offsets` in the last one.
+        `source_offsets` in the last one. A decoder whose ids have the default
+        "shifted" reads the source if none are given.
 
         Outputs of sequences are arrays `[batch, width]` in every form. The
         inputs of a multiple-choice model have one more level, `[batch, choices,
@@ -568,7 +585,8 @@ class Library:
                 _SOURCE_NAMES,
             )
             given = {name: value for name, value in given.items() if name not in read}
-            batch = self._set(given, self.inputs.keys() - self._source, _TARGET_NAMES)
+            read = self.inputs.keys() - self._source
+            batch = self._set(given, read, _TARGET_NAMES, source)
         else:
             batch = self._batch(given)
         for name, value in places.items():
@@ -586,13 +604,20 @@ class Library:
         }
 
     def _set(
-        self, given: Mapping[str, Any], inputs: Set[str], names: Mapping[str, str]
+        self,
+        given: Mapping[str, Any],
+        inputs: Set[str],
+        names: Mapping[str, str],
+        source: _Batch | None = None,
     ) -> _Batch:
-        """The batch of the source or of the decoder; its tensors have the
-        library's names, `names` are those that are other ones in a batch."""
+        """The batch of the source, or of the decoder beside its `source`; its
+        tensors have the library's names, `names` are those that are other ones
+        in a batch."""
         leader = next((n for n in self.inputs if n in inputs and n in given), None)
         if leader is None:
             first = next(name for name in self.inputs if name in inputs)
+            if source is not None and self.inputs[first].get("default") == "shifted":
+                return source.follow(given)
             raise TypeError(f'{self.path.name} expects the input "{first}"')
         batch = _Batch.of(leader, {names.get(n, n): v for n, v in given.items()})
         given_as = {inner: outer for outer, inner in names.items()}

@@ -29,7 +29,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.default' of input 'x' to be "first", "last" or "last_counted" if and only if its 'transformer.role' is "token_index"}}
+  // expected-error @below {{expects 'transformer.default' of input 'x' to be "first", "last", "last_counted" or "last_equal" if and only if its 'transformer.role' is "token_index"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "last"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -40,7 +40,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.default' of input 'x' to be "zeros", "ones", "positions" or "counted_positions", got "twos"}}
+  // expected-error @below {{expects 'transformer.default' of input 'x' to be "zeros", "ones", "positions", "counted_positions" or "shifted", got "twos"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "twos"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -53,6 +53,28 @@ module {
 module {
   // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "source_offsets", "source_key_lengths", "token_rows", "token_index", "positions", "cache_slots", "block_table", "block_offsets", "source_block_table", "source_block_offsets" or "cache", got "places"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.role = "places"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
+  // expected-error @below {{expects 'transformer.token_id' of input 'x' to be a number from 0 to 2^31 - 1}}
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "shifted"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+}
+
+// -----
+
+module {
+  // expected-error @below {{expects an input of source tokens without 'transformer.default', which 'x' is made of}}
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "shifted", transformer.token_id = 3 : i64})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>

@@ -12,7 +12,9 @@ import safetensors.numpy
 import torch
 import transformers
 from conftest import ROOT, rms_error
-from models import TOLERANCE, check, check_model, make, pad, reference
+from models import (
+    TOLERANCE, check, check_default_tokens, check_model, make, pad, reference,
+)  # fmt: skip
 
 import transom
 
@@ -121,7 +123,10 @@ def test_length_2048(tmp_path, compile_folder):
 
 @pytest.mark.parametrize(
     "name",
-    ["T5EncoderModel", "UMT5ForTokenClassification", "T5ForConditionalGeneration"],
+    [
+        "T5EncoderModel", "UMT5ForTokenClassification", "T5ForConditionalGeneration",
+        "T5ForSequenceClassification",
+    ],  # fmt: skip
 )
 def test_every_stage(name, tmp_path):
     """`transom verify`: passes and library against the definition."""
@@ -185,6 +190,119 @@ def test_seq2seq(name, tmp_path, compile_folder):
     model, library = build(tmp_path, compile_folder, name, **config)
     assert library.task == task
     check_seq2seq(model, library, outputs)
+
+
+@pytest.mark.parametrize("family", ["T5", "MT5", "UMT5"])
+def test_tokens_that_config_json_does_not_name(family, tmp_path, compile_folder):
+    model = make(tmp_path, f"{family}ForConditionalGeneration", **SIZES)
+    check_default_tokens(model, tmp_path, compile_folder)
+
+
+CLASSIFIER = ["logits", "encoder_last_hidden_state"]
+
+
+def check_class(model, library, **inputs):
+    want, got = reference(model, CLASSIFIER, **inputs), library(**inputs)
+    assert list(got) == CLASSIFIER
+    assert rms_error(got["logits"], want["logits"]) <= TOLERANCE
+    mask = inputs.get("attention_mask", np.ones(np.shape(inputs["input_ids"])))
+    states = "encoder_last_hidden_state"
+    check({states: got[states]}, {states: want[states]}, mask)
+    return got
+
+
+def end_sources():
+    """Of each source the id 1 stands at the end, and once before."""
+    sources, _ = seq2seq_inputs()
+    return [np.concatenate([[1], row, [1]]) for row in sources]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["T5ForSequenceClassification", "MT5ForSequenceClassification",
+     "UMT5ForSequenceClassification"],
+)  # fmt: skip
+def test_sequence_classification(name, tmp_path, compile_folder):
+    """The decoder reads the source, and a class is read where that ends."""
+    model, library = build(tmp_path, compile_folder, name, num_decoder_layers=2)
+    assert library.task == "text-classification"
+    sources = end_sources()
+    ones = [np.ones(len(row), int) for row in sources]
+    for left in (False, True):
+        inputs = dict(input_ids=pad(sources, 0, left), attention_mask=pad(ones, 0, left))
+        padded = check_class(model, library, **inputs)
+        check_class(model, library, input_ids=inputs["input_ids"])
+        check_class(model, library, **inputs, decoder_attention_mask=inputs["attention_mask"])
+        decoder = np.random.default_rng(7).integers(5, 97, inputs["input_ids"].shape)
+        check_class(model, library, **inputs, decoder_input_ids=decoder)
+        if not left:  # What follows the place that is read does not count.
+            for row, want in zip(sources, padded["logits"]):
+                alone = check_class(model, library, input_ids=[row])
+                np.testing.assert_array_equal(alone["logits"][0], want)
+    together = library(input_ids=sources)["logits"]
+    for row, logits in zip(sources, together):
+        np.testing.assert_array_equal(library(input_ids=[row])["logits"][0], logits)
+    offsets = np.cumsum([0, *map(len, sources)])
+    flat = library(input_ids=np.concatenate(sources), source_offsets=offsets)
+    np.testing.assert_array_equal(flat["logits"], together)
+
+
+def test_class_at_another_token(tmp_path, compile_folder):
+    model, library = build(tmp_path, compile_folder, "T5ForSequenceClassification")
+    got = library(input_ids=[[5, 1, 7, 1], [8, 9, 1, 0]], last_token=[1, 2])["logits"]
+    for row, logits in zip(([5, 1], [8, 9, 1]), got):
+        # The encoder sees all of a source, the decoder what it has read.
+        whole = [5, 1, 7, 1] if row == [5, 1] else [8, 9, 1, 0]
+        decoder = [0, *whole[: len(row) - 1]]
+        padded = decoder + [0] * (4 - len(row))
+        ids = np.array([whole])
+        hidden = model.transformer(
+            input_ids=torch.tensor(ids), decoder_input_ids=torch.tensor([padded])
+        ).last_hidden_state[:, len(row) - 1]
+        want = model.classification_head(hidden).detach().numpy()
+        assert rms_error(logits[None], want) <= TOLERANCE
+
+
+def test_class_of_a_source_that_does_not_end(tmp_path, compile_folder):
+    _, library = build(tmp_path, compile_folder, "T5ForSequenceClassification")
+    with pytest.raises(ValueError, match="sequence 1: expected a source with the id 1, .* none"):
+        library(input_ids=[[5, 1], [6, 7]])
+    with pytest.raises(ValueError, match="sequence 0: expected more than 1 tokens, .* got 1"):
+        library(input_ids=[[5, 1]], decoder_input_ids=[[0]])
+    with pytest.raises(ValueError, match="decoder_attention_mask: .* the source, \\[1, 2\\]"):
+        library(input_ids=[[5, 1]], decoder_attention_mask=[[1]])
+    with pytest.raises(ValueError, match="'sequence_offsets' belongs to 'decoder_input_ids'"):
+        library(input_ids=[5, 1], source_offsets=[0, 2], sequence_offsets=[0, 2])
+
+
+def test_answers_of_what_the_source_is(tmp_path, compile_folder):
+    """Without ids of its own the decoder reads the source, padding included."""
+    name, outputs = "T5ForQuestionAnswering", ["start_logits", "end_logits"]
+    model, library = build(tmp_path, compile_folder, name, num_labels=2, decoder_start_token_id=3)
+    sources, _ = seq2seq_inputs()
+    ones = [np.ones(len(row), int) for row in sources]
+    for left in (False, True):
+        inputs = dict(input_ids=pad(sources, 0, left), attention_mask=pad(ones, 0, left))
+        want = reference(model, outputs, **inputs)
+        got = library(**inputs, outputs=outputs)
+        check(got, want, np.ones(inputs["input_ids"].shape))
+    together = library(input_ids=sources, outputs=outputs)
+    for i, row in enumerate(sources):
+        want = reference(model, outputs, input_ids=[row])
+        check({k: rows[i][None] for k, rows in together.items()}, want, np.ones((1, len(row))))
+
+
+def test_answers_without_a_known_start(tmp_path, compile_folder):
+    """transformers cannot make the decoder's ids then."""
+    make(tmp_path, "T5ForQuestionAnswering", **{**SIZES, "num_labels": 2})
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    del config["decoder_start_token_id"]
+    path.write_text(json.dumps(config))
+    library = transom.load(compile_folder(tmp_path))
+    with pytest.raises(TypeError, match='expects the input "decoder_input_ids"'):
+        library(input_ids=[[5, 6]])
+    assert library(input_ids=[[5, 6]], decoder_input_ids=[[5]])
 
 
 def test_untied_words(tmp_path, compile_folder):

@@ -198,6 +198,17 @@ def test_function_follows_the_problem_type(problem, labels, tmp_path, compiled):
     equal(ours(LINES, top_k=None), theirs(LINES, top_k=None))
 
 
+def test_text_classification_by_a_decoder(tmp_path, compiled):
+    folder = MODELS / "t5-g2p"
+    config = transformers.T5Config.from_pretrained(folder, num_labels=3, dtype="float32")
+    transformers.T5ForSequenceClassification(config).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    ours = transom.pipeline("text-classification", compiled(tmp_path, None), top_k=None)
+    theirs = transformers.pipeline("text-classification", model=str(tmp_path), top_k=None)
+    equal(ours(LINES), theirs(LINES))
+
+
 @pytest.mark.parametrize("item", [3, ["a", "b"], {"text": 1}, {"a": "b"}, None, {}])
 def test_text_classification_refuses(item, make):
     ours, _ = make("text-classification", "bert-speaker")

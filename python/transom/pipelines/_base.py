@@ -170,9 +170,11 @@ class Pipeline:
         ids = [encoding.ids for encoding in encodings]
         offsets = np.zeros(len(ids) + 1, np.int32)
         np.cumsum([len(row) for row in ids], out=offsets[1:])
+        # Of a model with a decoder the ids are its source's.
+        has_decoder = "decoder_input_ids" in self.library.inputs
         inputs = {
             "input_ids": np.array(list(itertools.chain.from_iterable(ids)), np.int32),
-            "sequence_offsets": offsets,
+            "source_offsets" if has_decoder else "sequence_offsets": offsets,
         }
         if "token_type_ids" in self.library.inputs:
             types = (encoding.type_ids for encoding in encodings)

@@ -185,8 +185,124 @@ TEST_F(SourceTest, NamesWhatDoesNotFit) {
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(),
               HasSubstr("expected one of 'input_ids', 'decoder_input_ids', "
-                        "'decoder_attention_mask', 'sequence_offsets', "
-                        "'attention_mask', 'source_offsets'"));
+                        "'attention_mask', 'source_offsets', "
+                        "'decoder_attention_mask', 'sequence_offsets'"));
+}
+
+/// A decoder that reads its source, one position later, and a result at the
+/// last 5 in it.
+class ShiftedTest : public SourceTest {
+protected:
+  ShiftedTest() {
+    fake.inputs[Ids].fallback = TRANSOM_DEFAULT_SHIFTED;
+    fake.inputs[Ids].id = 9;
+    fake.inputs.push_back(inputInfo("place", TRANSOM_INPUT_TOKEN_ROWS,
+                                    TRANSOM_SEQUENCES, 0,
+                                    TRANSOM_DEFAULT_LAST_EQUAL));
+    fake.inputs.back().id = 5;
+    fake.program = [this](transom_frame *frame) {
+      const int32_t *packed = FakeLibrary::packed(frame, Lengths + 1);
+      places.assign(packed, packed + frame->extents[TRANSOM_SEQUENCES]);
+      return compute(frame);
+    };
+    fake.update();
+    transom_session_destroy(session);
+    EXPECT_EQ(transom_session_create(model, nullptr, &session), TRANSOM_OK);
+  }
+  void expectFailure(std::vector<transom_tensor> inputs, const char *message) {
+    EXPECT_EQ(run(std::move(inputs)), TRANSOM_INVALID_ARGUMENT);
+    EXPECT_THAT(transom_error(), StrEq(message));
+  }
+  Ints places;
+};
+
+TEST_F(ShiftedTest, ReadsTheSourceOnePositionLater) {
+  // What the mask hides from the encoder the decoder reads.
+  Ints padded = {5, 2, 5, 5, 1, 0}, mask = {1, 1, 1, 1, 1, 0};
+  ASSERT_EQ(run({input("input_ids", padded, {2, 3}),
+                 input("attention_mask", mask, {2, 3})}),
+            TRANSOM_OK)
+      << transom_error();
+  EXPECT_THAT(seen[SourceIds], ElementsAre(5, 2, 5, 5, 1));
+  EXPECT_THAT(seen[Ids], ElementsAre(9, 5, 2, 9, 5, 1));
+  EXPECT_THAT(seen[Offsets], ElementsAre(0, 3, 6));
+  EXPECT_THAT(seen[Lengths], ElementsAre(3, 3));
+  EXPECT_THAT(places, ElementsAre(2, 3));
+  EXPECT_THAT(dims[0], ElementsAre(2, 3));
+
+  ASSERT_EQ(run({input("input_ids", padded, {2, 3}),
+                 input("decoder_attention_mask", mask, {2, 3})}),
+            TRANSOM_OK)
+      << transom_error();
+  EXPECT_THAT(seen[Ids], ElementsAre(9, 5, 2, 9, 5));
+  EXPECT_THAT(places, ElementsAre(2, 3));
+
+  Ints offsets = {0, 1, 1, 6};
+  std::vector<int64_t> wide = {5, 1, 2, 3, 5, 4};
+  ASSERT_EQ(run({input("input_ids", wide, {6}),
+                 input("source_offsets", offsets, {4})}),
+            TRANSOM_OK)
+      << transom_error();
+  EXPECT_THAT(seen[Ids], ElementsAre(9, 9, 1, 2, 3, 5));
+  EXPECT_EQ(seen[Offsets], offsets);
+  EXPECT_THAT(places, ElementsAre(0, -1, 4));
+  EXPECT_THAT(dims[0], ElementsAre(6));
+}
+
+TEST_F(ShiftedTest, WhatIsGivenIsNotMadeOfTheSource) {
+  Ints padded = {5, 2, 5, 5, 1, 0}, given = {1, 0}, mask = {1, 1, 0, 1};
+  ASSERT_EQ(run({input("input_ids", padded, {2, 3}),
+                 input("decoder_input_ids", ids, {2, 2}),
+                 input("place", given, {2})}),
+            TRANSOM_OK)
+      << transom_error();
+  EXPECT_EQ(seen[Ids], ids);
+  EXPECT_THAT(places, ElementsAre(1, 2));
+  expectFailure({input("input_ids", padded, {2, 3}),
+                 input("decoder_input_ids", ids, {2, 2})},
+                "run: sequence 0: expected more than 2 tokens, for the model "
+                "reads its result at the source's last id 5, got 2");
+  padded[2] = 1;
+  expectFailure({input("input_ids", padded, {2, 3}),
+                 input("decoder_input_ids", ids, {2, 2}),
+                 input("decoder_attention_mask", mask, {2, 2})},
+                "run: sequence 1: expected a mask that keeps the token that is "
+                "read, position 0");
+}
+
+TEST_F(ShiftedTest, NamesWhatTheSourceLacks) {
+  Ints padded = {5, 2, 5, 4, 1, 0}, mask = {1, 1, 1, 1}, offsets = {0, 3, 6};
+  expectFailure({input("input_ids", padded, {2, 3})},
+                "run: sequence 1: expected a source with the id 5, at whose "
+                "last position the model reads its result, got none");
+  expectFailure({input("input_ids", padded, {2, 3}),
+                 input("sequence_offsets", offsets, {3})},
+                "run: input 'sequence_offsets' belongs to "
+                "'decoder_input_ids', which is left out: expected both, or "
+                "neither for a decoder that reads what the source is");
+  expectFailure({input("input_ids", padded, {2, 3}),
+                 input("decoder_attention_mask", mask, {2, 2})},
+                "run: input 'decoder_attention_mask': expected dims [2, 3] as "
+                "of 'input_ids', got [2, 2]");
+  Ints large = {5, 500, 5, 5, 1, 0};
+  EXPECT_EQ(run({input("input_ids", large, {2, 3})}), TRANSOM_OUT_OF_RANGE);
+  EXPECT_THAT(transom_error(),
+              StrEq("run: input 'decoder_input_ids', sequence 0, position 2: "
+                    "expected a value in [0, 500), got 500"));
+}
+
+TEST_F(ShiftedTest, OpenRefusesThatWithoutASource) {
+  for (int input : {int(SourceIds), int(SourceOffsets), int(SourceLengths)})
+    fake.inputs[size_t(input)] =
+        inputInfo("x", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES);
+  fake.outputs[1].extent = TRANSOM_TOKENS;
+  fake.update();
+  transom_model *other = nullptr;
+  EXPECT_EQ(transom_model_open(&fake.library, nullptr, &other),
+            TRANSOM_MISMATCH);
+  EXPECT_THAT(transom_error(),
+              HasSubstr("has an input that is made of sources, which it has "
+                        "not"));
 }
 
 } // namespace
