@@ -17,6 +17,10 @@ struct transom_model {
 
 namespace transom {
 
+/// Everything that this runtime relies on and a compiler's mistake, or a later
+/// compiler, could break: TRANSOM_MISMATCH if it is.
+transom_status checkLibrary(const transom_library &library);
+
 /// Which of these CPU features the machine lacks, or its system does not allow
 /// this process to use.
 uint64_t missingCpuFeatures(uint64_t wanted);

@@ -202,28 +202,6 @@ transom_status transom::runPacked(transom_session &session, ProgramState &state,
              : TRANSOM_OK;
 }
 
-bool ProgramState::create(const transom_program *of) {
-  program = of;
-  outputs = static_cast<const void **>(
-      calloc(size_t(program->num_outputs) + 1, sizeof(*outputs)));
-  hasSource = Request::hasSource(*program);
-  if (hasSource)
-    request.source = &sourceRequest;
-  return outputs && request.create(program, /*ofSource=*/false) &&
-         door.create(request) &&
-         (!hasSource || (sourceRequest.create(program, /*ofSource=*/true) &&
-                         sourceDoor.create(sourceRequest)));
-}
-
-void ProgramState::release() {
-  request.release();
-  sourceRequest.release();
-  door.release();
-  sourceDoor.release();
-  free(outputs);
-  outputs = nullptr;
-}
-
 /// The states of all programs of a session's library; false: no memory.
 static bool createPrograms(transom_session &session) {
   const transom_library &library = *session.model->library;
