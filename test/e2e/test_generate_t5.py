@@ -159,7 +159,14 @@ def test_decoders_that_begin_at_unequal_lengths(pair):
                 assert (other[len(one) :] == 0).all()
 
 
-WORDS = ["hello", "a", "shakespeare", "o'clock", "antidisestablishmentarianism", "tower"]
+WORDS = [
+    "hello",
+    "a",
+    "shakespeare",
+    "o'clock",
+    "antidisestablishmentarianism",
+    "tower",
+]
 BEAMS = [
     {},
     {"num_beams": 2},

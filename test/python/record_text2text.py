@@ -24,8 +24,8 @@ TASKS = {
         "prefix": "pronounce: ", "num_beams": 3, "length_penalty": 2.0,
         "early_stopping": True, "no_repeat_ngram_size": 3, "min_length": 5,
     },
-    "translation_en_to_arpa": {"prefix": "pronounce: ", "num_beams": 1},
     "translation_en_to_de": {"prefix": "translate: ", "num_beams": 2},
+    "translation_en_to_sounds": {"prefix": "pronounce: ", "num_beams": 1},
 }  # fmt: skip
 
 #: Task, texts, options.
@@ -42,7 +42,7 @@ CASES = [
     ("text2text-generation", "pronounce: hello " * 20, {"truncation": True}),
     ("summarization", WORDS, {}),
     ("summarization", WORDS[0], {"num_beams": 1, "min_length": 0}),
-    ("translation_en_to_arpa", WORDS, {}),
+    ("translation_en_to_sounds", WORDS, {}),
     ("translation_en_to_de", WORDS, {}),
     ("translation", WORDS, {}),
     ("translation", WORDS[0], {"return_tensors": True}),

@@ -128,7 +128,13 @@ def test_decoders_begin_at_unequal_lengths():
     "encoder, begun, mask, start, text",
     [
         (True, None, None, None, "^decoder_start_token_id: is needed"),
-        (True, [[5]], None, 3, "^decoder_input_ids: expects as many rows as .* 2, got 1"),
+        (
+            True,
+            [[5]],
+            None,
+            3,
+            "^decoder_input_ids: expects as many rows as .* 2, got 1",
+        ),
         (True, [[5], []], None, None, r"^decoder_input_ids\[1\]: expects one token"),
         (True, [[5], [6]], [[1]], 3, "^decoder_attention_mask: expects the shape"),
         (True, None, None, [3, 4, 5], "^decoder_start_token_id: expects one id, or"),

@@ -181,9 +181,7 @@ class Pipeline:
             inputs["token_type_ids"] = np.array(
                 list(itertools.chain.from_iterable(types)), np.int32
             )
-        results: dict[str, Any] = self.library(
-            **inputs, **more, outputs=list(outputs)
-        )
+        results: dict[str, Any] = self.library(**inputs, **more, outputs=list(outputs))
         return results, offsets
 
     def run_tokens(

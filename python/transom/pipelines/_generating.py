@@ -13,7 +13,7 @@ from tokenizers import Encoding
 from transom import _engine
 from transom._generation_config import Settings, merge
 from transom._prompts import Prompt
-from transom._tokenizer import Text, TextStream
+from transom._tokenizer import TextStream
 from transom.pipelines import _base
 
 # What transformers' pipelines do where neither user nor model says otherwise.

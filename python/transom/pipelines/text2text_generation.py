@@ -113,9 +113,7 @@ class Text2TextGeneration(_generating.Generating):
                 )
             given = {**given, "eos_token_id": ids[0]}
         given = {k: v for k, v in given.items() if k != "decoder_input_ids"}
-        return self.merged(
-            given, {"num_beams": _BEAMS}, self.task_params(parameters)
-        )
+        return self.merged(given, {"num_beams": _BEAMS}, self.task_params(parameters))
 
     def texts(self, item: Any, parameters: Parameters) -> list[Text]:
         prefix = parameters.prefix

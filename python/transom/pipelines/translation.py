@@ -18,7 +18,7 @@ class Translation(Text2TextGeneration):
 
     As "text2text-generation"; the answer has "translation_text". The languages
     pick the subtask translation_XX_to_YY, and with it the prefix, if the model has
-    any like it; without languages it is the model's first one.
+    any like it; without languages it is the first one by name.
     """
 
     subtask = "translation"
@@ -42,7 +42,7 @@ class Translation(Text2TextGeneration):
         if parameters.subtask is not None:
             return parameters.subtask
         known = self.library.config.get("task_specific_params") or {}
-        pairs = [name for name in known if name.startswith("translation")]
+        pairs = sorted(name for name in known if name.startswith("translation"))
         if not pairs:
             return None  # A model of one pair of languages needs no prefix.
         if parameters.src_lang is not None:
