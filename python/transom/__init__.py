@@ -11,8 +11,9 @@ Needs NumPy, and for text in and answers out (`transom.pipeline`,
 from transom._compile import CompileError, CompileWarning, compile
 from transom._engine import Engine, Event
 from transom._generate import Generated
-from transom._library import Library, MismatchError, load
+from transom._library import Library, load
 from transom._sequences import Sequences
+from transom._session import MismatchError
 from transom._tools import compiler
 from transom.pipelines import pipeline
 from transom.sentence_encoder import SentenceEncoder

@@ -53,9 +53,7 @@ def _run(command: list[str]) -> tuple[int, str]:
     import pty  # Not on every system, and only a terminal needs it.
 
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=theirs
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
         os.close(theirs)
         messages, line = "", ""
         while True:

@@ -18,7 +18,8 @@ from transom._prompts import Batch, Prompt
 from transom._watch import Watch
 
 if TYPE_CHECKING:
-    from transom._library import Library, _Session, _Sessions
+    from transom._library import Library
+    from transom._session import Session, SessionPool
 
 #: Why a sequence ended, by the number that the library gives.
 _FINISH = (None, "eos", "length", "stop", "cancelled", "failed")
@@ -191,7 +192,7 @@ def _row(name: str, ids: Any) -> np.ndarray | None:
     return None if ids is None else _arrays.integers(name, ids, 1, "[length]")[None]
 
 
-def _close_engine(sessions: _Sessions, session: _Session, handle: Any) -> None:
+def _close_engine(sessions: SessionPool, session: Session, handle: Any) -> None:
     if sessions.pid == os.getpid():  # A fork has none of the engine's workers.
         sessions.entry.engine_destroy(handle)
         sessions.give(session)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import ctypes
 import itertools
 import json
-import os
 import pathlib
-import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, Union
@@ -17,387 +13,22 @@ from typing import Any, Union
 import numpy as np
 
 from transom import _abi, _arrays, _engine, _generate, _generation_config, _prompts
+from transom._batch import Batch, Output
 from transom._sequences import Sequences
+from transom._session import MismatchError, PathLike, Session, SessionPool, check
 
 Outputs = dict[str, Union[np.ndarray, list[np.ndarray]]]
-PathLike = Union[str, "os.PathLike[str]"]
-
-
-class MismatchError(RuntimeError):
-    """Library, weights, runtime and CPU do not fit together."""
-
-
-_EXCEPTIONS = {
-    _abi.INVALID_ARGUMENT: ValueError,
-    _abi.OUT_OF_RANGE: ValueError,
-    _abi.EXHAUSTED: MemoryError,
-    _abi.IO_ERROR: OSError,
-    _abi.MISMATCH: MismatchError,
-}
-
-
-def _check(entry: _abi.EntryPoints, status: int, where: str = "") -> None:
-    """Raises the exception that stands for a failed call of this thread."""
-    if status == _abi.OK:
-        return
-    message = entry.error().decode("utf-8", "replace")
-    kind = _EXCEPTIONS.get(status, RuntimeError)
-    raise kind(f"{where}: {message}" if where else message)
-
-
-class _Session:
-    """A session and the tensor descriptors that its runs fill in."""
-
-    def __init__(self, handle: ctypes.c_void_p, inputs: int, outputs: int):
-        self.handle = handle
-        self.inputs = (_abi.Tensor * inputs)()
-        self.outputs = (_abi.Tensor * outputs)()
-
-
-class _Sessions:
-    """An open model, its threads, and the sessions that are free.
-
-    A call takes a session and gives it back, so that there are as many as
-    calls that have ever run at the same time. All of them share one pool of
-    workers: eight calling threads do not make sixteen.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        entry: _abi.EntryPoints,
-        weights: PathLike | None,
-        threads: int,
-        max_tokens: int,
-        cache_tokens: int,
-        tensors: Sequence[int],
-    ):
-        self.path = path
-        self.entry = entry
-        self.threads = threads
-        self.max_tokens = max_tokens
-        self.cache_tokens = cache_tokens
-        self.tensors = tensors
-        self.closed = False
-        self.model = ctypes.c_void_p()
-        named = None if weights is None else os.fsencode(weights)
-        _check(entry, entry.open(named, ctypes.byref(self.model)), path)
-        self.forget()
-        _all_sessions.add(self)
-
-    def forget(self) -> None:
-        """Starts without sessions. After a fork the child has none of the
-        parent's workers, so its sessions must not be used or destroyed."""
-        self.lock = threading.Lock()
-        self.free: list[_Session] = []
-        self.taken = 0
-        self.pool = ctypes.c_void_p()
-        self.pid = os.getpid()
-
-    def take(self) -> _Session:
-        with self.lock:
-            if self.closed:
-                raise ValueError(f"{self.path}: the library is closed")
-            self.taken += 1
-            if self.free:
-                return self.free.pop()
-        try:
-            return self.create()
-        except BaseException:
-            self.give(None)
-            raise
-
-    def create(self) -> _Session:
-        entry = self.entry
-        with self.lock:
-            if not self.pool:
-                status = entry.pool_create(self.threads, ctypes.byref(self.pool))
-                _check(entry, status, self.path)
-        options = _abi.SessionOptions(
-            max_tokens=self.max_tokens,
-            pool=self.pool,
-            cache_tokens=self.cache_tokens,
-        )
-        handle = ctypes.c_void_p()
-        status = entry.session_create(
-            self.model, ctypes.byref(options), ctypes.byref(handle)
-        )
-        _check(entry, status, self.path)
-        return _Session(handle, *self.tensors)
-
-    def give(self, session: _Session | None) -> None:
-        with self.lock:
-            self.taken -= 1
-            if not self.closed:
-                if session:
-                    self.free.append(session)
-                return
-            last = self.taken == 0
-        self.destroy([session] if session else [], last)
-
-    def close(self) -> None:
-        """Calls that are running finish; the last of them closes the model."""
-        with self.lock:
-            if self.closed:
-                return
-            self.closed = True
-            sessions, self.free = self.free, []
-            last = self.taken == 0
-        self.destroy(sessions, last)
-
-    def destroy(self, sessions: Sequence[_Session], last: bool) -> None:
-        for session in sessions:
-            self.entry.session_destroy(session.handle)
-        if last:
-            if self.pool:
-                self.entry.pool_destroy(self.pool)
-            self.entry.close(self.model)
-
-
-_all_sessions: weakref.WeakSet[_Sessions] = weakref.WeakSet()
-
-
-def _forget_after_fork() -> None:
-    for sessions in list(_all_sessions):
-        sessions.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
-
-
-class _Batch:
-    """The inputs of one run in one of the two forms that the library takes,
-    and how its outputs become those of the form that the caller used."""
-
-    def __init__(self, sequences: int, tokens: tuple[int, ...]):
-        self.tensors: dict[str, np.ndarray] = {}
-        self.sequences = sequences
-        self.tokens = tokens  # Leading dims of token outputs.
-        self.rows: list[Any] | None = None  # Where each sequence's are.
-        self.choices: list[int] | None = None  # Sequences of each example.
-        self.lengths: list[int] | None = None  # If the padded form is our own.
-        self.selected: int | None = None  # Positions, if they are given,
-        self.counts: list[int] | None = None  # and if so of each sequence.
-
-    @classmethod
-    def of(cls, leader: str, given: Mapping[str, Any]) -> _Batch:
-        """`given` in the form that the input `leader` has."""
-        value = given[leader]
-        if "sequence_offsets" in given:
-            return cls.packed(leader, given)
-        if isinstance(value, (list, tuple)):
-            lengths = _arrays.lengths(leader, value)
-            if not lengths or min(lengths) != max(lengths):
-                return cls.ragged(leader, lengths, given)
-        return cls.padded(leader, given)
-
-    @classmethod
-    def packed(cls, leader: str, given: Mapping[str, Any]) -> _Batch:
-        arrays = {name: _arrays.integers(name, given[name], 1) for name in given}
-        batch = cls(len(arrays["sequence_offsets"]) - 1, arrays[leader].shape)
-        batch.tensors = arrays
-        return batch
-
-    @classmethod
-    def padded(cls, leader: str, given: Mapping[str, Any]) -> _Batch:
-        first = _arrays.integers(leader, given[leader], 2)
-        batch = cls(len(first), first.shape)
-        for name, value in given.items():
-            array = first if name == leader else _arrays.integers(name, value, 2)
-            if array.shape != first.shape:
-                raise ValueError(
-                    f"{name}: expects the shape of {leader}, {_arrays.shape(first)}, "
-                    f"got {_arrays.shape(array)}"
-                )
-            batch.tensors[name] = array
-        return batch
-
-    @classmethod
-    def ragged(
-        cls, leader: str, lengths: list[int], given: Mapping[str, Any]
-    ) -> _Batch:
-        arrays = {}
-        for name, rows in given.items():
-            _arrays.same_lengths(name, _arrays.lengths(name, rows), leader, lengths)
-            values = _arrays.flat(name, rows) if lengths else np.zeros(0, np.int32)
-            arrays[name] = values
-        mask = arrays.pop("attention_mask", None)
-        if mask is not None and not mask.all():
-            return cls.holed(lengths, {**arrays, "attention_mask": mask})
-        offsets = np.zeros(len(lengths) + 1, np.int32)
-        np.cumsum(lengths, out=offsets[1:])
-        batch = cls(len(lengths), (int(offsets[-1]),))
-        batch.tensors = {**arrays, "sequence_offsets": offsets}
-        ends = offsets.tolist()
-        batch.rows = [slice(*pair) for pair in zip(ends, ends[1:])]
-        return batch
-
-    @classmethod
-    def holed(cls, lengths: list[int], arrays: Mapping[str, np.ndarray]) -> _Batch:
-        """Masks go with the padded form alone, so that form is made."""
-        shape = (len(lengths), max(lengths))
-        there = np.arange(shape[1]) < np.array(lengths)[:, None]
-        batch = cls(len(lengths), shape)
-        batch.lengths = lengths
-        for name, array in arrays.items():
-            batch.tensors[name] = np.zeros(shape, np.int64)
-            batch.tensors[name][there] = array
-        batch.rows = [(i, slice(n)) for i, n in enumerate(lengths)]
-        return batch
-
-    def follow(self, given: Mapping[str, Any]) -> _Batch:
-        """The batch of a decoder that reads what this one, its source, is; what
-        is `given` says which tokens there are."""
-        batch = copy.copy(self)
-        batch.tensors = {}
-        for name, value in given.items():
-            padded = name != "sequence_offsets" and len(self.tokens) == 2
-            batch.tensors[name] = array = _arrays.integers(name, value, 1 + padded)
-            if padded and array.shape != self.tokens:
-                raise ValueError(
-                    f"{name}: expects the shape of the source, {list(self.tokens)}, "
-                    f"got {_arrays.shape(array)}"
-                )
-        return batch
-
-    def place(self, name: str, value: Any) -> None:
-        """Takes the place of one token of each sequence."""
-        if self.choices is not None:
-            rows = value if isinstance(value, (list, tuple)) else np.atleast_1d(value)
-            shapes = [np.shape(row) for row in rows]
-            if shapes != [(count,) for count in self.choices]:
-                raise ValueError(
-                    f"{name}: expects a position for each choice, {self.choices} of "
-                    f"them, got rows of {[list(shape) for shape in shapes]}"
-                )
-            value = [place for row in rows for place in row]
-        places = _arrays.integers(name, value, 1, "[batch]")
-        if len(places) != self.sequences:
-            raise ValueError(
-                f"{name}: expects a position for each of the {self.sequences} "
-                f"sequences, got {len(places)}"
-            )
-        self.tensors[name] = places
-
-    def group(self, rows: Any) -> Any:
-        """What there is of each sequence, for each example that it is of."""
-        if self.choices is None:
-            return rows
-        if isinstance(rows, np.ndarray):
-            if len(set(self.choices)) == 1:
-                return rows.reshape(len(self.choices), self.choices[0], *rows.shape[1:])
-            return np.split(rows, np.cumsum(self.choices)[:-1])
-        rest = iter(rows)
-        return [list(itertools.islice(rest, count)) for count in self.choices]
-
-    def select(self, positions: Any) -> None:
-        """Takes the tokens that outputs are asked for, in any form."""
-        pairs: Any = None
-        rows = None
-        if isinstance(positions, (list, tuple)):
-            if positions and all(isinstance(p, tuple) for p in positions):
-                pairs = positions
-            elif any(np.ndim(p) for p in positions):
-                self.counts = _arrays.lengths("positions", positions)
-                if len(self.counts) != self.sequences:
-                    raise ValueError(
-                        "positions: expects a list for each of the "
-                        f"{self.sequences} sequences, got {len(self.counts)}; "
-                        "write (row, column) in tuples"
-                    )
-                rows = np.repeat(np.arange(self.sequences), self.counts)
-                columns = _arrays.flat("positions", positions)
-        elif np.ndim(positions) == 2:
-            pairs = positions
-        if pairs is not None:
-            pairs = _arrays.integers("positions", pairs, 2, "[count, 2]")
-            if pairs.shape[1] != 2:
-                raise ValueError(
-                    "positions: expects the shape [count, 2], got "
-                    + _arrays.shape(pairs)
-                )
-            rows, columns = pairs.T
-        if rows is not None:
-            indices = self._indices(rows, columns)
-        else:
-            wanted = "[count] or [count, 2]"
-            indices = _arrays.integers("positions", positions, 1, wanted)
-            if self.lengths is not None:
-                # What the caller counts is not what the padded form counts.
-                ends = np.cumsum(self.lengths)
-                wrong = (indices < 0) | (indices >= ends[-1])
-                if wrong.any():
-                    raise ValueError(
-                        f"positions: expects values in [0, {ends[-1]}), got "
-                        f"{indices[wrong][0]}"
-                    )
-                rows = np.searchsorted(ends, indices, side="right")
-                columns = indices - (ends - self.lengths)[rows]
-                indices = self._indices(rows, columns)
-        self.selected = len(indices)
-        self.tensors["positions"] = indices
-
-    def _indices(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Tokens as the library counts them, by sequence and place in it."""
-        offsets = self.tensors.get("sequence_offsets")
-        if offsets is not None:
-            starts, lengths = offsets[:-1], np.diff(offsets)
-        else:
-            starts = np.arange(self.sequences) * self.tokens[1]
-            lengths = np.full(self.sequences, self.tokens[1])
-            if self.lengths is not None:
-                lengths = np.array(self.lengths)
-        for i in np.flatnonzero((rows < 0) | (rows >= self.sequences))[:1]:
-            raise ValueError(
-                f"positions[{i}]: expects a row in [0, {self.sequences}), got {rows[i]}"
-            )
-        for i in np.flatnonzero((columns < 0) | (columns >= lengths[rows]))[:1]:
-            raise ValueError(
-                f"positions: expects a column in [0, {lengths[rows[i]]}) of sequence "
-                f"{rows[i]}, got {columns[i]}"
-            )
-        return np.ascontiguousarray(starts[rows] + columns, np.int64)
-
 
 # What says which tokens of a set there are: its name for callers of a library
-# whose decoder reads a source, and its name for a _Batch.
-_SOURCE_NAMES = {"attention_mask": "attention_mask", "source_offsets": "sequence_offsets"}
+# whose decoder reads a source, and its name for a Batch.
+_SOURCE_NAMES = {
+    "attention_mask": "attention_mask",
+    "source_offsets": "sequence_offsets",
+}
 _TARGET_NAMES = {
     "decoder_attention_mask": "attention_mask",
     "sequence_offsets": "sequence_offsets",
 }
-
-
-class _Output:
-    """Name and dims of an output: one row for each token or sequence."""
-
-    def __init__(self, info: Mapping[str, Any]):
-        self.name = info["name"]
-        self.encoded = self.name.encode()
-        dims = info["dims"]
-        self.per_position = "positions" in dims
-        self.of_source = "source_tokens" in dims
-        self.per_token = "tokens" in dims or self.of_source or self.per_position
-        self.width = tuple(d for d in dims if isinstance(d, int))
-
-    def allocate(self, batch: _Batch) -> np.ndarray:
-        rows: tuple[int, ...] = (batch.sequences,)
-        if self.per_position and batch.selected is not None:
-            rows = (batch.selected,)
-        elif self.per_token:
-            rows = batch.tokens
-        return np.empty(rows + self.width, np.float32)
-
-    def finish(self, array: np.ndarray, batch: _Batch) -> np.ndarray | list[np.ndarray]:
-        """The array as the form of the caller's inputs has it."""
-        if self.per_position and batch.selected is not None:
-            if batch.counts is not None:
-                return np.split(array, np.cumsum(batch.counts)[:-1])
-            return array
-        if self.per_token and batch.rows is not None:
-            return batch.group([array[rows] for rows in batch.rows])
-        return batch.group(array)
 
 
 class Library:
@@ -459,11 +90,11 @@ class Library:
         self.assets: pathlib.Path | None = assets if assets.is_dir() else None
 
         self._entry = entry
-        self._outputs = [_Output(info) for info in self.metadata["outputs"]]
+        self._outputs = [Output(info) for info in self.metadata["outputs"]]
         # Of what a library does beside a call: first inputs and all outputs.
         self._leaders = {n: p["inputs"][0]["name"] for n, p in programs.items()}
         self._program_outputs = {
-            name: [_Output(info) for info in program["outputs"]]
+            name: [Output(info) for info in program["outputs"]]
             for name, program in programs.items()
         }
         # These two say which tokens there are; every library takes them.
@@ -474,12 +105,14 @@ class Library:
         }
         # What an encoder reads, if there is a decoder beside it.
         self._source = {
-            name for name, info in self.inputs.items() if "source_tokens" in info["dims"]
+            name
+            for name, info in self.inputs.items()
+            if "source_tokens" in info["dims"]
         }
         if self._source:
             self._names = [*self.inputs, *_SOURCE_NAMES, *_TARGET_NAMES]
         self._encoded = {name: name.encode() for name in [*self._names, "sequences"]}
-        self._sessions = _Sessions(
+        self._sessions = SessionPool(
             str(self.path),
             entry,
             weights,
@@ -608,8 +241,8 @@ class Library:
         given: Mapping[str, Any],
         inputs: Set[str],
         names: Mapping[str, str],
-        source: _Batch | None = None,
-    ) -> _Batch:
+        source: Batch | None = None,
+    ) -> Batch:
         """The batch of the source, or of the decoder beside its `source`; its
         tensors have the library's names, `names` are those that are other ones
         in a batch."""
@@ -619,14 +252,14 @@ class Library:
             if source is not None and self.inputs[first].get("default") == "shifted":
                 return source.follow(given)
             raise TypeError(f'{self.path.name} expects the input "{first}"')
-        batch = _Batch.of(leader, {names.get(n, n): v for n, v in given.items()})
+        batch = Batch.of(leader, {names.get(n, n): v for n, v in given.items()})
         given_as = {inner: outer for outer, inner in names.items()}
         batch.tensors = {given_as.get(n, n): v for n, v in batch.tensors.items()}
         return batch
 
     def _asked(
         self, names: Sequence[str] | None, program: str | None = None
-    ) -> list[_Output]:
+    ) -> list[Output]:
         """The outputs of a call, or of a program beside it."""
         all_of_them = self._outputs
         if program is not None:
@@ -646,7 +279,7 @@ class Library:
                 )
         return [output for output in all_of_them if output.name in names]
 
-    def _batch(self, given: Mapping[str, Any]) -> _Batch:
+    def _batch(self, given: Mapping[str, Any]) -> Batch:
         leader = next((name for name in self.inputs if name in given), None)
         if leader is None:
             raise TypeError(
@@ -656,7 +289,7 @@ class Library:
             self.task == "double-heads" and _arrays.depth(given[leader]) == 3
         )
         if not nests or "sequence_offsets" in given:
-            return _Batch.of(leader, given)
+            return Batch.of(leader, given)
         choices = None
         flat: dict[str, Any] = {}
         for name, value in given.items():
@@ -674,12 +307,12 @@ class Library:
                 flat[name] = value.reshape(-1, value.shape[-1])
             else:
                 flat[name] = list(itertools.chain.from_iterable(value))
-        batch = _Batch.of(leader, flat)
+        batch = Batch.of(leader, flat)
         batch.choices = choices
         return batch
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[_Session]:
+    def _session(self) -> Iterator[Session]:
         """A session of one's own."""
         session = self._sessions.take()
         try:
@@ -688,14 +321,14 @@ class Library:
             self._sessions.give(session)
 
     def _check(self, status: int) -> None:
-        _check(self._entry, status)
+        check(self._entry, status)
 
     def _run(
         self,
         function: Any,
-        session: _Session,
+        session: Session,
         tensors: Mapping[str, np.ndarray],
-        asked: Sequence[_Output],
+        asked: Sequence[Output],
         arrays: Sequence[np.ndarray],
     ) -> None:
         """Calls `run` or `step` of the library."""

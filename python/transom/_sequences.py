@@ -13,7 +13,9 @@ import numpy as np
 from transom import _arrays
 
 if TYPE_CHECKING:
-    from transom._library import Library, _Output, _Session, _Sessions
+    from transom._batch import Output
+    from transom._library import Library
+    from transom._session import Session, SessionPool
 
 
 class Sequences:
@@ -101,7 +103,7 @@ class Sequences:
         self,
         program: str,
         tensors: Mapping[str, np.ndarray],
-        asked: Sequence[_Output],
+        asked: Sequence[Output],
         arrays: Sequence[np.ndarray],
     ) -> None:
         if not self._finalizer.alive:
@@ -129,9 +131,7 @@ class Sequences:
 
     def truncate(self, sequence: int, length: int) -> None:
         """Forgets all but the first `length` tokens."""
-        self._library._check(
-            self._call("sequence_truncate", sequence, _length(length))
-        )
+        self._library._check(self._call("sequence_truncate", sequence, _length(length)))
 
     def free(self, sequence: int) -> None:
         """Gives its memory to other sequences."""
@@ -187,9 +187,7 @@ class Sequences:
         else:
             counts, tensors["positions"] = _columns(positions, lengths, offsets)
         asked = self._library._asked(outputs, "step")
-        selected = [
-            output.per_position and "positions" in tensors for output in asked
-        ]
+        selected = [output.per_position and "positions" in tensors for output in asked]
         arrays = [
             np.empty((sum(counts if s else lengths), *output.width), np.float32)
             for output, s in zip(asked, selected)
@@ -243,7 +241,7 @@ def _columns(
     return [len(p) for p in places], np.concatenate(places).astype(np.int64)
 
 
-def _release(sessions: _Sessions, session: _Session, live: set[int]) -> None:
+def _release(sessions: SessionPool, session: Session, live: set[int]) -> None:
     if sessions.pid != os.getpid():
         return  # A fork has none of the session's workers.
     for number in live:

@@ -109,8 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--stream",
         action="store_true",
-        help="write what a task generates for each line as it comes, "
-        "and a line break",
+        help="write what a task generates for each line as it comes, and a line break",
     )
     given = parser.parse_args(arguments)
     progress = Progress(None)
