@@ -1,20 +1,16 @@
 //===- EncodeTest.cpp - sources of sequences, in the same cache -----------===//
 #include "FakeEncoderDecoder.h"
+#include "SequencesTesting.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
-#include <memory>
 #include <random>
 
 using namespace transom;
 using namespace transom::test;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StrEq;
-using Ints = std::vector<int32_t>;
-using Longs = std::vector<int64_t>;
-using Floats = std::vector<float>;
 
 namespace {
 
@@ -26,61 +22,8 @@ Ints tokensFrom(int32_t first, int count) {
   return tokens;
 }
 
-class EncodeTest : public testing::Test {
+class EncodeTest : public SequencesTest<OpenedPair> {
 protected:
-  void open(transom_session_options given) {
-    opened = std::make_unique<OpenedPair>(given);
-    ASSERT_NE(opened->session, nullptr) << transom_error();
-  }
-  void open(int64_t cacheTokens) {
-    transom_session_options options = {};
-    options.threads = 2;
-    options.cache_tokens = cacheTokens;
-    open(options);
-  }
-  void SetUp() override { open(0); }
-
-  transom_session *session() { return opened->session; }
-  Cache &cache() { return session()->sequences.cache; }
-  int64_t add() {
-    int64_t sequence = -1;
-    EXPECT_EQ(transom_sequence_add(session(), &sequence), TRANSOM_OK);
-    return sequence;
-  }
-  int64_t fork(int64_t of, int64_t length = -1) {
-    int64_t sequence = -1;
-    EXPECT_EQ(transom_sequence_fork(session(), of, length, &sequence),
-              TRANSOM_OK)
-        << transom_error();
-    return sequence;
-  }
-  void free(int64_t sequence) {
-    EXPECT_EQ(transom_sequence_free(session(), sequence), TRANSOM_OK);
-  }
-  int64_t length(int64_t sequence) {
-    return transom_sequence_length(session(), sequence);
-  }
-
-  using Call = decltype(&transom_step);
-  /// `rows` gets a row for each token.
-  transom_status call(Call function, const char *ids, const char *outputName,
-                      Longs sequences, const std::vector<Ints> &parts) {
-    Ints tokens, offsets = {0};
-    for (const Ints &part : parts) {
-      tokens.insert(tokens.end(), part.begin(), part.end());
-      offsets.push_back(int32_t(tokens.size()));
-    }
-    rows.assign(tokens.size() * FakeDecoder::width + 1, 77);
-    transom_tensor inputs[] = {
-        input(ids, tokens, {int64_t(tokens.size())}),
-        input("sequence_offsets", offsets, {int64_t(offsets.size())}),
-        input("sequences", sequences, {int64_t(sequences.size())})};
-    transom_tensor outputs[] = {output(outputName, rows)};
-    transom_status status = function(session(), inputs, 3, outputs, 1);
-    if (status == TRANSOM_OK)
-      EXPECT_EQ(rows.back(), 77);
-    return status;
-  }
   transom_status encode(Longs sequences, const std::vector<Ints> &sources) {
     return call(transom_encode, "input_ids", "encoded", std::move(sequences),
                 sources);
@@ -88,9 +31,6 @@ protected:
   transom_status step(Longs sequences, const std::vector<Ints> &tokens) {
     return call(transom_step, "decoder_input_ids", "hidden",
                 std::move(sequences), tokens);
-  }
-  float row(int64_t index, int column = 0) {
-    return rows[size_t(index * FakeDecoder::width + column)];
   }
   int64_t addWith(const Ints &source) {
     int64_t sequence = add();
@@ -108,14 +48,6 @@ protected:
     }
     ASSERT_EQ(length(sequence), int64_t(text.size()));
   }
-  void expectFailure(transom_status expected, transom_status status,
-                     const char *message) {
-    EXPECT_EQ(status, expected) << message;
-    EXPECT_THAT(transom_error(), StrEq(message));
-  }
-
-  std::unique_ptr<OpenedPair> opened;
-  Floats rows;
 };
 
 TEST_F(EncodeTest, StepsReadTheirSources) {

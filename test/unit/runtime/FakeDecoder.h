@@ -122,6 +122,17 @@ inline int32_t appendKernel(void **argv) {
   return 0;
 }
 
+/// The hash after one more key of a sequence, whose token must be where the
+/// table has it.
+inline int64_t nextOfKey(int64_t hash, const float *cache, const int32_t *table,
+                         int key) {
+  const float *block =
+      cache + table[key / TRANSOM_CACHE_BLOCK] * FakeDecoder::blockFloats;
+  int token = key % TRANSOM_CACHE_BLOCK;
+  bool isThere = block[16 * 16 + 16 * token] == float(key);
+  return isThere ? FakeDecoder::next(hash, int64_t(block[token])) : -1e9;
+}
+
 /// cache, table, out; keys, first row, rows of the sequence.
 inline int32_t readKernel(void **argv) {
   auto *cache = hostAt<float>(argv, 0), *out = hostAt<float>(argv, 2);
@@ -132,93 +143,111 @@ inline int32_t readKernel(void **argv) {
   int64_t hash = 1;
   int key = 0;
   for (int m = 0; m < buffer.dim[1].extent; ++m) {
-    for (; key < keys - rows + first + m + 1; ++key) {
-      const float *block =
-          cache + table[key / TRANSOM_CACHE_BLOCK] * FakeDecoder::blockFloats;
-      int token = key % TRANSOM_CACHE_BLOCK;
-      bool isThere = block[16 * 16 + 16 * token] == float(key);
-      hash = isThere ? FakeDecoder::next(hash, int64_t(block[token])) : -1e9;
-    }
+    for (; key < keys - rows + first + m + 1; ++key)
+      hash = nextOfKey(hash, cache, table, key);
     for (int c = 0; c < FakeDecoder::width; ++c)
       out[m * buffer.dim[1].stride + c] = float(hash) + float(c);
   }
   return 0;
 }
 
-inline int32_t FakeDecoder::step(transom_frame *frame) {
+/// A kernel of this grid with one variant.
+inline transom_kernel fakeKernel(const char *name, int32_t grid,
+                                 const transom_kernel_argument *arguments,
+                                 int32_t numArguments,
+                                 const transom_kernel_variant *variant) {
+  transom_kernel kernel = {};
+  kernel.name = name;
+  kernel.grid = grid;
+  kernel.columns = 1;
+  kernel.arguments = arguments;
+  kernel.num_arguments = numArguments;
+  kernel.variants = variant;
+  kernel.num_variants = 1;
+  kernel.query_offsets = 3;
+  kernel.key_offsets = 4;
+  kernel.key_lengths = 5;
+  return kernel;
+}
+
+/// Stores ids at slots: all programs with a cache begin so.
+inline int32_t fakeAppend(transom_frame *frame, const void *ids,
+                          const void *positions, const void *slots,
+                          const void *cache) {
   constexpr transom_kernel_dim one = {TRANSOM_CONSTANT, 1, 1};
-  constexpr transom_kernel_dim wide = {TRANSOM_CONSTANT, width, 1};
   static const transom_kernel_argument stored[] = {
       matrix(0, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
       matrix(1, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
       matrix(2, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
-      matrix(3, 0, TRANSOM_CONSTANT, TRANSOM_CONSTANT, wide)};
+      matrix(3, 0, TRANSOM_CONSTANT, TRANSOM_CONSTANT, one)};
+  static const transom_kernel_variant appends = {
+      appendKernel, INT64_MAX, 1, 4, 1, 0};
+  static const transom_kernel kernel =
+      fakeKernel("append", TRANSOM_GRID_ROWS, stored, 4, &appends);
+  const void *operands[] = {ids, positions, slots, cache};
+  return transom_launch(frame, &kernel, operands,
+                        frame->extents[TRANSOM_TOKENS], "append");
+}
+
+/// Launches a kernel that reads keys by a table: operands and arguments are
+/// those of readKernel.
+inline int32_t fakeAttend(transom_frame *frame, const char *name,
+                          const transom_kernel_variant &variant,
+                          const void *const *operands) {
+  constexpr transom_kernel_dim one = {TRANSOM_CONSTANT, 1, 1};
+  constexpr transom_kernel_dim wide = {TRANSOM_CONSTANT, FakeDecoder::width, 1};
   static const transom_kernel_argument read[] = {
       matrix(0, 0, TRANSOM_CONSTANT, TRANSOM_CONSTANT, wide),
       matrix(1, 1, TRANSOM_TASK_KEYS, TRANSOM_TASK_KEYS, one, 0, TRANSOM_I32),
-      matrix(2, stride, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, wide),
+      matrix(2, FakeDecoder::stride, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS,
+             wide),
       scalar(TRANSOM_TASK_KEYS),
       scalar(TRANSOM_TASK_ROW_BEGIN),
       scalar(TRANSOM_SEQUENCE_ROWS)};
-  static const transom_kernel_variant appends = {
-      appendKernel, INT64_MAX, 1, 4, 1, 0};
+  transom_kernel kernel =
+      fakeKernel(name, TRANSOM_GRID_RAGGED, read, 6, &variant);
+  return transom_launch(frame, &kernel, operands,
+                        frame->extents[TRANSOM_TOKENS], name);
+}
+
+/// Sets the outputs of a step whose hidden rows are computed.
+inline void fakeOutputs(transom_frame *frame, float *hidden) {
+  float *logits =
+      hidden + frame->padded_extents[TRANSOM_TOKENS] * FakeDecoder::stride;
+  auto *asked = static_cast<const int32_t *>(frame->inputs[FakeDecoder::Asked]);
+  for (int64_t i = 0; i < frame->extents[TRANSOM_POSITIONS]; ++i)
+    memcpy(logits + i * FakeDecoder::stride,
+           hidden + asked[i] * FakeDecoder::stride,
+           FakeDecoder::width * sizeof(float));
+  frame->outputs[0] = logits;
+  frame->outputs[1] = hidden;
+}
+
+inline int32_t FakeDecoder::step(transom_frame *frame) {
   static const transom_kernel_variant reads = {readKernel, INT64_MAX, 1,
                                                8,          1,         0};
-  transom_kernel append = {}, attend = {};
-  append.name = "append";
-  append.grid = TRANSOM_GRID_ROWS;
-  append.columns = 1;
-  append.num_arguments = 4;
-  append.num_variants = 1;
-  append.arguments = stored;
-  append.variants = &appends;
-  attend = append;
-  attend.name = "attend";
-  attend.grid = TRANSOM_GRID_RAGGED;
-  attend.num_arguments = 6;
-  attend.arguments = read;
-  attend.variants = &reads;
-  attend.query_offsets = 3;
-  attend.key_offsets = 4;
-  attend.key_lengths = 5;
-
   auto *hidden = reinterpret_cast<float *>(frame->arena);
-  auto *logits = hidden + frame->padded_extents[TRANSOM_TOKENS] * stride;
-  int64_t rows = frame->extents[TRANSOM_TOKENS];
   const void *const *in = frame->inputs;
   const void *cache = in[Blocks + 1];
-  const void *stores[] = {in[Ids], in[Positions], in[Slots], cache};
-  if (int32_t status = transom_launch(frame, &append, stores, rows, "append"))
+  if (int32_t status =
+          fakeAppend(frame, in[Ids], in[Positions], in[Slots], cache))
     return status;
   const void *loads[] = {cache,       in[Table],  hidden,
                          in[Offsets], in[Blocks], in[Lengths]};
-  if (int32_t status = transom_launch(frame, &attend, loads, rows, "attend"))
+  if (int32_t status = fakeAttend(frame, "attend", reads, loads))
     return status;
-  auto *asked = static_cast<const int32_t *>(in[Asked]);
-  for (int64_t i = 0; i < frame->extents[TRANSOM_POSITIONS]; ++i)
-    memcpy(logits + i * stride, hidden + asked[i] * stride,
-           width * sizeof(float));
-  frame->outputs[0] = logits;
-  frame->outputs[1] = hidden;
+  fakeOutputs(frame, hidden);
   auto *session = static_cast<transom_session *>(frame->session);
   return reinterpret_cast<const FakeDecoder *>(session->model->library)->result;
 }
 
-/// A fake decoder, opened, with a session.
-struct OpenedDecoder {
-  FakeDecoder fake;
-  transom_model *model = nullptr;
-  transom_session *session = nullptr;
-
-  explicit OpenedDecoder(transom_session_options options = {}) {
-    if (transom_model_open(&fake.library, nullptr, &model) == TRANSOM_OK)
-      transom_session_create(model, &options, &session);
-  }
-  ~OpenedDecoder() {
-    transom_session_destroy(session);
-    transom_model_close(model);
+/// A fake library with a cache, opened, with a session.
+template <typename Fake> struct OpenedFake : FakeSession<Fake> {
+  explicit OpenedFake(transom_session_options options = {}) {
+    this->open(options);
   }
 };
+using OpenedDecoder = OpenedFake<FakeDecoder>;
 
 } // namespace transom::test
 

@@ -102,13 +102,8 @@ inline int32_t readSourceKernel(void **argv) {
   int keys = scalarAt(argv, 3);
   const Buffer &buffer = bufferAt(argv, 2);
   int64_t hash = 1;
-  for (int key = 0; key < keys; ++key) {
-    const float *block =
-        cache + table[key / TRANSOM_CACHE_BLOCK] * FakeDecoder::blockFloats;
-    int token = key % TRANSOM_CACHE_BLOCK;
-    bool isThere = block[16 * 16 + 16 * token] == float(key);
-    hash = isThere ? FakeDecoder::next(hash, int64_t(block[token])) : -1e9;
-  }
+  for (int key = 0; key < keys; ++key)
+    hash = nextOfKey(hash, cache, table, key);
   for (int m = 0; m < buffer.dim[1].extent; ++m)
     out[m * buffer.dim[1].stride] =
         float(FakeDecoder::next(hash, FakeEncoderDecoder::separator));
@@ -125,55 +120,12 @@ inline int32_t readOnKernel(void **argv) {
   for (int m = 0; m < buffer.dim[1].extent; ++m) {
     float *row = out + m * buffer.dim[1].stride;
     auto hash = int64_t(row[0]);
-    for (int key = 0; key < keys - rows + first + m + 1; ++key) {
-      const float *block =
-          cache + table[key / TRANSOM_CACHE_BLOCK] * FakeDecoder::blockFloats;
-      int token = key % TRANSOM_CACHE_BLOCK;
-      bool isThere = block[16 * 16 + 16 * token] == float(key);
-      hash = isThere ? FakeDecoder::next(hash, int64_t(block[token])) : -1e9;
-    }
+    for (int key = 0; key < keys - rows + first + m + 1; ++key)
+      hash = nextOfKey(hash, cache, table, key);
     for (int c = 0; c < FakeDecoder::width; ++c)
       row[c] = float(hash) + float(c);
   }
   return 0;
-}
-
-/// A kernel of this grid with one variant.
-inline transom_kernel fakeKernel(const char *name, int32_t grid,
-                                 const transom_kernel_argument *arguments,
-                                 int32_t numArguments,
-                                 const transom_kernel_variant *variant) {
-  transom_kernel kernel = {};
-  kernel.name = name;
-  kernel.grid = grid;
-  kernel.columns = 1;
-  kernel.arguments = arguments;
-  kernel.num_arguments = numArguments;
-  kernel.variants = variant;
-  kernel.num_variants = 1;
-  kernel.query_offsets = 3;
-  kernel.key_offsets = 4;
-  kernel.key_lengths = 5;
-  return kernel;
-}
-
-/// Stores ids at slots: both programs begin so.
-inline int32_t fakeAppend(transom_frame *frame, const void *ids,
-                          const void *positions, const void *slots,
-                          const void *cache) {
-  constexpr transom_kernel_dim one = {TRANSOM_CONSTANT, 1, 1};
-  static const transom_kernel_argument stored[] = {
-      matrix(0, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
-      matrix(1, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
-      matrix(2, 1, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, one, 0, TRANSOM_I32),
-      matrix(3, 0, TRANSOM_CONSTANT, TRANSOM_CONSTANT, one)};
-  static const transom_kernel_variant appends = {
-      appendKernel, INT64_MAX, 1, 4, 1, 0};
-  static const transom_kernel kernel =
-      fakeKernel("append", TRANSOM_GRID_ROWS, stored, 4, &appends);
-  const void *operands[] = {ids, positions, slots, cache};
-  return transom_launch(frame, &kernel, operands,
-                        frame->extents[TRANSOM_TOKENS], "append");
 }
 
 /// `encoded` of a token is its id.
@@ -194,27 +146,11 @@ inline int32_t FakeEncoderDecoder::encode(transom_frame *frame) {
 }
 
 inline int32_t FakeEncoderDecoder::step(transom_frame *frame) {
-  constexpr transom_kernel_dim one = {TRANSOM_CONSTANT, 1, 1};
-  constexpr transom_kernel_dim wide = {TRANSOM_CONSTANT, width, 1};
-  static const transom_kernel_argument read[] = {
-      matrix(0, 0, TRANSOM_CONSTANT, TRANSOM_CONSTANT, wide),
-      matrix(1, 1, TRANSOM_TASK_KEYS, TRANSOM_TASK_KEYS, one, 0, TRANSOM_I32),
-      matrix(2, stride, TRANSOM_TASK_ROWS, TRANSOM_TASK_ROWS, wide),
-      scalar(TRANSOM_TASK_KEYS),
-      scalar(TRANSOM_TASK_ROW_BEGIN),
-      scalar(TRANSOM_SEQUENCE_ROWS)};
   static const transom_kernel_variant readsSource = {
       readSourceKernel, INT64_MAX, 1, 8, 1, 0};
   static const transom_kernel_variant reads = {
       readOnKernel, INT64_MAX, 1, 8, 1, 0};
-  static const transom_kernel cross =
-      fakeKernel("cross", TRANSOM_GRID_RAGGED, read, 6, &readsSource);
-  static const transom_kernel attend =
-      fakeKernel("attend", TRANSOM_GRID_RAGGED, read, 6, &reads);
-
   auto *hidden = reinterpret_cast<float *>(frame->arena);
-  auto *logits = hidden + frame->padded_extents[TRANSOM_TOKENS] * stride;
-  int64_t rows = frame->extents[TRANSOM_TOKENS];
   const void *const *in = frame->inputs;
   const void *cache = in[Blocks + 1];
   if (int32_t status =
@@ -222,36 +158,17 @@ inline int32_t FakeEncoderDecoder::step(transom_frame *frame) {
     return status;
   const void *sources[] = {cache,       in[Table2],  hidden,
                            in[Offsets], in[Blocks2], in[Lengths2]};
-  if (int32_t status = transom_launch(frame, &cross, sources, rows, "cross"))
+  if (int32_t status = fakeAttend(frame, "cross", readsSource, sources))
     return status;
   const void *loads[] = {cache,       in[Table],  hidden,
                          in[Offsets], in[Blocks], in[Lengths]};
-  if (int32_t status = transom_launch(frame, &attend, loads, rows, "attend"))
+  if (int32_t status = fakeAttend(frame, "attend", reads, loads))
     return status;
-  auto *asked = static_cast<const int32_t *>(in[Asked]);
-  for (int64_t i = 0; i < frame->extents[TRANSOM_POSITIONS]; ++i)
-    memcpy(logits + i * stride, hidden + asked[i] * stride,
-           width * sizeof(float));
-  frame->outputs[0] = logits;
-  frame->outputs[1] = hidden;
+  fakeOutputs(frame, hidden);
   return of(frame).result;
 }
 
-/// A fake encoder-decoder, opened, with a session.
-struct OpenedPair {
-  FakeEncoderDecoder fake;
-  transom_model *model = nullptr;
-  transom_session *session = nullptr;
-
-  explicit OpenedPair(transom_session_options options = {}) {
-    if (transom_model_open(&fake.library, nullptr, &model) == TRANSOM_OK)
-      transom_session_create(model, &options, &session);
-  }
-  ~OpenedPair() {
-    transom_session_destroy(session);
-    transom_model_close(model);
-  }
-};
+using OpenedPair = OpenedFake<FakeEncoderDecoder>;
 
 } // namespace transom::test
 

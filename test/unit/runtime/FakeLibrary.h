@@ -281,12 +281,26 @@ inline transom_tensor output(const char *name, std::vector<float> &data) {
   return tensor;
 }
 
-/// A fake library, opened, with a session.
-struct Opened {
-  FakeLibrary fake;
+/// A fake library and, once it is opened, its model and a session.
+template <typename Fake> struct FakeSession {
+  Fake fake;
   transom_model *model = nullptr;
   transom_session *session = nullptr;
 
+  void open(transom_session_options options) {
+    if (transom_model_open(&fake.library, nullptr, &model) == TRANSOM_OK)
+      transom_session_create(model, &options, &session);
+  }
+  FakeSession() = default;
+  FakeSession(const FakeSession &) = delete;
+  ~FakeSession() {
+    transom_session_destroy(session);
+    transom_model_close(model);
+  }
+};
+
+/// A fake library, opened, with a session.
+struct Opened : FakeSession<FakeLibrary> {
   explicit Opened(transom_session_options options = {},
                   bool positions = false) {
     if (positions)
@@ -298,10 +312,6 @@ struct Opened {
     options.threads = threads;
     open(options);
   }
-  ~Opened() {
-    transom_session_destroy(session);
-    transom_model_close(model);
-  }
   transom_status run(std::vector<transom_tensor> inputs,
                      std::vector<transom_tensor> outputs = {}) {
     transom_status status = transom_session_run(
@@ -311,12 +321,6 @@ struct Opened {
   }
   /// The outputs after a run, for their dims.
   std::vector<transom_tensor> results;
-
-private:
-  void open(transom_session_options options) {
-    if (transom_model_open(&fake.library, nullptr, &model) == TRANSOM_OK)
-      transom_session_create(model, &options, &session);
-  }
 };
 
 } // namespace transom::test

@@ -1,5 +1,5 @@
 //===- StepTest.cpp - sequences, their cache, and steps -------------------===//
-#include "FakeDecoder.h"
+#include "SequencesTesting.h"
 
 #include <algorithm>
 #include <gmock/gmock.h>
@@ -15,9 +15,6 @@ using namespace transom::test;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StrEq;
-using Ints = std::vector<int32_t>;
-using Longs = std::vector<int64_t>;
-using Floats = std::vector<float>;
 
 namespace {
 
@@ -28,52 +25,12 @@ transom_session_options options(int64_t cacheTokens, int32_t threads = 2) {
   return result;
 }
 
-class StepTest : public testing::Test {
+class StepTest : public SequencesTest<OpenedDecoder> {
 protected:
-  void open(transom_session_options given) {
-    opened = std::make_unique<OpenedDecoder>(given);
-    ASSERT_NE(opened->session, nullptr) << transom_error();
-  }
-  void SetUp() override { open(options(0)); }
-
-  transom_session *session() { return opened->session; }
-  Cache &cache() { return session()->sequences.cache; }
-  int64_t add() {
-    int64_t sequence = -1;
-    EXPECT_EQ(transom_sequence_add(session(), &sequence), TRANSOM_OK);
-    return sequence;
-  }
-  int64_t fork(int64_t of, int64_t length = -1) {
-    int64_t sequence = -1;
-    EXPECT_EQ(transom_sequence_fork(session(), of, length, &sequence),
-              TRANSOM_OK)
-        << transom_error();
-    return sequence;
-  }
-  int64_t length(int64_t sequence) {
-    return transom_sequence_length(session(), sequence);
-  }
-
-  /// One step; `hidden` gets a row for each token.
+  /// One step; `rows` gets a row for each token.
   transom_status step(Longs sequences, const std::vector<Ints> &tokens) {
-    Ints ids, offsets = {0};
-    for (const Ints &part : tokens) {
-      ids.insert(ids.end(), part.begin(), part.end());
-      offsets.push_back(int32_t(ids.size()));
-    }
-    hidden.assign(ids.size() * FakeDecoder::width + 1, 77);
-    transom_tensor inputs[] = {
-        input("input_ids", ids, {int64_t(ids.size())}),
-        input("sequence_offsets", offsets, {int64_t(offsets.size())}),
-        input("sequences", sequences, {int64_t(sequences.size())})};
-    transom_tensor outputs[] = {output("hidden", hidden)};
-    transom_status status = transom_step(session(), inputs, 3, outputs, 1);
-    if (status == TRANSOM_OK)
-      EXPECT_EQ(hidden.back(), 77);
-    return status;
-  }
-  float row(int64_t index, int column = 0) {
-    return hidden[size_t(index * FakeDecoder::width + column)];
+    return call(transom_step, "input_ids", "hidden", std::move(sequences),
+                tokens);
   }
   /// Appends, and expects what the tokens before it make of each new one.
   void grow(int64_t sequence, Ints &text, const Ints &tokens) {
@@ -85,14 +42,6 @@ protected:
     }
     ASSERT_EQ(length(sequence), int64_t(text.size()));
   }
-  void expectFailure(transom_status expected, transom_status status,
-                     const char *message) {
-    EXPECT_EQ(status, expected) << message;
-    EXPECT_THAT(transom_error(), StrEq(message));
-  }
-
-  std::unique_ptr<OpenedDecoder> opened;
-  Floats hidden;
 };
 
 Ints tokensFrom(int32_t first, int count) {
