@@ -34,7 +34,7 @@ public:
 private:
   transom_input_info input = {"input_ids",
                               TRANSOM_I32,
-                              TRANSOM_INPUT_VALUES,
+                              TRANSOM_ROLE_VALUES,
                               TRANSOM_DEFAULT_NONE,
                               TRANSOM_TOKENS,
                               {0},

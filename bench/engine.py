@@ -101,7 +101,7 @@ def prefill(library, reference):
     last = np.arange(1, len(ids) + 1) * ids.shape[1] - 1
 
     def run():
-        return library(input_ids=ids, positions=last, outputs=["logits"])["logits"]
+        return library(input_ids=ids, output_positions=last, outputs=["logits"])["logits"]
 
     def check(got):
         return {"max_abs_err": float(np.abs(got - reference["logits"]).max())}
@@ -127,7 +127,7 @@ def write(library, reference):
         for name, column in (("logits_first", 0), ("logits_last", new - 1)):
             logits = library(
                 input_ids=ids, decoder_input_ids=forced, outputs=["logits"],
-                positions=[(row, column) for row in range(len(ids))],
+                output_positions=[(row, column) for row in range(len(ids))],
             )["logits"]  # fmt: skip
             error = np.delete(
                 np.abs(logits - reference[name]), library.config["eos_token_id"], axis=1

@@ -18,10 +18,10 @@ static const char *extentName(uint8_t extent) {
     return "tokens";
   case TRANSOM_SEQUENCES:
     return "sequences";
-  case TRANSOM_SOURCE_TOKENS:
-    return "source_tokens";
+  case TRANSOM_ENCODER_TOKENS:
+    return "encoder_tokens";
   default:
-    return "positions";
+    return "output_positions";
   }
 }
 
@@ -29,22 +29,22 @@ static const char *defaultName(uint8_t fallback) {
   switch (fallback) {
   case TRANSOM_DEFAULT_ZEROS:
     return "zeros";
-  case TRANSOM_DEFAULT_POSITIONS:
-    return "positions";
+  case TRANSOM_DEFAULT_POSITION_IDS:
+    return "position_ids";
   case TRANSOM_DEFAULT_ONES:
     return "ones";
-  case TRANSOM_DEFAULT_COUNTED_POSITIONS:
-    return "counted_positions";
+  case TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS:
+    return "padding_aware_position_ids";
   case TRANSOM_DEFAULT_FIRST:
     return "first";
   case TRANSOM_DEFAULT_LAST:
     return "last";
-  case TRANSOM_DEFAULT_LAST_COUNTED:
-    return "last_counted";
+  case TRANSOM_DEFAULT_LAST_NON_PADDING:
+    return "last_non_padding";
   case TRANSOM_DEFAULT_LAST_EQUAL:
     return "last_equal";
-  case TRANSOM_DEFAULT_SHIFTED:
-    return "shifted";
+  case TRANSOM_DEFAULT_SHIFTED_RIGHT:
+    return "shifted_right";
   default:
     return "";
   }
@@ -52,7 +52,7 @@ static const char *defaultName(uint8_t fallback) {
 
 /// Does a caller give the place of a token?
 static bool isPlace(const transom_input_info &info) {
-  return info.role == TRANSOM_INPUT_TOKEN_ROWS &&
+  return info.role == TRANSOM_ROLE_TOKEN_ROWS &&
          info.fallback != TRANSOM_DEFAULT_NONE;
 }
 
@@ -73,7 +73,7 @@ static std::string placeNote(const transom_input_info &info) {
 
 /// What stands in for values that are left out.
 static std::string valuesNote(const transom_input_info &info) {
-  if (info.fallback != TRANSOM_DEFAULT_SHIFTED)
+  if (info.fallback != TRANSOM_DEFAULT_SHIFTED_RIGHT)
     return defaultName(info.fallback);
   return std::to_string(info.id) + ", and the source but its last token";
 }
@@ -116,8 +116,8 @@ static void addTensors(json::Object &object, const Interface &interface) {
   json::Array inputs, outputs;
   for (const InterfaceInput &input : interface.inputs) {
     // The others are made by the runtime.
-    bool isPositions = input.info.role == TRANSOM_INPUT_POSITIONS;
-    if (input.info.role != TRANSOM_INPUT_VALUES && !isPositions &&
+    bool isPositions = input.info.role == TRANSOM_ROLE_OUTPUT_POSITIONS;
+    if (input.info.role != TRANSOM_ROLE_VALUES && !isPositions &&
         !isPlace(input.info))
       continue;
     json::Object entry{{"name", input.name},
@@ -195,22 +195,22 @@ documentInputs(const Interface &interface) {
   bool hasOffsets = false, isStep = interface.cacheColumns > 0;
   bool hasSource = false;
   for (const InterfaceInput &input : interface.inputs) {
-    hasOffsets |= input.info.role == TRANSOM_INPUT_OFFSETS;
-    bool isSource = input.info.extent == TRANSOM_SOURCE_TOKENS;
+    hasOffsets |= input.info.role == TRANSOM_ROLE_OFFSETS;
+    bool isSource = input.info.extent == TRANSOM_ENCODER_TOKENS;
     hasSource |= isSource;
-    if (input.info.role == TRANSOM_INPUT_POSITIONS)
+    if (input.info.role == TRANSOM_ROLE_OUTPUT_POSITIONS)
       tensors.push_back({input.name, "int32 or int64", "[count]",
                          "indices of tokens; if left out: all"});
     if (isPlace(input.info))
       tensors.push_back(
           {input.name, "int32 or int64", "[batch]", placeNote(input.info)});
-    if (input.info.role != TRANSOM_INPUT_VALUES)
+    if (input.info.role != TRANSOM_ROLE_VALUES)
       continue;
     TensorDocumentation tensor;
     tensor.name = input.name;
     tensor.type = "int32 or int64";
     tensor.dims = isStep     ? "[tokens]"
-                  : isSource ? "[batch][source_length] or [source_tokens]"
+                  : isSource ? "[batch][encoder_length] or [encoder_tokens]"
                              : "[batch][length] or [tokens]";
     if (input.info.bound)
       tensor.note = "in [0, " + std::to_string(input.info.bound) + ")";
@@ -227,9 +227,9 @@ documentInputs(const Interface &interface) {
   } else if (hasOffsets) {
     if (hasSource) {
       tensors.push_back({"attention_mask", "int32 or int64",
-                         "[batch][source_length]",
+                         "[batch][encoder_length]",
                          "with the source's padded form; if left out: ones"});
-      tensors.push_back({"source_offsets", "int32 or int64", "[sequences + 1]",
+      tensors.push_back({"encoder_offsets", "int32 or int64", "[sequences + 1]",
                          "makes the source's form ragged"});
     }
     tensors.push_back({hasSource ? "decoder_attention_mask" : "attention_mask",
@@ -250,17 +250,17 @@ documentOutputs(const Interface &interface) {
     if (output.info.rank > 0)
       width = "[" + std::to_string(output.info.width) + "]";
     bool ofSequences = output.info.extent == TRANSOM_SEQUENCES;
-    bool ofSource = output.info.extent == TRANSOM_SOURCE_TOKENS;
-    tensors.push_back(
-        {output.name, "float32",
-         ofSequences ? "[batch]" + width
-         : ofSource
-             ? "[batch][source_length]" + width + " or [source_tokens]" + width
-         : isStep ? "[tokens]" + width
-                  : "[batch][length]" + width + " or [tokens]" + width,
-         output.info.extent == TRANSOM_POSITIONS
-             ? "beside positions: [count]" + width
-             : ""});
+    bool ofSource = output.info.extent == TRANSOM_ENCODER_TOKENS;
+    tensors.push_back({output.name, "float32",
+                       ofSequences ? "[batch]" + width
+                       : ofSource  ? "[batch][encoder_length]" + width +
+                                         " or [encoder_tokens]" + width
+                       : isStep
+                           ? "[tokens]" + width
+                           : "[batch][length]" + width + " or [tokens]" + width,
+                       output.info.extent == TRANSOM_OUTPUT_POSITIONS
+                           ? "beside positions: [count]" + width
+                           : ""});
   }
   return tensors;
 }

@@ -135,7 +135,7 @@ def perplexity(library, path, rng, overlap=0, names=False, last=None):
         rows = [ids[begin:end] for begin, _, end in part]
         # The logits at a token say what comes next.
         at = [list(range(f - b - 1, e - b - 1)) for b, f, e in part]
-        logits = library(input_ids=rows, positions=at)["logits"]
+        logits = library(input_ids=rows, output_positions=at)["logits"]
         for (_, start, end), scores in zip(part, logits):
             scores = log_softmax(np.asarray(scores).astype(np.float64))
             nats -= scores[np.arange(end - start), ids[start:end]].sum()

@@ -149,7 +149,7 @@ RankedTensorType getCacheType(const StepParts &parts) {
 }
 
 /// The tokens of a source are the only ones that its function has: of
-/// `source_tokens` it makes `tokens`.
+/// `encoder_tokens` it makes `tokens`.
 void makeOwnTokens(func::FuncOp function) {
   Builder builder(function.getContext());
   auto rename = [&](DictionaryAttr attributes) {
@@ -162,7 +162,7 @@ void makeOwnTokens(func::FuncOp function) {
     }
     auto role = attributes.getAs<StringAttr>(roleAttr);
     if (role && role.getValue().starts_with("source_")) {
-      bool isOffsets = role.getValue() == "source_offsets";
+      bool isOffsets = role.getValue() == "encoder_offsets";
       auto name =
           builder.getStringAttr(isOffsets ? "sequence_offsets" : "key_lengths");
       list.set(roleAttr, name);
@@ -215,8 +215,8 @@ void Stepper::introduce(RankedTensorType cacheType) {
   Value blocks = add("block_offsets", "sequences+1");
   Value sourceTable, sourceBlocks;
   if (!parts.sources.empty()) {
-    sourceTable = add("source_block_table", "source_blocks");
-    sourceBlocks = add("source_block_offsets", "sequences+1");
+    sourceTable = add("encoder_block_table", "encoder_blocks");
+    sourceBlocks = add("encoder_block_offsets", "sequences+1");
   }
   Value cache = addCache(step, cacheType);
 

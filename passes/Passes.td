@@ -131,7 +131,7 @@ def IntroduceCache : Pass<"transom-introduce-cache", "::mlir::ModuleOp"> {
     are the same in every step. `@encode` computes them, with all else that only
     the source decides, for the tokens of sources; they go to blocks of the same
     cache, where the columns of the layers begin at 0 again. A step finds them by
-    `source_key_lengths`, `source_block_table` and `source_block_offsets`.
+    `encoder_key_lengths`, `encoder_block_table` and `encoder_block_offsets`.
 
     What a step can't compute is an error that names it: attention that isn't
     causal, an op that mixes tokens in another way, positions that are counted

@@ -200,8 +200,9 @@ LogicalResult Planner::findRows() {
           function.emitOpError()
           << "argument " << argument.getArgNumber()
           << " expects the first of 'transformer.dims' to be \"tokens\", "
-             "\"sequences\", \"source_tokens\", \"positions\", \"blocks\", "
-             "\"slots\" or \"source_blocks\", got ";
+             "\"sequences\", \"encoder_tokens\", \"output_positions\", "
+             "\"blocks\", "
+             "\"slots\" or \"encoder_blocks\", got ";
       return name ? diagnostic << name : diagnostic << "no names";
     }
     rows[argument] = *found;

@@ -9,7 +9,7 @@
 //
 // The sequences of a decoder and their sources, which an encoder reads, are two
 // sets of tokens: one has [batch, length, ..] at the surface, the other [batch,
-// source_length, ..]. They meet in attention only.
+// encoder_length, ..]. They meet in attention only.
 //
 // A token that is masked but asked for by `select_token` is a row that is no
 // key: the runtime packs it last in its sequence (role `token_rows`).
@@ -47,7 +47,8 @@ struct TokenNames {
 };
 constexpr TokenNames tokenNames[] = {
     {"length", "tokens", "sequence_offsets", "key_lengths"},
-    {"source_length", "source_tokens", "source_offsets", "source_key_lengths"}};
+    {"encoder_length", "encoder_tokens", "encoder_offsets",
+     "encoder_key_lengths"}};
 constexpr unsigned numSets = std::size(tokenNames);
 
 /// The set whose padded dimension has this name.

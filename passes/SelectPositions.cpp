@@ -29,7 +29,7 @@ using namespace transom::transformer;
 namespace {
 
 /// Name and role of the argument, and name of its dimension.
-constexpr llvm::StringLiteral positions = "positions";
+constexpr llvm::StringLiteral positions = "output_positions";
 
 /// Weights and constants have no rows that only a run knows.
 bool hasRows(Value value) {

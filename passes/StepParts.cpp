@@ -69,16 +69,16 @@ LogicalResult Finder::checkArguments() {
       parts.offsets = argument;
     else if (get(roleAttr) == "key_lengths")
       parts.lengths = argument;
-    else if (get(roleAttr) == "source_offsets")
+    else if (get(roleAttr) == "encoder_offsets")
       parts.sourceOffsets = argument;
-    else if (get(roleAttr) == "source_key_lengths")
+    else if (get(roleAttr) == "encoder_key_lengths")
       parts.sourceLengths = argument;
     else if (dim == "tokens")
       tokens.insert(argument);
     if (argument == parts.sourceOffsets || argument == parts.sourceLengths ||
         dim == sourceTokensDim)
       ofSource.insert(argument);
-    else if (get(defaultAttr) == "counted_positions")
+    else if (get(defaultAttr) == "padding_aware_position_ids")
       return refuse(step, "argument " + llvm::Twine(number) +
                               " counts tokens of the whole sequence, which a "
                               "step doesn't have");

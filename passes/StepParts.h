@@ -15,7 +15,7 @@
 
 namespace transom {
 
-inline constexpr llvm::StringLiteral sourceTokensDim = "source_tokens";
+inline constexpr llvm::StringLiteral sourceTokensDim = "encoder_tokens";
 
 /// The name of the leading dimension that an argument's or a result's
 /// attributes tell, or empty.

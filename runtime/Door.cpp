@@ -16,11 +16,11 @@ bool Door::create(const Request &request) {
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     if (!request.owns(program->inputs[i]))
       continue;
-    numPerToken += program->inputs[i].role == TRANSOM_INPUT_VALUES;
-    numPerSequence += program->inputs[i].role == TRANSOM_INPUT_TOKEN_ROWS;
+    numPerToken += program->inputs[i].role == TRANSOM_ROLE_VALUES;
+    numPerSequence += program->inputs[i].role == TRANSOM_ROLE_TOKEN_ROWS;
     // Columns.
-    numPerToken += program->inputs[i].role == TRANSOM_INPUT_POSITIONS;
-    numPerToken += program->inputs[i].role == TRANSOM_INPUT_CACHE_SLOTS;
+    numPerToken += program->inputs[i].role == TRANSOM_ROLE_OUTPUT_POSITIONS;
+    numPerToken += program->inputs[i].role == TRANSOM_ROLE_CACHE_SLOTS;
   }
   numPerSequence += 2;                        // Offsets and key lengths.
   numPerSequence += request.hasCache;         // Offsets of blocks.
@@ -55,7 +55,7 @@ int64_t Door::countPositions(const Request &request) const {
   bool areAsked = false;
   for (int32_t i = 0; i < request.program->num_outputs; ++i)
     areAsked |= (request.requested >> i & 1) &&
-                request.program->outputs[i].extent == TRANSOM_POSITIONS;
+                request.program->outputs[i].extent == TRANSOM_OUTPUT_POSITIONS;
   if (!areAsked)
     return 0;
   if (request.positions)
@@ -116,43 +116,43 @@ void Door::layOut(const Request &request, const Members *members) {
     if (!request.owns(request.program->inputs[i]))
       continue;
     switch (request.program->inputs[i].role) {
-    case TRANSOM_INPUT_VALUES:
+    case TRANSOM_ROLE_VALUES:
       inputs[i] = token;
       token += paddedRows(numRows);
       break;
-    case TRANSOM_INPUT_OFFSETS:
-    case TRANSOM_INPUT_SOURCE_OFFSETS:
+    case TRANSOM_ROLE_OFFSETS:
+    case TRANSOM_ROLE_ENCODER_OFFSETS:
       inputs[i] = offsets;
       break;
-    case TRANSOM_INPUT_KEY_LENGTHS:
+    case TRANSOM_ROLE_KEY_LENGTHS:
       inputs[i] = keyLengths;
       break;
-    case TRANSOM_INPUT_SOURCE_KEY_LENGTHS:
+    case TRANSOM_ROLE_ENCODER_KEY_LENGTHS:
       inputs[i] = request.readsSources ? sourceLengths : keyLengths;
       break;
-    case TRANSOM_INPUT_TOKEN_ROWS:
+    case TRANSOM_ROLE_TOKEN_ROWS:
       inputs[i] = takeSequence();
       break;
-    case TRANSOM_INPUT_POSITIONS:
+    case TRANSOM_ROLE_OUTPUT_POSITIONS:
       inputs[i] = perPosition.base;
       break;
-    case TRANSOM_INPUT_CACHE_SLOTS:
+    case TRANSOM_ROLE_CACHE_SLOTS:
       inputs[i] = slots = token;
       token += paddedRows(numRows);
       break;
-    case TRANSOM_INPUT_BLOCK_TABLE:
+    case TRANSOM_ROLE_BLOCK_TABLE:
       inputs[i] = table;
       break;
-    case TRANSOM_INPUT_BLOCK_OFFSETS:
+    case TRANSOM_ROLE_BLOCK_OFFSETS:
       inputs[i] = blockOffsets;
       break;
-    case TRANSOM_INPUT_SOURCE_BLOCK_TABLE:
+    case TRANSOM_ROLE_ENCODER_BLOCK_TABLE:
       inputs[i] = sourceTable;
       break;
-    case TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS:
+    case TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS:
       inputs[i] = sourceBlockOffsets;
       break;
-    case TRANSOM_INPUT_CACHE:
+    case TRANSOM_ROLE_CACHE:
       inputs[i] = members->sequences->cache.memory;
       break;
     }
@@ -168,7 +168,7 @@ void Door::packSequences(const Request &request) {
   int64_t padded = paddedSequences(request.sequences);
   auto isTokenRows = [&](int32_t input) {
     return !request.ofSource &&
-           program.inputs[input].role == TRANSOM_INPUT_TOKEN_ROWS;
+           program.inputs[input].role == TRANSOM_ROLE_TOKEN_ROWS;
   };
   for (int32_t i = 0; i < program.num_inputs; ++i)
     if (isTokenRows(i))
@@ -247,15 +247,15 @@ transom_status Door::pack(const Request &request, const Members *members) {
   int64_t rows = numRows, padded = paddedRows(rows);
   for (int32_t i = 0; i < request.program->num_inputs; ++i) {
     const transom_input_info &info = request.program->inputs[i];
-    if (info.role != TRANSOM_INPUT_VALUES || !request.owns(info))
+    if (info.role != TRANSOM_ROLE_VALUES || !request.owns(info))
       continue;
     auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[i]));
     transom_status status = TRANSOM_OK;
     if (request.values[i])
       status = packValues(request, i);
-    else if (info.fallback == TRANSOM_DEFAULT_POSITIONS)
+    else if (info.fallback == TRANSOM_DEFAULT_POSITION_IDS)
       status = fillPositions(request, i, members);
-    else if (info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS)
+    else if (info.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS)
       status = countPositions(request, i);
     else
       for (int64_t row = 0; row < rows; ++row)

@@ -10,7 +10,7 @@ namespace transom {
 
 /// A batch as generated code sees it. The rows of a sequence stand together:
 /// its kept tokens in their order, then those that are masked but asked for by
-/// a TRANSOM_INPUT_TOKEN_ROWS input, once each. The latter are queries, not
+/// a TRANSOM_ROLE_TOKEN_ROWS input, once each. The latter are queries, not
 /// keys, so key lengths don't count them.
 struct Door {
   /// For the inputs that `request`, which was created, owns.

@@ -43,7 +43,7 @@ void Door::unpack(const Request &request, const void *const *results) const {
       for (int64_t s = 0; s < request.sequences; ++s) {
         int64_t begin = request.begin(s);
         // Without a list, positions are the tokens that are there, no others.
-        if (info.extent != TRANSOM_POSITIONS)
+        if (info.extent != TRANSOM_OUTPUT_POSITIONS)
           row = offsets[s];
         for (int64_t column = 0; column < request.length; ++column)
           if (request.isKept(begin + column))

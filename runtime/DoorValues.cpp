@@ -25,7 +25,7 @@ int64_t defaultPlace(const Request &request, int32_t number, int64_t sequence) {
   }
   int64_t begin = request.begin(sequence);
   int64_t last = request.columns(sequence) - 1;
-  if (info.fallback == TRANSOM_DEFAULT_LAST_COUNTED) {
+  if (info.fallback == TRANSOM_DEFAULT_LAST_NON_PADDING) {
     const transom_tensor &counted = *request.values[request.firstRequired()];
     while (last > 0 && loadInteger(counted, begin + last) == info.padding)
       --last;
@@ -38,7 +38,7 @@ const char *placeName(const transom_input_info &info) {
   switch (info.fallback) {
   case TRANSOM_DEFAULT_FIRST:
     return "first token";
-  case TRANSOM_DEFAULT_LAST_COUNTED:
+  case TRANSOM_DEFAULT_LAST_NON_PADDING:
     return "last token that is no padding";
   case TRANSOM_DEFAULT_LAST_EQUAL:
     return "token that is read";

@@ -10,24 +10,24 @@ using namespace transom;
 /// The extent of an input of this role; -1: there is no such role.
 static int32_t extentOf(uint8_t role) {
   switch (role) {
-  case TRANSOM_INPUT_VALUES:
-  case TRANSOM_INPUT_CACHE_SLOTS:
+  case TRANSOM_ROLE_VALUES:
+  case TRANSOM_ROLE_CACHE_SLOTS:
     return TRANSOM_TOKENS;
-  case TRANSOM_INPUT_OFFSETS:
-  case TRANSOM_INPUT_KEY_LENGTHS:
-  case TRANSOM_INPUT_TOKEN_ROWS:
-  case TRANSOM_INPUT_BLOCK_OFFSETS:
-  case TRANSOM_INPUT_SOURCE_OFFSETS:
-  case TRANSOM_INPUT_SOURCE_KEY_LENGTHS:
-  case TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS:
+  case TRANSOM_ROLE_OFFSETS:
+  case TRANSOM_ROLE_KEY_LENGTHS:
+  case TRANSOM_ROLE_TOKEN_ROWS:
+  case TRANSOM_ROLE_BLOCK_OFFSETS:
+  case TRANSOM_ROLE_ENCODER_OFFSETS:
+  case TRANSOM_ROLE_ENCODER_KEY_LENGTHS:
+  case TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS:
     return TRANSOM_SEQUENCES;
-  case TRANSOM_INPUT_POSITIONS:
-    return TRANSOM_POSITIONS;
-  case TRANSOM_INPUT_BLOCK_TABLE:
+  case TRANSOM_ROLE_OUTPUT_POSITIONS:
+    return TRANSOM_OUTPUT_POSITIONS;
+  case TRANSOM_ROLE_BLOCK_TABLE:
     return TRANSOM_BLOCKS;
-  case TRANSOM_INPUT_SOURCE_BLOCK_TABLE:
-    return TRANSOM_SOURCE_BLOCKS;
-  case TRANSOM_INPUT_CACHE:
+  case TRANSOM_ROLE_ENCODER_BLOCK_TABLE:
+    return TRANSOM_ENCODER_BLOCKS;
+  case TRANSOM_ROLE_CACHE:
     return TRANSOM_SLOTS;
   default:
     return -1;
@@ -39,12 +39,12 @@ static int32_t extentOf(uint8_t role) {
 static bool isWholeCache(uint32_t roles) {
   constexpr auto bit = [](int role) { return 1u << role; };
   constexpr uint32_t written =
-      bit(TRANSOM_INPUT_CACHE_SLOTS) | bit(TRANSOM_INPUT_CACHE);
-  constexpr uint32_t past = written | bit(TRANSOM_INPUT_BLOCK_TABLE) |
-                            bit(TRANSOM_INPUT_BLOCK_OFFSETS);
-  constexpr uint32_t tables = bit(TRANSOM_INPUT_SOURCE_BLOCK_TABLE) |
-                              bit(TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS);
-  constexpr uint32_t sources = tables | bit(TRANSOM_INPUT_SOURCE_KEY_LENGTHS);
+      bit(TRANSOM_ROLE_CACHE_SLOTS) | bit(TRANSOM_ROLE_CACHE);
+  constexpr uint32_t past =
+      written | bit(TRANSOM_ROLE_BLOCK_TABLE) | bit(TRANSOM_ROLE_BLOCK_OFFSETS);
+  constexpr uint32_t tables = bit(TRANSOM_ROLE_ENCODER_BLOCK_TABLE) |
+                              bit(TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS);
+  constexpr uint32_t sources = tables | bit(TRANSOM_ROLE_ENCODER_KEY_LENGTHS);
   // Without a cache, source key lengths are of the tokens of sources.
   if (!(roles & (past | tables)))
     return true;
@@ -58,7 +58,7 @@ static const transom_program *findCached(const transom_library &library,
   for (int32_t i = 1; i < library.num_programs; ++i) {
     const transom_program &program = library.programs[i];
     for (int32_t j = 0; j < program.num_inputs; ++j)
-      if (program.inputs[j].role == TRANSOM_INPUT_CACHE &&
+      if (program.inputs[j].role == TRANSOM_ROLE_CACHE &&
           strcmp(program.name, name) == 0)
         return &program;
   }
@@ -71,9 +71,9 @@ static transom_status checkSources(const transom_library &library) {
   const transom_program *encode = findCached(library, "encode");
   bool readsSources = false, makesSources = encode;
   for (int32_t i = 0; step && i < step->num_inputs; ++i)
-    readsSources |= step->inputs[i].role == TRANSOM_INPUT_SOURCE_BLOCK_TABLE;
+    readsSources |= step->inputs[i].role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
   for (int32_t i = 0; encode && i < encode->num_inputs; ++i)
-    makesSources &= encode->inputs[i].role != TRANSOM_INPUT_BLOCK_TABLE;
+    makesSources &= encode->inputs[i].role != TRANSOM_ROLE_BLOCK_TABLE;
   if (readsSources == makesSources && makesSources == bool(encode))
     return TRANSOM_OK;
   return fail(TRANSOM_MISMATCH,
@@ -87,11 +87,11 @@ static transom_status checkSources(const transom_library &library) {
 static bool isKnownDefault(const transom_input_info &input) {
   if (input.fallback == TRANSOM_DEFAULT_NONE)
     return true;
-  if (input.role == TRANSOM_INPUT_TOKEN_ROWS)
+  if (input.role == TRANSOM_ROLE_TOKEN_ROWS)
     return input.fallback >= TRANSOM_DEFAULT_LAST &&
            input.fallback <= TRANSOM_DEFAULT_LAST_EQUAL;
-  return input.fallback <= TRANSOM_DEFAULT_COUNTED_POSITIONS ||
-         input.fallback == TRANSOM_DEFAULT_SHIFTED;
+  return input.fallback <= TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
+         input.fallback == TRANSOM_DEFAULT_SHIFTED_RIGHT;
 }
 
 static transom_status checkProgram(const transom_library &library,
@@ -109,28 +109,29 @@ static transom_status checkProgram(const transom_library &library,
   bool hasSource = false, hasSourceIds = false, readsSource = false;
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &input = program.inputs[i];
-    numPositions += input.role == TRANSOM_INPUT_POSITIONS;
-    bool isCache = input.role == TRANSOM_INPUT_CACHE;
-    bool isPaged = (input.role >= TRANSOM_INPUT_CACHE_SLOTS &&
-                    input.role <= TRANSOM_INPUT_CACHE) ||
-                   input.role == TRANSOM_INPUT_SOURCE_BLOCK_TABLE ||
-                   input.role == TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS;
+    numPositions += input.role == TRANSOM_ROLE_OUTPUT_POSITIONS;
+    bool isCache = input.role == TRANSOM_ROLE_CACHE;
+    bool isPaged = (input.role >= TRANSOM_ROLE_CACHE_SLOTS &&
+                    input.role <= TRANSOM_ROLE_CACHE) ||
+                   input.role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE ||
+                   input.role == TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS;
     // An encoder's tokens, in a program without a cache.
-    bool isSource = input.role == TRANSOM_INPUT_VALUES &&
-                    input.extent == TRANSOM_SOURCE_TOKENS && !hasCache;
+    bool isSource = input.role == TRANSOM_ROLE_VALUES &&
+                    input.extent == TRANSOM_ENCODER_TOKENS && !hasCache;
     hasSource |= isSource;
     hasSourceIds |= isSource && input.fallback == TRANSOM_DEFAULT_NONE;
-    readsSource |= input.fallback == TRANSOM_DEFAULT_SHIFTED ||
+    readsSource |= input.fallback == TRANSOM_DEFAULT_SHIFTED_RIGHT ||
                    input.fallback == TRANSOM_DEFAULT_LAST_EQUAL;
     bool isRepeated = isPaged && (roles >> input.role & 1);
-    if (input.role <= TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS)
+    if (input.role <= TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS)
       roles |= 1u << input.role;
     if (input.dtype != (isCache ? TRANSOM_F32 : TRANSOM_I32) ||
         (int32_t(input.extent) != extentOf(input.role) && !isSource) ||
         numPositions > 1 || isRepeated || (isPaged && !hasCache) ||
         !isKnownDefault(input) ||
         // Counting would need the past tokens.
-        (hasCache && input.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS) ||
+        (hasCache &&
+         input.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS) ||
         input.token_index < 0)
       return fail(TRANSOM_MISMATCH,
                   "open: input '%s' of library '%s' is of a kind that the "
@@ -150,10 +151,10 @@ static transom_status checkProgram(const transom_library &library,
                 program.name, library.name);
   for (int32_t i = 0; i < program.num_outputs; ++i) {
     const transom_output_info &output = program.outputs[i];
-    bool isKnown = output.extent == TRANSOM_TOKENS ||
-                   output.extent == TRANSOM_SEQUENCES ||
-                   (output.extent == TRANSOM_POSITIONS && numPositions > 0) ||
-                   (output.extent == TRANSOM_SOURCE_TOKENS && hasSource);
+    bool isKnown =
+        output.extent == TRANSOM_TOKENS || output.extent == TRANSOM_SEQUENCES ||
+        (output.extent == TRANSOM_OUTPUT_POSITIONS && numPositions > 0) ||
+        (output.extent == TRANSOM_ENCODER_TOKENS && hasSource);
     if (output.dtype != TRANSOM_F32 || output.rank > 2 || !isKnown)
       return fail(TRANSOM_MISMATCH,
                   "open: output '%s' of library '%s' is of a kind that the "

@@ -24,12 +24,12 @@ struct SetNames {
 constexpr SetNames sequenceNames = {"attention_mask", "sequence_offsets"};
 constexpr SetNames decoderNames = {"decoder_attention_mask",
                                    "sequence_offsets"};
-constexpr SetNames sourceNames = {"attention_mask", "source_offsets"};
+constexpr SetNames sourceNames = {"attention_mask", "encoder_offsets"};
 
 /// Is it the caller who gives this input?
 bool isGiven(const transom_input_info &info) {
-  return info.role == TRANSOM_INPUT_VALUES || isPlace(info) ||
-         info.role == TRANSOM_INPUT_POSITIONS;
+  return info.role == TRANSOM_ROLE_VALUES || isPlace(info) ||
+         info.role == TRANSOM_ROLE_OUTPUT_POSITIONS;
 }
 
 /// A comma-separated list that ends in "..." when it gets too long.
@@ -50,23 +50,23 @@ struct NameList {
 
 bool Request::hasSource(const transom_program &program) {
   for (int32_t i = 0; i < program.num_inputs; ++i)
-    if (program.inputs[i].extent == TRANSOM_SOURCE_TOKENS)
+    if (program.inputs[i].extent == TRANSOM_ENCODER_TOKENS)
       return true;
   return false;
 }
 
 bool Request::owns(const transom_input_info &info) const {
   // A step's sources are in its cache: it has one set, which all inputs are of.
-  bool isSource = hasSources && (info.extent == TRANSOM_SOURCE_TOKENS ||
-                                 info.role == TRANSOM_INPUT_SOURCE_OFFSETS ||
-                                 info.role == TRANSOM_INPUT_SOURCE_KEY_LENGTHS);
+  bool isSource = hasSources && (info.extent == TRANSOM_ENCODER_TOKENS ||
+                                 info.role == TRANSOM_ROLE_ENCODER_OFFSETS ||
+                                 info.role == TRANSOM_ROLE_ENCODER_KEY_LENGTHS);
   return isSource == ofSource;
 }
 
 int32_t Request::firstRequired() const {
   for (int32_t i = 0; i < program->num_inputs; ++i)
     if (owns(program->inputs[i]) &&
-        program->inputs[i].role == TRANSOM_INPUT_VALUES &&
+        program->inputs[i].role == TRANSOM_ROLE_VALUES &&
         program->inputs[i].fallback == TRANSOM_DEFAULT_NONE)
       return i;
   return -1;
@@ -83,8 +83,8 @@ bool Request::create(const transom_program *of, bool isOfSource) {
   offsetsName = names.offsets;
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     uint8_t role = program->inputs[i].role;
-    hasCache |= role == TRANSOM_INPUT_CACHE;
-    readsSources |= role == TRANSOM_INPUT_SOURCE_BLOCK_TABLE;
+    hasCache |= role == TRANSOM_ROLE_CACHE;
+    readsSources |= role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
   }
   // One more, so that a library without inputs is no failure of calloc.
   values = static_cast<const transom_tensor **>(
@@ -139,8 +139,9 @@ transom_status Request::findInputs(const transom_tensor *tensors,
     for (int32_t i = 0; i < program->num_inputs && !place; ++i)
       if (isGiven(program->inputs[i]) && owns(program->inputs[i]) &&
           strcmp(program->inputs[i].name, tensor.name) == 0)
-        place = program->inputs[i].role == TRANSOM_INPUT_POSITIONS ? &positions
-                                                                   : &values[i];
+        place = program->inputs[i].role == TRANSOM_ROLE_OUTPUT_POSITIONS
+                    ? &positions
+                    : &values[i];
     if (!place) {
       NameList known;
       for (int32_t i = 0; i < program->num_inputs; ++i)
@@ -172,7 +173,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
                 membersName);
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     const transom_input_info &info = program->inputs[i];
-    if (owns(info) && info.role == TRANSOM_INPUT_VALUES &&
+    if (owns(info) && info.role == TRANSOM_ROLE_VALUES &&
         info.fallback == TRANSOM_DEFAULT_NONE && !values[i])
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input '%s' is missing: expected %s of int32 or int64",
@@ -186,7 +187,8 @@ transom_status Request::findInputs(const transom_tensor *tensors,
 transom_status Request::followSource() {
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     const transom_input_info &info = program->inputs[i];
-    if (info.fallback != TRANSOM_DEFAULT_SHIFTED || !owns(info) || values[i])
+    if (info.fallback != TRANSOM_DEFAULT_SHIFTED_RIGHT || !owns(info) ||
+        values[i])
       continue;
     if (offsets)
       return fail(
@@ -212,7 +214,7 @@ transom_status Request::readInputs(const transom_tensor *tensors,
   if (transom_status status = checkPlaces())
     return status;
   int32_t keyLengths =
-      ofSource ? TRANSOM_INPUT_SOURCE_KEY_LENGTHS : TRANSOM_INPUT_KEY_LENGTHS;
+      ofSource ? TRANSOM_ROLE_ENCODER_KEY_LENGTHS : TRANSOM_ROLE_KEY_LENGTHS;
   for (int32_t i = 0; mask && i < program->num_inputs; ++i)
     if (program->inputs[i].role == keyLengths && program->inputs[i].contiguous)
       if (transom_status status = checkContiguous())

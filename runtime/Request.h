@@ -25,7 +25,7 @@ inline int64_t loadInteger(const transom_tensor &tensor, int64_t index) {
 /// Does the input say which token of each sequence is read? A caller may give
 /// its place, [sequences].
 inline bool isPlace(const transom_input_info &info) {
-  return info.role == TRANSOM_INPUT_TOKEN_ROWS &&
+  return info.role == TRANSOM_ROLE_TOKEN_ROWS &&
          info.fallback != TRANSOM_DEFAULT_NONE;
 }
 
@@ -43,7 +43,7 @@ struct Request {
   /// Is an input or an output of this set? Positions are of sequences.
   bool owns(const transom_input_info &info) const;
   bool owns(const transom_output_info &info) const {
-    return (info.extent == TRANSOM_SOURCE_TOKENS) == ofSource;
+    return (info.extent == TRANSOM_ENCODER_TOKENS) == ofSource;
   }
 
   /// After that of the source's request, which `source` must be.
@@ -68,12 +68,12 @@ struct Request {
   int32_t firstRequired() const;
   /// Is the input made of the source's values? `values` has these, then.
   bool isShifted(int32_t input) const {
-    return program->inputs[input].fallback == TRANSOM_DEFAULT_SHIFTED &&
+    return program->inputs[input].fallback == TRANSOM_DEFAULT_SHIFTED_RIGHT &&
            values[input] == source->values[source->firstRequired()];
   }
   /// Has an output a row for each of the positions that the caller lists?
   bool isListed(const transom_output_info &info) const {
-    return positions && info.extent == TRANSOM_POSITIONS;
+    return positions && info.extent == TRANSOM_OUTPUT_POSITIONS;
   }
 
   const transom_program *program = nullptr;

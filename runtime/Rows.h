@@ -18,7 +18,7 @@ inline int64_t paddedSequences(int64_t sequences) {
 
 /// Is the token of the same index asked for in all sequences?
 inline bool isTokenIndex(const transom_input_info &info) {
-  return info.role == TRANSOM_INPUT_TOKEN_ROWS && !isPlace(info);
+  return info.role == TRANSOM_ROLE_TOKEN_ROWS && !isPlace(info);
 }
 
 /// Is the token that `number` asks for asked for by an earlier input, too?

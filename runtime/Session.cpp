@@ -43,11 +43,12 @@ transom_status reserve(transom_session &session, int64_t rows, int64_t sources,
     int64_t own = 0;
     fits = fits && addProduct(own, bytes[TRANSOM_TOKENS], paddedExtent(rows)) &&
            addProduct(own, bytes[TRANSOM_SEQUENCES], paddedExtent(sequences)) &&
-           addProduct(own, bytes[TRANSOM_POSITIONS], paddedExtent(positions)) &&
+           addProduct(own, bytes[TRANSOM_OUTPUT_POSITIONS],
+                      paddedExtent(positions)) &&
            session.programs[i].door.reserve(rows, sequences, positions);
     if (session.programs[i].hasSource)
       fits = fits &&
-             addProduct(own, bytes[TRANSOM_SOURCE_TOKENS],
+             addProduct(own, bytes[TRANSOM_ENCODER_TOKENS],
                         paddedExtent(sources)) &&
              session.programs[i].sourceDoor.reserve(sources, sequences, 0);
     arena = own > arena ? own : arena;
@@ -78,8 +79,8 @@ transom_status runProgram(transom_session &session, ProgramState &state) {
     extent = 0;
   frame.extents[TRANSOM_TOKENS] = state.door.numRows;
   frame.extents[TRANSOM_SEQUENCES] = state.request.sequences;
-  frame.extents[TRANSOM_POSITIONS] = state.door.numPositions;
-  frame.extents[TRANSOM_SOURCE_TOKENS] = state.sourceDoor.numRows;
+  frame.extents[TRANSOM_OUTPUT_POSITIONS] = state.door.numPositions;
+  frame.extents[TRANSOM_ENCODER_TOKENS] = state.sourceDoor.numRows;
   for (int i = 0; i < TRANSOM_EXTENTS; ++i)
     frame.padded_extents[i] = paddedExtent(frame.extents[i]);
   frame.requested = state.request.requested | state.sourceRequest.requested;

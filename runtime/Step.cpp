@@ -25,8 +25,8 @@ transom_status failMemory(const transom_session &session) {
 /// The input that stands for positions when the caller gives none.
 const transom_input_info *positionsInput(const transom_program &program) {
   for (int32_t i = 0; i < program.num_inputs; ++i)
-    if (program.inputs[i].role == TRANSOM_INPUT_VALUES &&
-        program.inputs[i].fallback == TRANSOM_DEFAULT_POSITIONS)
+    if (program.inputs[i].role == TRANSOM_ROLE_VALUES &&
+        program.inputs[i].fallback == TRANSOM_DEFAULT_POSITION_IDS)
       return &program.inputs[i];
   return nullptr;
 }
@@ -175,7 +175,7 @@ transom_tensor listOf(const char *name, const void *data, int64_t count,
 /// The first of a program's inputs that its caller has to give; null: none.
 const char *idsName(const transom_program &program) {
   for (int32_t i = 0; i < program.num_inputs; ++i)
-    if (program.inputs[i].role == TRANSOM_INPUT_VALUES &&
+    if (program.inputs[i].role == TRANSOM_ROLE_VALUES &&
         program.inputs[i].fallback == TRANSOM_DEFAULT_NONE)
       return program.inputs[i].name;
   return nullptr;
@@ -259,10 +259,10 @@ transom_status transom::step(transom_session &session, const StepPart *parts,
   const transom_program &program = *state.program;
   const char *ids = idsName(program), *asked = nullptr;
   for (int32_t i = 0; i < program.num_inputs; ++i)
-    if (program.inputs[i].role == TRANSOM_INPUT_POSITIONS)
+    if (program.inputs[i].role == TRANSOM_ROLE_OUTPUT_POSITIONS)
       asked = program.inputs[i].name;
   if (!ids || !asked || output < 0 || output >= program.num_outputs ||
-      program.outputs[output].extent != TRANSOM_POSITIONS)
+      program.outputs[output].extent != TRANSOM_OUTPUT_POSITIONS)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "library '%s': expected a step that takes tokens and has "
                 "output number %d at positions",

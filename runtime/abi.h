@@ -50,14 +50,14 @@ enum transom_dtype_values {
 /// The run-time sizes that a leading dimension can have: the first four an
 /// activation's, in the arena; the others those of inputs only.
 enum transom_extent {
-  TRANSOM_TOKENS = 0,        ///< packed tokens of all sequences
-  TRANSOM_SEQUENCES = 1,     ///< sequences in the batch
-  TRANSOM_SOURCE_TOKENS = 2, ///< packed encoder tokens (encoder-decoder)
-  TRANSOM_POSITIONS = 3,     ///< rows asked for by select-positions
+  TRANSOM_TOKENS = 0,           ///< packed tokens of all sequences
+  TRANSOM_SEQUENCES = 1,        ///< sequences in the batch
+  TRANSOM_ENCODER_TOKENS = 2,   ///< packed encoder tokens (encoder-decoder)
+  TRANSOM_OUTPUT_POSITIONS = 3, ///< rows asked for by select-positions
   TRANSOM_EXTENTS = 4,
-  TRANSOM_BLOCKS = 4,       ///< blocks of the cache that all sequences refer to
-  TRANSOM_SLOTS = 5,        ///< tokens that the cache has room for
-  TRANSOM_SOURCE_BLOCKS = 6 ///< blocks that their sources refer to
+  TRANSOM_BLOCKS = 4, ///< blocks of the cache that all sequences refer to
+  TRANSOM_SLOTS = 5,  ///< tokens that the cache has room for
+  TRANSOM_ENCODER_BLOCKS = 6 ///< blocks that their sources refer to
 };
 
 /// Where a dimension's extent, a row range or a scalar comes from in one task.
@@ -170,43 +170,42 @@ int32_t transom_launch(transom_frame *frame, const transom_kernel *kernel,
 
 /// How the runtime makes an input that generated code sees, packed.
 enum transom_input_role {
-  /// Given by the caller, [tokens] or [source_tokens].
-  TRANSOM_INPUT_VALUES = 0,
-  TRANSOM_INPUT_OFFSETS = 1, ///< [sequences + 1]
-  TRANSOM_INPUT_KEY_LENGTHS =
-      2, ///< [sequences]: tokens that can be attended to
+  /// Given by the caller, [tokens] or [encoder_tokens].
+  TRANSOM_ROLE_VALUES = 0,
+  TRANSOM_ROLE_OFFSETS = 1,     ///< [sequences + 1]
+  TRANSOM_ROLE_KEY_LENGTHS = 2, ///< [sequences]: tokens that can be attended to
   /// [sequences]: packed row of token_index, or, with a `fallback`, of the
   /// token whose place in its sequence the caller gives, or else of the one
   /// that `fallback` says; -1 if the sequence has none: the embedding of -1 is
   /// zeros. Sequence outputs of sequences without tokens are zeros, whatever
   /// the program computes.
-  TRANSOM_INPUT_TOKEN_ROWS = 3,
+  TRANSOM_ROLE_TOKEN_ROWS = 3,
   /// [positions]: packed rows that outputs of this extent are asked for, as the
   /// caller lists them; if he does not, of all tokens that are there.
-  TRANSOM_INPUT_POSITIONS = 4,
+  TRANSOM_ROLE_OUTPUT_POSITIONS = 4,
   // Of a step, whose tokens follow those that the cache has of each sequence:
   // key lengths count both. A program `encode`, whose tokens follow none, has
   // slots and the cache only.
   /// [tokens]: the slot that a token's keys and values go to; slot s is token
   /// s % TRANSOM_CACHE_BLOCK of block s / TRANSOM_CACHE_BLOCK.
-  TRANSOM_INPUT_CACHE_SLOTS = 5,
+  TRANSOM_ROLE_CACHE_SLOTS = 5,
   /// [blocks]: numbers of blocks, those of sequence s from block_offsets[s] on,
   /// for its tokens in their order.
-  TRANSOM_INPUT_BLOCK_TABLE = 6,
-  TRANSOM_INPUT_BLOCK_OFFSETS = 7, ///< [sequences + 1]
+  TRANSOM_ROLE_BLOCK_TABLE = 6,
+  TRANSOM_ROLE_BLOCK_OFFSETS = 7, ///< [sequences + 1]
   /// [slots, cache_columns] f32, as blocks: read, and written in place. No
   /// output stands for what the cache is after the program.
-  TRANSOM_INPUT_CACHE = 8,
+  TRANSOM_ROLE_CACHE = 8,
   // Of an encoder's sequences beside a decoder's, one each: the sources. Their
-  // values inputs have the extent TRANSOM_SOURCE_TOKENS.
-  TRANSOM_INPUT_SOURCE_OFFSETS = 9,      ///< [sequences + 1]
-  TRANSOM_INPUT_SOURCE_KEY_LENGTHS = 10, ///< [sequences]
+  // values inputs have the extent TRANSOM_ENCODER_TOKENS.
+  TRANSOM_ROLE_ENCODER_OFFSETS = 9,      ///< [sequences + 1]
+  TRANSOM_ROLE_ENCODER_KEY_LENGTHS = 10, ///< [sequences]
   // Of a step beside a program `encode`, which has stored keys and values of
   // the sources' tokens in blocks of the same cache. Source key lengths count
   // these tokens.
-  /// [blocks]: as TRANSOM_INPUT_BLOCK_TABLE, of the sequences' sources.
-  TRANSOM_INPUT_SOURCE_BLOCK_TABLE = 11,
-  TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS = 12 ///< [sequences + 1]
+  /// [blocks]: as TRANSOM_ROLE_BLOCK_TABLE, of the sequences' sources.
+  TRANSOM_ROLE_ENCODER_BLOCK_TABLE = 11,
+  TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS = 12 ///< [sequences + 1]
 };
 
 /// What stands in for an input that the caller leaves out.
@@ -214,17 +213,17 @@ enum transom_input_default {
   TRANSOM_DEFAULT_NONE = 0, ///< it is required
   TRANSOM_DEFAULT_ZEROS = 1,
   /// 0, 1, 2, ... within each sequence; in a step, on from its past tokens.
-  TRANSOM_DEFAULT_POSITIONS = 2,
+  TRANSOM_DEFAULT_POSITION_IDS = 2,
   TRANSOM_DEFAULT_ONES = 3,
   /// With p = padding, p + 1, p + 2, ... at those tokens of a sequence, masked
   /// ones included, whose value of the first required input is not p, and p at
   /// the others.
-  TRANSOM_DEFAULT_COUNTED_POSITIONS = 4,
-  // Of TRANSOM_INPUT_TOKEN_ROWS: which token. It must not be masked.
+  TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS = 4,
+  // Of TRANSOM_ROLE_TOKEN_ROWS: which token. It must not be masked.
   TRANSOM_DEFAULT_LAST = 5, ///< the last one
   /// The last one whose value of the first required input is not `padding`, or
   /// the first one if there is none.
-  TRANSOM_DEFAULT_LAST_COUNTED = 6,
+  TRANSOM_DEFAULT_LAST_NON_PADDING = 6,
   TRANSOM_DEFAULT_FIRST = 7, ///< the first one
   /// The one at the last place where the source's value of the first required
   /// input is `id`.
@@ -232,7 +231,7 @@ enum transom_input_default {
   /// Of a decoder's values input: `id`, then the values that the source has of
   /// the first required input but its last one, masked ones included. Sequences
   /// are as long as their sources.
-  TRANSOM_DEFAULT_SHIFTED = 9
+  TRANSOM_DEFAULT_SHIFTED_RIGHT = 9
 };
 
 typedef struct transom_input_info {
@@ -242,10 +241,11 @@ typedef struct transom_input_info {
   uint8_t fallback; ///< transom_input_default
   uint8_t extent;   ///< transom_extent
   union {
-    int32_t token_index; ///< TRANSOM_INPUT_TOKEN_ROWS: which token
-    int32_t padding;     ///< TRANSOM_DEFAULT_COUNTED_POSITIONS, .._LAST_COUNTED
-    int32_t id;          ///< TRANSOM_DEFAULT_SHIFTED, .._LAST_EQUAL
-    /// TRANSOM_INPUT_KEY_LENGTHS, .._SOURCE_KEY_LENGTHS: 1 if the tokens of a
+    int32_t token_index; ///< TRANSOM_ROLE_TOKEN_ROWS: which token
+    int32_t padding;     ///< TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS,
+                         ///< .._LAST_COUNTED
+    int32_t id;          ///< TRANSOM_DEFAULT_SHIFTED_RIGHT, .._LAST_EQUAL
+    /// TRANSOM_ROLE_KEY_LENGTHS, .._SOURCE_KEY_LENGTHS: 1 if the tokens of a
     /// sequence that are there must follow one another: the model asks how far
     /// they are apart.
     int32_t contiguous;

@@ -90,14 +90,14 @@ typedef enum transom_early_stopping {
 } transom_early_stopping;
 
 /// Why a sequence ended.
-typedef enum transom_finish {
+typedef enum transom_finish_reason {
   TRANSOM_FINISH_NOT = 0,       ///< it goes on
   TRANSOM_FINISH_EOS = 1,       ///< its last token is an end of sequence
   TRANSOM_FINISH_LENGTH = 2,    ///< as long as the options or the model allow
   TRANSOM_FINISH_STOP = 3,      ///< its last tokens are a stop sequence
   TRANSOM_FINISH_CANCELLED = 4, ///< by its callback, or engine_cancel
   TRANSOM_FINISH_FAILED = 5     ///< NAME_error() says why
-} transom_finish;
+} transom_finish_reason;
 
 /// How tokens are chosen and when to stop. Names, meaning and order are those
 /// of Hugging Face's GenerationConfig. All zero but `struct_bytes`: greedy, at
@@ -147,10 +147,10 @@ typedef struct transom_generation_options {
   int32_t max_matching_ngram_size; ///< of those last tokens; 0: 2
 
   /// End-of-sequence tokens. 0: the model's own; -1: none.
-  int32_t num_eos_ids;
-  const int32_t *eos_ids;
+  int32_t num_eos_token_ids;
+  const int32_t *eos_token_ids;
   /// Lists of tokens that are not to be generated.
-  transom_token_lists bad_words;
+  transom_token_lists bad_words_ids;
   /// Lists of tokens that end a sequence as soon as its new tokens end in one.
   transom_token_lists stop_sequences;
 
@@ -158,14 +158,14 @@ typedef struct transom_generation_options {
   /// with, its start token included. One list for all prompts, or one for each;
   /// none: the model's own decoder_start_token_id. For other libraries none.
   /// Lengths of a prompt above are those of this one.
-  transom_token_lists decoder_prompts;
-  /// If 1, the token after a prompt of one token is `forced_bos_id`.
-  int32_t has_forced_bos;
-  int32_t forced_bos_id;
+  transom_token_lists decoder_input_ids;
+  /// If 1, the token after a prompt of one token is `forced_bos_token_id`.
+  int32_t has_forced_bos_token_id;
+  int32_t forced_bos_token_id;
   /// The last token that the lengths allow is one of these. 0: none.
-  int32_t num_forced_eos_ids;
+  int32_t num_forced_eos_token_ids;
   int32_t reserved; ///< 0
-  const int32_t *forced_eos_ids;
+  const int32_t *forced_eos_token_ids;
 } transom_generation_options;
 
 #define TRANSOM_NO_LENGTH_PENALTY 1e-30f
@@ -174,7 +174,7 @@ typedef struct transom_generation_options {
 /// those of a beam search when it is over, the best sequence first.
 typedef struct transom_generation_event {
   uint32_t struct_bytes;
-  int32_t finish;   ///< transom_finish
+  int32_t finish;   ///< transom_finish_reason
   int64_t request;  ///< of engine_submit; of generate: the prompt's index
   int32_t sequence; ///< which of num_return_sequences
   /// Of a finished beam, its score; else 0.
@@ -202,7 +202,7 @@ typedef struct transom_generated {
   int32_t *tokens;
   int64_t row_tokens; ///< at least the most new tokens that the options allow
   int64_t *lengths;   ///< [rows]: new tokens
-  int32_t *finish;    ///< [rows]: transom_finish
+  int32_t *finish;    ///< [rows]: transom_finish_reason
   float *scores;      ///< [rows]: of beams, see transom_generation_event
 } transom_generated;
 
@@ -213,15 +213,15 @@ typedef struct transom_engine_options {
   uint32_t struct_bytes; ///< sizeof(transom_engine_options)
   /// Sequences that are stepped together, beams counted; more requests wait
   /// their turn. 0: 64.
-  int32_t max_sequences;
+  int32_t max_num_seqs;
   /// Tokens of one step. A prompt that is longer, or comes while others are at
   /// their new tokens, is read in parts; a source always at once. At least
-  /// max_sequences; at most the session's `max_tokens`. 0: 512, or what those
+  /// max_num_seqs; at most the session's `max_tokens`. 0: 512, or what those
   /// demand.
-  int32_t step_tokens;
+  int32_t max_num_batched_tokens;
   /// Finished sequences whose keys and values are kept for prompts that come
   /// later and begin as they do, as long as there is memory. 0: none.
-  int32_t kept_sequences;
+  int32_t prefix_cache_sequences;
 } transom_engine_options;
 
 /// The functions behind the NAME_... exports; `transom_entry` of a shared

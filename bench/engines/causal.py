@@ -75,7 +75,7 @@ class Causal:
 class Transom(Causal, encoder.Compiled):
     def prefill(self, ids):
         last = np.arange(1, ids.shape[0] + 1) * ids.shape[1] - 1
-        return self.library(input_ids=ids, positions=last, outputs=["logits"])["logits"]
+        return self.library(input_ids=ids, output_positions=last, outputs=["logits"])["logits"]
 
     def generate(self, ids, new):
         # No end, so that no engine stops early.

@@ -35,7 +35,7 @@ static bool isCache(kernel::BufferType type) {
 
 /// Is the default made of the values of the source?
 static bool readsSource(const InterfaceInput &input) {
-  return input.info.fallback == TRANSOM_DEFAULT_SHIFTED ||
+  return input.info.fallback == TRANSOM_DEFAULT_SHIFTED_RIGHT ||
          input.info.fallback == TRANSOM_DEFAULT_LAST_EQUAL;
 }
 
@@ -71,7 +71,7 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
              << "' to be a cache, a buffer of f32 [slots, columns], got "
              << type;
     input.info.dtype = TRANSOM_F32;
-    input.info.role = TRANSOM_INPUT_CACHE;
+    input.info.role = TRANSOM_ROLE_CACHE;
     input.info.extent = TRANSOM_SLOTS;
     return input;
   }
@@ -85,29 +85,29 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
   input.info.extent = static_cast<uint8_t>(*type.getExtent());
   std::optional<int> roleValue =
       llvm::StringSwitch<std::optional<int>>(role)
-          .Case("", TRANSOM_INPUT_VALUES)
-          .Case("sequence_offsets", TRANSOM_INPUT_OFFSETS)
-          .Case("key_lengths", TRANSOM_INPUT_KEY_LENGTHS)
-          .Case("source_offsets", TRANSOM_INPUT_SOURCE_OFFSETS)
-          .Case("source_key_lengths", TRANSOM_INPUT_SOURCE_KEY_LENGTHS)
-          .Case("token_rows", TRANSOM_INPUT_TOKEN_ROWS)
-          .Case("token_index", TRANSOM_INPUT_TOKEN_ROWS)
-          .Case("positions", TRANSOM_INPUT_POSITIONS)
-          .Case("cache_slots", TRANSOM_INPUT_CACHE_SLOTS)
-          .Case("block_table", TRANSOM_INPUT_BLOCK_TABLE)
-          .Case("block_offsets", TRANSOM_INPUT_BLOCK_OFFSETS)
-          .Case("source_block_table", TRANSOM_INPUT_SOURCE_BLOCK_TABLE)
-          .Case("source_block_offsets", TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS)
+          .Case("", TRANSOM_ROLE_VALUES)
+          .Case("sequence_offsets", TRANSOM_ROLE_OFFSETS)
+          .Case("key_lengths", TRANSOM_ROLE_KEY_LENGTHS)
+          .Case("encoder_offsets", TRANSOM_ROLE_ENCODER_OFFSETS)
+          .Case("encoder_key_lengths", TRANSOM_ROLE_ENCODER_KEY_LENGTHS)
+          .Case("token_rows", TRANSOM_ROLE_TOKEN_ROWS)
+          .Case("token_index", TRANSOM_ROLE_TOKEN_ROWS)
+          .Case("output_positions", TRANSOM_ROLE_OUTPUT_POSITIONS)
+          .Case("cache_slots", TRANSOM_ROLE_CACHE_SLOTS)
+          .Case("block_table", TRANSOM_ROLE_BLOCK_TABLE)
+          .Case("block_offsets", TRANSOM_ROLE_BLOCK_OFFSETS)
+          .Case("encoder_block_table", TRANSOM_ROLE_ENCODER_BLOCK_TABLE)
+          .Case("encoder_block_offsets", TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS)
           .Default(std::nullopt);
   if (!roleValue)
     return program.emitOpError()
            << "expects 'transformer.role' of input '" << input.name
            << "' to be \"sequence_offsets\", \"key_lengths\", "
-              "\"source_offsets\", \"source_key_lengths\", "
-              "\"token_rows\", \"token_index\", \"positions\", "
+              "\"encoder_offsets\", \"encoder_key_lengths\", "
+              "\"token_rows\", \"token_index\", \"output_positions\", "
               "\"cache_slots\", "
               "\"block_table\", \"block_offsets\", "
-              "\"source_block_table\", \"source_block_offsets\" or "
+              "\"encoder_block_table\", \"encoder_block_offsets\" or "
               "\"cache\", got \""
            << role << "\"";
   input.info.role = *roleValue;
@@ -116,32 +116,33 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
       llvm::StringSwitch<std::optional<int>>(fallback)
           .Case("", TRANSOM_DEFAULT_NONE)
           .Case("zeros", TRANSOM_DEFAULT_ZEROS)
-          .Case("positions", TRANSOM_DEFAULT_POSITIONS)
+          .Case("position_ids", TRANSOM_DEFAULT_POSITION_IDS)
           .Case("ones", TRANSOM_DEFAULT_ONES)
-          .Case("counted_positions", TRANSOM_DEFAULT_COUNTED_POSITIONS)
+          .Case("padding_aware_position_ids",
+                TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS)
           .Case("last", TRANSOM_DEFAULT_LAST)
-          .Case("last_counted", TRANSOM_DEFAULT_LAST_COUNTED)
+          .Case("last_non_padding", TRANSOM_DEFAULT_LAST_NON_PADDING)
           .Case("first", TRANSOM_DEFAULT_FIRST)
           .Case("last_equal", TRANSOM_DEFAULT_LAST_EQUAL)
-          .Case("shifted", TRANSOM_DEFAULT_SHIFTED)
+          .Case("shifted_right", TRANSOM_DEFAULT_SHIFTED_RIGHT)
           .Default(std::nullopt);
   bool isPlace = fallbackValue && *fallbackValue >= TRANSOM_DEFAULT_LAST &&
                  *fallbackValue <= TRANSOM_DEFAULT_LAST_EQUAL;
   if (fallbackValue && isPlace != (role == "token_index"))
     return program.emitOpError()
            << "expects 'transformer.default' of input '" << input.name
-           << "' to be \"first\", \"last\", \"last_counted\" or "
+           << "' to be \"first\", \"last\", \"last_non_padding\" or "
               "\"last_equal\" if and only if its 'transformer.role' is "
               "\"token_index\"";
   if (!fallbackValue)
     return program.emitOpError()
            << "expects 'transformer.default' of input '" << input.name
-           << "' to be \"zeros\", \"ones\", \"positions\", "
-              "\"counted_positions\" or \"shifted\", got \""
+           << "' to be \"zeros\", \"ones\", \"position_ids\", "
+              "\"padding_aware_position_ids\" or \"shifted_right\", got \""
            << fallback << "\"";
   input.info.fallback = *fallbackValue;
-  if (input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS ||
-      input.info.fallback == TRANSOM_DEFAULT_LAST_COUNTED) {
+  if (input.info.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
+      input.info.fallback == TRANSOM_DEFAULT_LAST_NON_PADDING) {
     FailureOr<int32_t> padding =
         idOf(program, input, attributes, transformer::paddingIdAttr);
     if (failed(padding))
@@ -153,8 +154,8 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
     if (failed(id))
       return failure();
     input.info.id = *id;
-  } else if (input.info.role == TRANSOM_INPUT_KEY_LENGTHS ||
-             input.info.role == TRANSOM_INPUT_SOURCE_KEY_LENGTHS) {
+  } else if (input.info.role == TRANSOM_ROLE_KEY_LENGTHS ||
+             input.info.role == TRANSOM_ROLE_ENCODER_KEY_LENGTHS) {
     input.info.contiguous =
         attributes && attributes.contains(transformer::contiguousAttr);
   } else {
@@ -197,7 +198,7 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
     FailureOr<InterfaceInput> input = inputOf(program, i);
     if (failed(input))
       return failure();
-    if (input->info.role == TRANSOM_INPUT_CACHE) {
+    if (input->info.role == TRANSOM_ROLE_CACHE) {
       if (interface.cacheColumns)
         return program.emitOpError() << "expects one cache, got a second one";
       auto type = cast<kernel::BufferType>(program.getArgumentTypes()[i]);
@@ -206,11 +207,11 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
     interface.inputs.push_back(std::move(*input));
   }
   auto isRequired = [](const InterfaceInput &input) {
-    return input.info.role == TRANSOM_INPUT_VALUES &&
+    return input.info.role == TRANSOM_ROLE_VALUES &&
            input.info.fallback == TRANSOM_DEFAULT_NONE;
   };
   auto isSource = [&](const InterfaceInput &input) {
-    return isRequired(input) && input.info.extent == TRANSOM_SOURCE_TOKENS;
+    return isRequired(input) && input.info.extent == TRANSOM_ENCODER_TOKENS;
   };
   for (const InterfaceInput &input : interface.inputs)
     if (readsSource(input) && llvm::none_of(interface.inputs, isSource))
@@ -219,8 +220,8 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
                 "'transformer.default', which '"
              << input.name << "' is made of";
   for (const InterfaceInput &input : interface.inputs)
-    if ((input.info.fallback == TRANSOM_DEFAULT_COUNTED_POSITIONS ||
-         input.info.fallback == TRANSOM_DEFAULT_LAST_COUNTED) &&
+    if ((input.info.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
+         input.info.fallback == TRANSOM_DEFAULT_LAST_NON_PADDING) &&
         llvm::none_of(interface.inputs, isRequired))
       return program.emitOpError()
              << "expects an input without 'transformer.default', whose tokens '"

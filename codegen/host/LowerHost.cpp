@@ -451,7 +451,7 @@ LogicalResult HostLowering::checkOutputs() {
       auto argument = dyn_cast<BlockArgument>(value);
       if (!output &&
           (!argument || interface.inputs[argument.getArgNumber()].info.role !=
-                            TRANSOM_INPUT_CACHE))
+                            TRANSOM_ROLE_CACHE))
         return terminator.emitOpError()
                << "expects the result with the role \"cache\" to be the "
                   "program's argument with that role";

@@ -188,7 +188,7 @@ void Decoder::build(StringRef task, ModelBuilder &builder) const {
   Value ids = builder.addInput({"input_ids", "", vocabulary});
   Value mask =
       builder.addInput({"attention_mask", "ones", 0, "attention_mask"});
-  Value places = builder.addInput({"position_ids", "positions", positions});
+  Value places = builder.addInput({"position_ids", "position_ids", positions});
   // What is tied is saved once, by some classes of transformers as the head's.
   bool isHeads = tiesWords && !builder.hasModule(table.words) &&
                  builder.hasModule("lm_head");
@@ -322,7 +322,7 @@ void Decoder::buildHead(const DecoderHead &head, Value hidden,
     weight = (table.words + ".weight").str();
   if (head.fromLast) {
     Input place{.name = "last_token",
-                .fallback = padding ? llvm::StringLiteral("last_counted")
+                .fallback = padding ? llvm::StringLiteral("last_non_padding")
                                     : llvm::StringLiteral("last"),
                 .role = "token_index",
                 .padding = padding.value_or(-1),

@@ -140,9 +140,9 @@ Value Encoder::buildEmbeddings(Value ids, ModelBuilder &builder) const {
                                    tokenTypes, embeddingWidth);
     x = builder.add("embeddings", x, type);
   }
-  Input positionIds{"position_ids", "positions", positions};
+  Input positionIds{"position_ids", "position_ids", positions};
   if (table.countsPositions) {
-    positionIds.fallback = "counted_positions";
+    positionIds.fallback = "padding_aware_position_ids";
     positionIds.padding = padding;
   }
   Value places = builder.addInput(positionIds);

@@ -26,7 +26,7 @@
 namespace transom::huggingface {
 
 /// An argument [batch, length] (or [batch]) of 32-bit integers, or [batch,
-/// source_length] of what an encoder reads beside a decoder.
+/// encoder_length] of what an encoder reads beside a decoder.
 struct Input {
   llvm::StringLiteral name;
   /// What stands in for it, a value of `transformer.default`; "": the caller
@@ -35,10 +35,11 @@ struct Input {
   /// Values lie in [0, bound); 0: any.
   int64_t bound = 0;
   llvm::StringLiteral role = "";
-  /// With "counted_positions", "last_counted": the id that is not counted.
+  /// With "padding_aware_position_ids", "last_non_padding": the id that is not
+  /// counted.
   int64_t padding = -1;
-  /// With "shifted", "last_equal": the id that comes first, or that is looked
-  /// for.
+  /// With "shifted_right", "last_equal": the id that comes first, or that is
+  /// looked for.
   int64_t token = -1;
   /// Of an attention mask: the model asks how far tokens are apart, so those
   /// that are there must follow one another.

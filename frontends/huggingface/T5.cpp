@@ -158,7 +158,7 @@ Input T5::describeTargets(StringRef task) const {
   if (task != "text-classification" && task != "question-answering")
     return ids;
   if (std::optional<int64_t> start = readToken("decoder_start_token_id")) {
-    ids.fallback = "shifted";
+    ids.fallback = "shifted_right";
     ids.token = *start;
   }
   return ids;
@@ -177,7 +177,7 @@ void T5::build(StringRef task, ModelBuilder &builder) const {
     return;
   }
 
-  ids.length = mask.length = "source_length";
+  ids.length = mask.length = "encoder_length";
   Sequences source = addSequences("encoder", ids, mask, builder);
   source.hidden = buildStack("encoder", source, /*source=*/nullptr, builder);
   Sequences target = addSequences(
@@ -191,7 +191,7 @@ void T5::build(StringRef task, ModelBuilder &builder) const {
   else
     buildHead(task, x, builder);
   builder.addOutput("encoder_last_hidden_state", source.hidden,
-                    {"batch", "source_length", "width"});
+                    {"batch", "encoder_length", "width"});
 }
 
 Sequences T5::addSequences(StringRef stack, const Input &ids, Input mask,

@@ -28,12 +28,12 @@ static StringRef getLeadingDim(Attribute dims) { return getDim(dims, 0); }
 
 /// Names of the two sets of tokens: the padded dimension, the packed one, and
 /// the roles of what tells sequences apart.
-static constexpr StringLiteral lengths[] = {"length", "source_length"};
-static constexpr StringLiteral packedDims[] = {"tokens", "source_tokens"};
+static constexpr StringLiteral lengths[] = {"length", "encoder_length"};
+static constexpr StringLiteral packedDims[] = {"tokens", "encoder_tokens"};
 static constexpr StringLiteral offsetRoles[] = {"sequence_offsets",
-                                                "source_offsets"};
+                                                "encoder_offsets"};
 static constexpr StringLiteral keyRoles[] = {"key_lengths",
-                                             "source_key_lengths"};
+                                             "encoder_key_lengths"};
 static constexpr unsigned numSets = std::size(lengths);
 
 /// The set that a name belongs to, if any.
@@ -78,7 +78,7 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
     auto bound =
         function.getArgAttrOfType<IntegerAttr>(number, transformer::boundAttr);
     if (bound &&
-        getText(function, number, transformer::defaultAttr) == "positions")
+        getText(function, number, transformer::defaultAttr) == "position_ids")
       longest[set] = std::min(longest[set], bound.getInt());
     if (getText(function, number, transformer::roleAttr) == "attention_mask") {
       batch.sets[set].maskName =
@@ -125,7 +125,7 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
     std::uniform_int_distribution<int64_t> values(
         0, bound ? std::max<int64_t>(bound.getInt() - 1, 0) : 1);
     bool isPosition =
-        getText(function, number, transformer::defaultAttr) == "positions";
+        getText(function, number, transformer::defaultAttr) == "position_ids";
     for (auto [at, value] : llvm::enumerate(tensor.integers()))
       value = isPosition ? at % length : values(engine);
     if (getText(function, number, transformer::roleAttr) == "token_index") {
@@ -209,7 +209,7 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
           *sets[findSet(lengths, getDim(dims, 1)).value_or(0)].mask);
       continue;
     }
-    if (role == "positions") {
+    if (role == "output_positions") {
       SmallVector<Position> positions = getPositions(rowsOf[0], 0);
       Tensor tensor(i32, {int64_t(positions.size())});
       for (auto [value, position] :
@@ -288,7 +288,7 @@ SmallVector<Tensor> Batch::unpack(FunctionOpInterface function,
     Attribute dims = function.getResultAttr(number, transformer::dimsAttr);
     StringRef leading = getLeadingDim(dims);
     std::optional<unsigned> packed = findSet(packedDims, leading), padded;
-    bool selected = leading == "positions";
+    bool selected = leading == "output_positions";
     if (leading == "batch")
       padded = findSet(lengths, getDim(dims, 1));
     if ((!packed && !selected && !padded) || !result.isFloat()) {

@@ -23,7 +23,7 @@ namespace transom::interpreter {
 
 /// Sequences of unequal length, padded to [sequences, length], with a value for
 /// every input of a function. A decoder's sequences have sources of other
-/// lengths, padded to [sequences, source_length].
+/// lengths, padded to [sequences, encoder_length].
 class Batch {
 public:
   /// A small batch for a padded function: whole, padded on the right, padded on

@@ -213,12 +213,12 @@ FailureOr<Tensor> Feeder::bind(FunctionOpInterface function, unsigned argument,
     addOffsets([](const Part &part) { return part.columns.size(); });
   } else if (role == "block_offsets") {
     addOffsets(countBlocks);
-  } else if (role == "source_block_offsets") {
+  } else if (role == "encoder_block_offsets") {
     addOffsets([&](const Part &part) { return sourceOf(part).size(); });
   } else if (role == "key_lengths") {
     for (const Part &part : run)
       numbers.push_back(lengthAfter(part));
-  } else if (role == "source_key_lengths") {
+  } else if (role == "encoder_key_lengths") {
     for (const Part &part : run)
       numbers.push_back(sourceLengths[part.sequence]);
   } else if (role == "cache_slots") {
@@ -230,10 +230,10 @@ FailureOr<Tensor> Feeder::bind(FunctionOpInterface function, unsigned argument,
       llvm::append_range(
           numbers,
           ArrayRef(blocks[set][part.sequence]).take_front(countBlocks(part)));
-  } else if (role == "source_block_table") {
+  } else if (role == "encoder_block_table") {
     for (const Part &part : run)
       llvm::append_range(numbers, sourceOf(part));
-  } else if (role == "positions") {
+  } else if (role == "output_positions") {
     // The last one first: a program that forgot to gather would be noticed.
     for (const Part &part : run)
       for (size_t i = 0; i < part.columns.size(); ++i)
@@ -263,7 +263,7 @@ FailureOr<Tensor> Feeder::bind(FunctionOpInterface function, unsigned argument,
 /// A result's rows in the order of the tokens: `positions` turns it round.
 Tensor Feeder::inOrder(Attribute dims, const Tensor &tensor) {
   auto names = dyn_cast_or_null<ArrayAttr>(dims);
-  if (!names || names.empty() || getText(names[0]) != "positions")
+  if (!names || names.empty() || getText(names[0]) != "output_positions")
     return tensor;
   Tensor turned = tensor;
   int64_t rows = tensor.getShape()[0];

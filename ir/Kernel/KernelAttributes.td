@@ -13,11 +13,11 @@ def Kernel_Extent
     : I32EnumAttr<"Extent", "the run-time size of an activation's leading dimension",
                   [I32EnumAttrCase<"Tokens", 0, "tokens">,
                    I32EnumAttrCase<"Sequences", 1, "sequences">,
-                   I32EnumAttrCase<"SourceTokens", 2, "source_tokens">,
-                   I32EnumAttrCase<"Positions", 3, "positions">,
+                   I32EnumAttrCase<"EncoderTokens", 2, "encoder_tokens">,
+                   I32EnumAttrCase<"OutputPositions", 3, "output_positions">,
                    I32EnumAttrCase<"Blocks", 4, "blocks">,
                    I32EnumAttrCase<"Slots", 5, "slots">,
-                   I32EnumAttrCase<"SourceBlocks", 6, "source_blocks">]> {
+                   I32EnumAttrCase<"EncoderBlocks", 6, "encoder_blocks">]> {
   let cppNamespace = "::transom::kernel";
   let genSpecializedAttr = 0;
 }

@@ -17,7 +17,7 @@ def Kernel_Dialect : Dialect {
     `kernel.launch`es on slots of one arena. Nobody reasons about shapes below.
 
     Activations are [rows, width] (or [rows]); the number of rows is one of the
-    run-time extents `tokens`, `sequences`, `source_tokens`, `positions`. In the
+    run-time extents `tokens`, `sequences`, `encoder_tokens`, `positions`. In the
     arena, rows of [rows, width] have a stride of `width` rounded up to 64
     elements, [rows] is stored as [rows, 1], and slots have room for rows rounded up to 16 (`runtime/abi.h`).
   }];

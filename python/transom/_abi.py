@@ -108,16 +108,16 @@ class GenerationOptions(_Sized):
         ("length_penalty", c_float),
         ("prompt_lookup_num_tokens", c_int32),
         ("max_matching_ngram_size", c_int32),
-        ("num_eos_ids", c_int32),
-        ("eos_ids", c_void_p),
-        ("bad_words", TokenLists),
+        ("num_eos_token_ids", c_int32),
+        ("eos_token_ids", c_void_p),
+        ("bad_words_ids", TokenLists),
         ("stop_sequences", TokenLists),
-        ("decoder_prompts", TokenLists),
-        ("has_forced_bos", c_int32),
-        ("forced_bos_id", c_int32),
-        ("num_forced_eos_ids", c_int32),
+        ("decoder_input_ids", TokenLists),
+        ("has_forced_bos_token_id", c_int32),
+        ("forced_bos_token_id", c_int32),
+        ("num_forced_eos_token_ids", c_int32),
         ("reserved", c_int32),
-        ("forced_eos_ids", c_void_p),
+        ("forced_eos_token_ids", c_void_p),
     ]
 
 
@@ -156,9 +156,9 @@ class EngineOptions(_Sized):
 
     _fields_ = [
         ("struct_bytes", c_uint32),
-        ("max_sequences", c_int32),
-        ("step_tokens", c_int32),
-        ("kept_sequences", c_int32),
+        ("max_num_seqs", c_int32),
+        ("max_num_batched_tokens", c_int32),
+        ("prefix_cache_sequences", c_int32),
     ]
 
 

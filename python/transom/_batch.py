@@ -143,22 +143,22 @@ class Batch:
             if positions and all(isinstance(p, tuple) for p in positions):
                 pairs = positions
             elif any(np.ndim(p) for p in positions):
-                self.counts = _arrays.lengths("positions", positions)
+                self.counts = _arrays.lengths("output_positions", positions)
                 if len(self.counts) != self.sequences:
                     raise ValueError(
-                        "positions: expects a list for each of the "
+                        "output_positions: expects a list for each of the "
                         f"{self.sequences} sequences, got {len(self.counts)}; "
                         "write (row, column) in tuples"
                     )
                 rows = np.repeat(np.arange(self.sequences), self.counts)
-                columns = _arrays.flat("positions", positions)
+                columns = _arrays.flat("output_positions", positions)
         elif np.ndim(positions) == 2:
             pairs = positions
         if pairs is not None:
-            pairs = _arrays.integers("positions", pairs, 2, "[count, 2]")
+            pairs = _arrays.integers("output_positions", pairs, 2, "[count, 2]")
             if pairs.shape[1] != 2:
                 raise ValueError(
-                    "positions: expects the shape [count, 2], got "
+                    "output_positions: expects the shape [count, 2], got "
                     + _arrays.shape(pairs)
                 )
             rows, columns = pairs.T
@@ -166,21 +166,21 @@ class Batch:
             indices = self._indices(rows, columns)
         else:
             wanted = "[count] or [count, 2]"
-            indices = _arrays.integers("positions", positions, 1, wanted)
+            indices = _arrays.integers("output_positions", positions, 1, wanted)
             if self.lengths is not None:
                 # What the caller counts is not what the padded form counts.
                 ends = np.cumsum(self.lengths)
                 wrong = (indices < 0) | (indices >= ends[-1])
                 if wrong.any():
                     raise ValueError(
-                        f"positions: expects values in [0, {ends[-1]}), got "
+                        f"output_positions: expects values in [0, {ends[-1]}), got "
                         f"{indices[wrong][0]}"
                     )
                 rows = np.searchsorted(ends, indices, side="right")
                 columns = indices - (ends - self.lengths)[rows]
                 indices = self._indices(rows, columns)
         self.selected = len(indices)
-        self.tensors["positions"] = indices
+        self.tensors["output_positions"] = indices
 
     def _indices(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Tokens as the library counts them, by sequence and place in it."""
@@ -194,11 +194,11 @@ class Batch:
                 lengths = np.array(self.lengths)
         for i in np.flatnonzero((rows < 0) | (rows >= self.sequences))[:1]:
             raise ValueError(
-                f"positions[{i}]: expects a row in [0, {self.sequences}), got {rows[i]}"
+                f"output_positions[{i}]: expects a row in [0, {self.sequences}), got {rows[i]}"
             )
         for i in np.flatnonzero((columns < 0) | (columns >= lengths[rows]))[:1]:
             raise ValueError(
-                f"positions: expects a column in [0, {lengths[rows[i]]}) of sequence "
+                f"output_positions: expects a column in [0, {lengths[rows[i]]}) of sequence "
                 f"{rows[i]}, got {columns[i]}"
             )
         return np.ascontiguousarray(starts[rows] + columns, np.int64)
@@ -211,8 +211,8 @@ class Output:
         self.name = info["name"]
         self.encoded = self.name.encode()
         dims = info["dims"]
-        self.per_position = "positions" in dims
-        self.of_source = "source_tokens" in dims
+        self.per_position = "output_positions" in dims
+        self.of_source = "encoder_tokens" in dims
         self.per_token = "tokens" in dims or self.of_source or self.per_position
         self.width = tuple(d for d in dims if isinstance(d, int))
 

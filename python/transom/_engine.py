@@ -67,29 +67,29 @@ class Engine:
 
     Args:
         library: a library that generates text.
-        max_sequences: how many sequences go together, 64 by default; more
+        max_num_seqs: how many sequences go together, 64 by default; more
             requests wait for their turn.
-        step_tokens: tokens of one step, 512 by default; longer prompts are read
+        max_num_batched_tokens: tokens of one step, 512 by default; longer prompts are read
             in parts.
-        kept_sequences: how many finished sequences are remembered for prompts
+        prefix_cache_sequences: how many finished sequences are remembered for prompts
             that begin as they do.
     """
 
     def __init__(
         self,
         library: Library,
-        max_sequences: int = 0,
-        step_tokens: int = 0,
-        kept_sequences: int = 0,
+        max_num_seqs: int = 0,
+        max_num_batched_tokens: int = 0,
+        prefix_cache_sequences: int = 0,
     ):
         self._library = library
         self._events: collections.deque[Event] = collections.deque()
         self._callback = _abi.GenerationCallback(_collector(library, self._events))
         self._live = ctypes.c_int64()
         options = _abi.EngineOptions(
-            max_sequences=max_sequences,
-            step_tokens=step_tokens,
-            kept_sequences=kept_sequences,
+            max_num_seqs=max_num_seqs,
+            max_num_batched_tokens=max_num_batched_tokens,
+            prefix_cache_sequences=prefix_cache_sequences,
         )
         self._handle = ctypes.c_void_p()
         session = library._sessions.take()
@@ -225,7 +225,7 @@ def stream_prompt(
 ) -> Iterator[int]:
     """The ids that follow a prompt, as they come."""
     watch = Watch(settings, [prompt])
-    engine = Engine(library, max_sequences=1)
+    engine = Engine(library, max_num_seqs=1)
     engine.submit_prompt(prompt, settings, padded)
     return _tokens(engine, watch)
 

@@ -304,10 +304,10 @@ class Settings:
         bos = _token(values, "bos_token_id")
         start = values["decoder_start_token_id"]
         kept: list[Any] = [np.array(eos, np.int32)]
-        options.num_eos_ids = len(eos) or -1
-        options.eos_ids = kept[0].ctypes.data
+        options.num_eos_token_ids = len(eos) or -1
+        options.eos_token_ids = kept[0].ctypes.data
         for field, name in (
-            ("bad_words", "bad_words_ids"),
+            ("bad_words_ids", "bad_words_ids"),
             ("stop_sequences", "stop_sequences"),
         ):
             lists, arrays = _arrays.token_lists(name, _id_lists(name, values[name]))
@@ -315,8 +315,8 @@ class Settings:
             kept += arrays
         forced = _one_or_more("forced_eos_token_id", values["forced_eos_token_id"])
         kept.append(np.array(forced, np.int32))
-        options.num_forced_eos_ids = len(forced)
-        options.forced_eos_ids = kept[-1].ctypes.data
+        options.num_forced_eos_token_ids = len(forced)
+        options.forced_eos_token_ids = kept[-1].ctypes.data
         strings = values["stop_strings"] or []
         strings = [strings] if isinstance(strings, str) else list(strings)
         if not all(isinstance(text, str) and text for text in strings):
@@ -424,7 +424,7 @@ class Settings:
             "input_ids", [prompt.given for prompt in prompts]
         )
         begun = [prompt.tokens for prompt in prompts if prompt.source is not None]
-        self.options.decoder_prompts, more = _arrays.token_lists(
+        self.options.decoder_input_ids, more = _arrays.token_lists(
             "decoder_input_ids", begun
         )
         return lists, kept + more
@@ -444,8 +444,8 @@ class Settings:
         """
         options = self.options
         # It comes behind one token, where padding counts as such.
-        options.has_forced_bos = self.forced_bos is not None and padded in (None, 1)
-        options.forced_bos_id = self.forced_bos or 0
+        options.has_forced_bos_token_id = self.forced_bos is not None and padded in (None, 1)
+        options.forced_bos_token_id = self.forced_bos or 0
         longest = max(counts) if padded is None else padded
         shortest = min(counts) if padded is None else padded
         least = self.min_new_tokens

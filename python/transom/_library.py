@@ -23,7 +23,7 @@ Outputs = dict[str, Union[np.ndarray, list[np.ndarray]]]
 # whose decoder reads a source, and its name for a Batch.
 _SOURCE_NAMES = {
     "attention_mask": "attention_mask",
-    "source_offsets": "sequence_offsets",
+    "encoder_offsets": "sequence_offsets",
 }
 _TARGET_NAMES = {
     "decoder_attention_mask": "attention_mask",
@@ -107,7 +107,7 @@ class Library:
         self._source = {
             name
             for name, info in self.inputs.items()
-            if "source_tokens" in info["dims"]
+            if "encoder_tokens" in info["dims"]
         }
         if self._source:
             self._names = [*self.inputs, *_SOURCE_NAMES, *_TARGET_NAMES]
@@ -136,7 +136,7 @@ class Library:
         token_type_ids: Any = None,
         position_ids: Any = None,
         *,
-        positions: Any = None,
+        output_positions: Any = None,
         outputs: Sequence[str] | None = None,
         **inputs: Any,
     ) -> Outputs:
@@ -156,8 +156,8 @@ class Library:
         A model with an encoder and a decoder takes the source as `input_ids` and
         `attention_mask`, and what its decoder reads as `decoder_input_ids` and
         `decoder_attention_mask`; each of the two in any form, the source with
-        `source_offsets` in the last one. A decoder whose ids have the default
-        "shifted" reads the source if none are given.
+        `encoder_offsets` in the last one. A decoder whose ids have the default
+        "shifted_right" reads the source if none are given.
 
         Outputs of sequences are arrays `[batch, width]` in every form. The
         inputs of a multiple-choice model have one more level, `[batch, choices,
@@ -172,7 +172,7 @@ class Library:
             input_ids, attention_mask, token_type_ids, position_ids: as Hugging
                 Face's models take them. Dense arrays of int32 and int64 are
                 read where they are; other types of integers are converted.
-            positions: the tokens whose logits are wanted, of a model that
+            output_positions: the tokens whose logits are wanted, of a model that
                 predicts words: only these are computed, in the given order. A
                 list of tuples or an array `[count, 2]` of (row, column); an
                 array or list `[count]` of token numbers, counted through all
@@ -196,7 +196,7 @@ class Library:
             "attention_mask": attention_mask,
             "token_type_ids": token_type_ids,
             "position_ids": position_ids,
-            "positions": positions,
+            "output_positions": output_positions,
             **inputs,
         }
         given = {name: value for name, value in given.items() if value is not None}
@@ -207,7 +207,7 @@ class Library:
                     + ", ".join(self._names)
                 )
         asked = self._asked(outputs)
-        selected = given.pop("positions", None)
+        selected = given.pop("output_positions", None)
         places = {name: given.pop(name) for name in self._places & given.keys()}
         source = None
         if self._source:
@@ -249,7 +249,7 @@ class Library:
         leader = next((n for n in self.inputs if n in inputs and n in given), None)
         if leader is None:
             first = next(name for name in self.inputs if name in inputs)
-            if source is not None and self.inputs[first].get("default") == "shifted":
+            if source is not None and self.inputs[first].get("default") == "shifted_right":
                 return source.follow(given)
             raise TypeError(f'{self.path.name} expects the input "{first}"')
         batch = Batch.of(leader, {names.get(n, n): v for n, v in given.items()})

@@ -148,14 +148,14 @@ class Sequences:
     def step(
         self,
         tokens: Mapping[int, Any],
-        positions: Any = "last",
+        output_positions: Any = "last",
         outputs: Sequence[str] | None = None,
     ) -> dict[str, Any]:
         """Appends tokens to sequences; returns the model's outputs for them.
 
         Args:
             tokens: for each sequence its new ids, at least one.
-            positions: the tokens whose logits are wanted: "last" of each
+            output_positions: the tokens whose logits are wanted: "last" of each
                 sequence, "all", or for each sequence a list of columns, counted
                 from its first new token.
             outputs: names of the outputs to compute. Default: all.
@@ -176,18 +176,18 @@ class Sequences:
             if length == 0:
                 raise ValueError(f"tokens[{number}]: expects at least one, got none")
         counts = lengths
-        if isinstance(positions, str):
-            if positions not in ("last", "all"):
+        if isinstance(output_positions, str):
+            if output_positions not in ("last", "all"):
                 raise ValueError(
-                    f'positions: expects "last", "all" or lists, got {positions!r}'
+                    f'output_positions: expects "last", "all" or lists, got {output_positions!r}'
                 )
-            if positions == "last":
+            if output_positions == "last":
                 counts = [1] * len(lengths)
-                tensors["positions"] = offsets[1:] - 1
+                tensors["output_positions"] = offsets[1:] - 1
         else:
-            counts, tensors["positions"] = _columns(positions, lengths, offsets)
+            counts, tensors["output_positions"] = _columns(output_positions, lengths, offsets)
         asked = self._library._asked(outputs, "step")
-        selected = [output.per_position and "positions" in tensors for output in asked]
+        selected = [output.per_position and "output_positions" in tensors for output in asked]
         arrays = [
             np.empty((sum(counts if s else lengths), *output.width), np.float32)
             for output, s in zip(asked, selected)
@@ -195,7 +195,7 @@ class Sequences:
         self._run("step", tensors, asked, arrays)
         results = {}
         for output, array, s in zip(asked, arrays, selected):
-            if positions == "last":
+            if output_positions == "last":
                 results[output.name] = array if s else array[offsets[1:] - 1]
             else:
                 ends = np.cumsum(counts if s else lengths)[:-1]
@@ -220,21 +220,21 @@ def _length(value: int) -> int:
 
 
 def _columns(
-    positions: Any, lengths: Sequence[int], offsets: np.ndarray
+    output_positions: Any, lengths: Sequence[int], offsets: np.ndarray
 ) -> tuple[list[int], np.ndarray]:
     """How many each sequence has, and their places among all tokens."""
-    if len(positions) != len(lengths):
+    if len(output_positions) != len(lengths):
         raise ValueError(
-            f"positions: expects a list for each of the {len(lengths)} sequences, "
-            f"got {len(positions)}"
+            f"output_positions: expects a list for each of the {len(lengths)} sequences, "
+            f"got {len(output_positions)}"
         )
     places = []
-    for i, (columns, length) in enumerate(zip(positions, lengths)):
-        array = _arrays.integers(f"positions[{i}]", columns, 1, "[count]")
+    for i, (columns, length) in enumerate(zip(output_positions, lengths)):
+        array = _arrays.integers(f"output_positions[{i}]", columns, 1, "[count]")
         wrong = (array < 0) | (array >= length)
         if wrong.any():
             raise ValueError(
-                f"positions[{i}]: expects columns in [0, {length}), got "
+                f"output_positions[{i}]: expects columns in [0, {length}), got "
                 f"{array[wrong][0]}"
             )
         places.append(array + offsets[i])

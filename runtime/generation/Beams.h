@@ -32,7 +32,8 @@ public:
     const int32_t *tokens; ///< prompt and new ones
     int64_t length;
     float score;
-    transom_finish finish; ///< TRANSOM_FINISH_NOT: there is no such sequence
+    transom_finish_reason
+        finish; ///< TRANSOM_FINISH_NOT: there is no such sequence
   };
   Result result(int32_t index) const;
 
@@ -41,12 +42,12 @@ private:
   struct Next {
     float score; ///< sum of log-probabilities
     int32_t beam, token;
-    transom_finish finish;
+    transom_finish_reason finish;
   };
   struct Finished {
     float score;
     int64_t length;
-    transom_finish finish;
+    transom_finish_reason finish;
     int32_t slot; ///< where its tokens are
   };
 

@@ -27,29 +27,31 @@ transom_status Engine::create(const Decoder &given,
   decoder = given;
   int64_t most = decoder.stepTokens > 0 ? decoder.stepTokens : INT32_MAX - 1;
   int64_t mostLive = std::min<int64_t>(most, mostSequences);
-  if (o.max_sequences < 0 || o.max_sequences > mostLive)
+  if (o.max_num_seqs < 0 || o.max_num_seqs > mostLive)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "'max_sequences' expects a number in [0, %lld], "
+                "'max_num_seqs' expects a number in [0, %lld], "
                 "got %d",
-                (long long)mostLive, o.max_sequences);
-  maxSequences = o.max_sequences > 0 ? int64_t(o.max_sequences)
-                                     : std::min(defaultSequences, mostLive);
-  if (o.step_tokens != 0 &&
-      (o.step_tokens < maxSequences || o.step_tokens > most))
+                (long long)mostLive, o.max_num_seqs);
+  maxSequences = o.max_num_seqs > 0 ? int64_t(o.max_num_seqs)
+                                    : std::min(defaultSequences, mostLive);
+  if (o.max_num_batched_tokens != 0 &&
+      (o.max_num_batched_tokens < maxSequences ||
+       o.max_num_batched_tokens > most))
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "'step_tokens' expects 0 or a number in [%lld, "
-                "%lld], from 'max_sequences' to the session's 'max_tokens', "
+                "'max_num_batched_tokens' expects 0 or a number in [%lld, "
+                "%lld], from 'max_num_seqs' to the session's 'max_tokens', "
                 "got %d",
-                (long long)maxSequences, (long long)most, o.step_tokens);
-  stepTokens = o.step_tokens > 0
-                   ? int64_t(o.step_tokens)
+                (long long)maxSequences, (long long)most,
+                o.max_num_batched_tokens);
+  stepTokens = o.max_num_batched_tokens > 0
+                   ? int64_t(o.max_num_batched_tokens)
                    : std::min(std::max(defaultStepTokens, maxSequences), most);
-  if (o.kept_sequences < 0 || o.kept_sequences > mostSequences)
+  if (o.prefix_cache_sequences < 0 || o.prefix_cache_sequences > mostSequences)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "'kept_sequences' expects a number in [0, %d], "
+                "'prefix_cache_sequences' expects a number in [0, %d], "
                 "got %d",
-                mostSequences, o.kept_sequences);
-  maxKept = o.kept_sequences;
+                mostSequences, o.prefix_cache_sequences);
+  maxKept = o.prefix_cache_sequences;
   if (!memory.create(decoder.vocabulary) || !parts.resize(maxSequences) ||
       !positions.resize(stepTokens) || !beamLogits.resize(maxSequences) ||
       !kept.reserve(maxKept + 2) || !live.reserve(maxSequences))
@@ -103,7 +105,7 @@ transom_status Engine::submit(const int32_t *prompt, int64_t length,
       settings.isBeamSearch() ? settings.numBeams : settings.numReturnSequences;
   if (width > maxSequences)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "'%s' expects at most the engine's 'max_sequences', %lld, "
+                "'%s' expects at most the engine's 'max_num_seqs', %lld, "
                 "got %lld",
                 settings.isBeamSearch() ? "num_beams" : "num_return_sequences",
                 (long long)maxSequences, (long long)width);
@@ -192,7 +194,7 @@ void Engine::sweep() {
 }
 
 void Engine::report(Job &request, int32_t sequence, const int32_t *tokens,
-                    int64_t count, transom_finish finish, float score,
+                    int64_t count, transom_finish_reason finish, float score,
                     transom_status status) {
   if (!request.callback || request.isSilent)
     return;
@@ -212,8 +214,8 @@ void Engine::report(Job &request, int32_t sequence, const int32_t *tokens,
 }
 
 /// Tells of the branch's new tokens, and lets its keys and values go.
-void Engine::endBranch(Job &request, int32_t index, transom_finish finish,
-                       transom_status status) {
+void Engine::endBranch(Job &request, int32_t index,
+                       transom_finish_reason finish, transom_status status) {
   Branch &branch = request.branches[index];
   branch.finish = finish;
   bool isComplete = finish == TRANSOM_FINISH_EOS ||
@@ -229,7 +231,7 @@ void Engine::endBranch(Job &request, int32_t index, transom_finish finish,
 }
 
 /// Ends all that has not ended yet.
-void Engine::endRequest(Job &request, transom_finish finish,
+void Engine::endRequest(Job &request, transom_finish_reason finish,
                         transom_status status) {
   request.hasEnded = true;
   if (request.settings.isBeamSearch()) {

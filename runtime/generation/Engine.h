@@ -18,7 +18,7 @@ struct Branch {
   int32_t *tokens = nullptr;
   int64_t length = 0;
   int64_t reported = 0; ///< of its tokens, those the callback has seen
-  transom_finish finish = TRANSOM_FINISH_NOT;
+  transom_finish_reason finish = TRANSOM_FINISH_NOT;
 
   /// In this step: tokens that the model reads, how many of them are guesses,
   /// and the row of logits of the first that has one; -1: none has.
@@ -79,11 +79,12 @@ private:
   // Engine.cpp.
   void sweep();
   void report(Job &request, int32_t sequence, const int32_t *tokens,
-              int64_t count, transom_finish finish, float score,
+              int64_t count, transom_finish_reason finish, float score,
               transom_status status);
-  void endBranch(Job &request, int32_t index, transom_finish finish,
+  void endBranch(Job &request, int32_t index, transom_finish_reason finish,
                  transom_status status);
-  void endRequest(Job &request, transom_finish finish, transom_status status);
+  void endRequest(Job &request, transom_finish_reason finish,
+                  transom_status status);
   void release(Branch &branch);
   void release(Job &request);
   void keep(Branch &branch);

@@ -43,7 +43,7 @@ void Engine::chooseForBranch(Job &request, int32_t index,
                              const StepRows &rows) {
   const Settings &settings = request.settings;
   Branch &branch = request.branches[index];
-  transom_finish finish = TRANSOM_FINISH_NOT;
+  transom_finish_reason finish = TRANSOM_FINISH_NOT;
   transom_status status = TRANSOM_OK;
   // A guess that is right gives the logits behind it, too.
   for (int64_t i = 0; i <= branch.guesses && !finish; ++i) {

@@ -70,7 +70,7 @@ void Engine::admit() {
   while (!waiting.empty() && (!isShort || live.empty()) &&
          width + waiting[0]->width() <= maxSequences) {
     width += waiting[0]->width();
-    live.push(waiting[0]); // There is room for max_sequences.
+    live.push(waiting[0]); // There is room for max_num_seqs.
     waiting.erase(0);
   }
 }

@@ -28,7 +28,7 @@ constexpr char logits[] = "logits";
 int64_t idBound(const transom_program &program) {
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &info = program.inputs[i];
-    if (info.role == TRANSOM_INPUT_VALUES &&
+    if (info.role == TRANSOM_ROLE_VALUES &&
         info.fallback == TRANSOM_DEFAULT_NONE && info.bound > 0)
       return info.bound;
   }
@@ -56,7 +56,7 @@ transom_status readDecoder(transom_session &session, Decoder &decoder) {
   if (decoder.numEosIds > most)
     return fail(TRANSOM_MISMATCH,
                 "library '%s': expected at most %d ends of a sequence in its "
-                "metadata, got %d; give 'eos_ids'",
+                "metadata, got %d; give 'eos_token_ids'",
                 library.name, most, decoder.numEosIds);
   decoder.add = [](void *self, int64_t &sequence) {
     return addSequence(sessionOf(self), sequence);

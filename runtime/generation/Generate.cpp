@@ -126,7 +126,7 @@ transom_status transom::generate(const Decoder &decoder,
   transom_engine_options engineOptions = {};
   engineOptions.struct_bytes = sizeof(engineOptions);
   if (width > 64)
-    engineOptions.max_sequences = int32_t(width);
+    engineOptions.max_num_seqs = int32_t(width);
   struct Guard {
     ~Guard() { destroy(engine); }
     Engine *engine;
@@ -140,12 +140,12 @@ transom_status transom::generate(const Decoder &decoder,
   each.struct_bytes = sizeof(each);
   if (options)
     each = *options;
-  const transom_token_lists starts = each.decoder_prompts;
+  const transom_token_lists starts = each.decoder_input_ids;
   for (int64_t i = 0; i < prompts->count; ++i) {
     int64_t offsets[2] = {};
     if (starts.count > 1) {
       offsets[1] = starts.offsets[i + 1] - starts.offsets[i];
-      each.decoder_prompts = {starts.tokens + starts.offsets[i], offsets, 1};
+      each.decoder_input_ids = {starts.tokens + starts.offsets[i], offsets, 1};
     }
     if (transom_status status =
             engine->submit(prompts->tokens + prompts->offsets[i],

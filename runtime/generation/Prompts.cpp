@@ -61,17 +61,17 @@ transom_status transom::readDecoderPrompt(const transom_token_lists &lists,
                                           Array<int32_t> &prompt) {
   if (!decoder.encode && lists.count != 0)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "'decoder_prompts' expects no lists, for the model has no "
+                "'decoder_input_ids' expects no lists, for the model has no "
                 "encoder: it goes on from its prompt, got %lld",
                 (long long)lists.count);
   if (!decoder.encode)
     return TRANSOM_OK;
   if (transom_status status =
-          checkTokenLists("decoder_prompts", lists, decoder.ids))
+          checkTokenLists("decoder_input_ids", lists, decoder.ids))
     return status;
   if (lists.count > 1 && lists.count != count)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "'decoder_prompts' expects one list for all prompts, or one "
+                "'decoder_input_ids' expects one list for all prompts, or one "
                 "for each of %lld, got %lld",
                 (long long)count, (long long)lists.count);
   const int32_t *tokens = &decoder.startId;
@@ -84,11 +84,11 @@ transom_status transom::readDecoderPrompt(const transom_token_lists &lists,
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "expected a token that the decoder begins with: the library's "
                 "metadata has no 'decoder_start_token_id', give "
-                "'decoder_prompts'");
+                "'decoder_input_ids'");
   } else if (decoder.startId >= decoder.ids) {
     return fail(TRANSOM_MISMATCH,
                 "'decoder_start_token_id' of the library's metadata: expected "
-                "a token in [0, %lld), got %d; give 'decoder_prompts'",
+                "a token in [0, %lld), got %d; give 'decoder_input_ids'",
                 (long long)decoder.ids, decoder.startId);
   }
   return prompt.assign(tokens, length)

@@ -310,7 +310,7 @@ transom_status transom::failNotANumber() {
 
 transom_status transom::failNoToken() {
   return fail(TRANSOM_INVALID_ARGUMENT,
-              "expected a token that may follow, got none: 'bad_words', "
+              "expected a token that may follow, got none: 'bad_words_ids', "
               "'no_repeat_ngram_size', minimum lengths, forced tokens rule out "
               "all");
 }

@@ -11,7 +11,8 @@ static constexpr int64_t defaultNewTokens = 20;
 /// More beams than anybody needs, so that memory for them can be counted.
 static constexpr int32_t mostBeams = 1024;
 
-transom_finish Settings::finishOf(const int32_t *tokens, int64_t length) const {
+transom_finish_reason Settings::finishOf(const int32_t *tokens,
+                                         int64_t length) const {
   if (isEos(tokens[length - 1]))
     return TRANSOM_FINISH_EOS;
   int64_t generated = length - promptLength;
@@ -117,7 +118,7 @@ transom_status Reader::readChoice() const {
   s.stream = o.stream;
   s.topK = o.top_k;
   s.noRepeatNgramSize = o.no_repeat_ngram_size;
-  if ((status = copy("bad_words", o.bad_words, s.badWords)))
+  if ((status = copy("bad_words_ids", o.bad_words_ids, s.badWords)))
     return status;
   return copy("stop_sequences", o.stop_sequences, s.stopSequences);
 }
@@ -170,26 +171,29 @@ transom_status Reader::readSearch() const {
 }
 
 transom_status Reader::readEosIds() const {
-  int64_t count = options.num_eos_ids;
-  if (transom_status status = integer("num_eos_ids", count, -1, INT32_MAX))
+  int64_t count = options.num_eos_token_ids;
+  if (transom_status status =
+          integer("num_eos_token_ids", count, -1, INT32_MAX))
     return status;
-  const int32_t *ids = options.eos_ids;
+  const int32_t *ids = options.eos_token_ids;
   if (count == 0) {
     ids = decoder.eosIds;
     count = decoder.numEosIds;
   } else if (count > 0 && !ids) {
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "'eos_ids' expects 'num_eos_ids' %lld tokens, got null",
-                (long long)count);
+    return fail(
+        TRANSOM_INVALID_ARGUMENT,
+        "'eos_token_ids' expects 'num_eos_token_ids' %lld tokens, got null",
+        (long long)count);
   }
   // The model's own may be of no token that it has, and then never comes.
-  if (options.num_eos_ids > 0)
+  if (options.num_eos_token_ids > 0)
     for (int64_t i = 0; i < count; ++i)
       if (ids[i] < 0 || ids[i] >= decoder.vocabulary)
-        return fail(TRANSOM_OUT_OF_RANGE,
-                    "'eos_ids', token %lld: expected a value in [0, %lld), "
-                    "got %d",
-                    (long long)i, (long long)decoder.vocabulary, ids[i]);
+        return fail(
+            TRANSOM_OUT_OF_RANGE,
+            "'eos_token_ids', token %lld: expected a value in [0, %lld), "
+            "got %d",
+            (long long)i, (long long)decoder.vocabulary, ids[i]);
   if (!settings.eosIds.assign(ids, count < 0 ? 0 : count))
     return noMemory();
   return TRANSOM_OK;
@@ -206,24 +210,27 @@ transom_status Reader::readForced() const {
                       (long long)decoder.vocabulary, id);
   };
   transom_status status;
-  if ((status = boolean("has_forced_bos", o.has_forced_bos)) ||
-      (status =
-           integer("num_forced_eos_ids", o.num_forced_eos_ids, 0, INT32_MAX)))
+  if ((status =
+           boolean("has_forced_bos_token_id", o.has_forced_bos_token_id)) ||
+      (status = integer("num_forced_eos_token_ids", o.num_forced_eos_token_ids,
+                        0, INT32_MAX)))
     return status;
-  if (o.has_forced_bos) {
-    if ((status = check("forced_bos_id", o.forced_bos_id)))
+  if (o.has_forced_bos_token_id) {
+    if ((status = check("forced_bos_token_id", o.forced_bos_token_id)))
       return status;
-    settings.forcedBosId = o.forced_bos_id;
+    settings.forcedBosId = o.forced_bos_token_id;
   }
-  if (o.num_forced_eos_ids > 0 && !o.forced_eos_ids)
+  if (o.num_forced_eos_token_ids > 0 && !o.forced_eos_token_ids)
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "'forced_eos_ids' expects 'num_forced_eos_ids' %d tokens, got "
+                "'forced_eos_token_ids' expects 'num_forced_eos_token_ids' %d "
+                "tokens, got "
                 "null",
-                o.num_forced_eos_ids);
-  for (int32_t i = 0; i < o.num_forced_eos_ids; ++i)
-    if ((status = check("forced_eos_ids", o.forced_eos_ids[i])))
+                o.num_forced_eos_token_ids);
+  for (int32_t i = 0; i < o.num_forced_eos_token_ids; ++i)
+    if ((status = check("forced_eos_token_ids", o.forced_eos_token_ids[i])))
       return status;
-  return settings.forcedEosIds.assign(o.forced_eos_ids, o.num_forced_eos_ids)
+  return settings.forcedEosIds.assign(o.forced_eos_token_ids,
+                                      o.num_forced_eos_token_ids)
              ? TRANSOM_OK
              : noMemory();
 }
@@ -295,7 +302,7 @@ transom_status transom::readSettings(const transom_generation_options *given,
   transom_status status;
   if ((status = reader.readChoice()) || (status = reader.readSearch()) ||
       (status = reader.readEosIds()) || (status = reader.readForced()) ||
-      (status = readDecoderPrompt(options.decoder_prompts, decoder, index,
+      (status = readDecoderPrompt(options.decoder_input_ids, decoder, index,
                                   count, settings.decoderPrompt)))
     return status;
   settings.promptLength = promptLength;

@@ -61,7 +61,7 @@ struct Settings {
            !forcedEosIds.empty();
   }
   /// Does a sequence of `length` tokens, prompt and new ones, end here?
-  transom_finish finishOf(const int32_t *tokens, int64_t length) const;
+  transom_finish_reason finishOf(const int32_t *tokens, int64_t length) const;
 };
 
 /// Fills `settings` from `options` (null: the defaults) for a prompt of that

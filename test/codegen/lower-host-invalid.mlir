@@ -29,7 +29,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.default' of input 'x' to be "first", "last", "last_counted" or "last_equal" if and only if its 'transformer.role' is "token_index"}}
+  // expected-error @below {{expects 'transformer.default' of input 'x' to be "first", "last", "last_non_padding" or "last_equal" if and only if its 'transformer.role' is "token_index"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "last"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -40,7 +40,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.default' of input 'x' to be "zeros", "ones", "positions", "counted_positions" or "shifted", got "twos"}}
+  // expected-error @below {{expects 'transformer.default' of input 'x' to be "zeros", "ones", "position_ids", "padding_aware_position_ids" or "shifted_right", got "twos"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "twos"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -51,7 +51,7 @@ module {
 // -----
 
 module {
-  // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "source_offsets", "source_key_lengths", "token_rows", "token_index", "positions", "cache_slots", "block_table", "block_offsets", "source_block_table", "source_block_offsets" or "cache", got "places"}}
+  // expected-error @below {{expects 'transformer.role' of input 'x' to be "sequence_offsets", "key_lengths", "encoder_offsets", "encoder_key_lengths", "token_rows", "token_index", "output_positions", "cache_slots", "block_table", "block_offsets", "encoder_block_table", "encoder_block_offsets" or "cache", got "places"}}
   kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.role = "places"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -63,7 +63,7 @@ module {
 
 module {
   // expected-error @below {{expects 'transformer.token_id' of input 'x' to be a number from 0 to 2^31 - 1}}
-  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "shifted"})
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "shifted_right"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -74,7 +74,7 @@ module {
 
 module {
   // expected-error @below {{expects an input of source tokens without 'transformer.default', which 'x' is made of}}
-  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "shifted", transformer.token_id = 3 : i64})
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "shifted_right", transformer.token_id = 3 : i64})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -85,7 +85,7 @@ module {
 
 module {
   // expected-error @below {{expects 'transformer.padding_id' of input 'x' to be a number from 0 to 2^31 - 1}}
-  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "counted_positions", transformer.padding_id = -1 : i64})
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "padding_aware_position_ids", transformer.padding_id = -1 : i64})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -96,7 +96,7 @@ module {
 
 module {
   // expected-error @below {{expects an input without 'transformer.default', whose tokens 'x' counts}}
-  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "counted_positions", transformer.padding_id = 1 : i64})
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "x", transformer.default = "padding_aware_position_ids", transformer.padding_id = 1 : i64})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "y"}) arena [256, 0, 0, 0] {
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>

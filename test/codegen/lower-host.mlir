@@ -119,9 +119,9 @@ module {
                        %s: !kernel.buffer<tensor<?xi32>, tokens> {transformer.role = "cache_slots"},
                        %t: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = "block_table"},
                        %o: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "block_offsets"},
-                       %sl: !kernel.buffer<tensor<?xi32>, sequences> {transformer.role = "source_key_lengths"},
-                       %st: !kernel.buffer<tensor<?xi32>, source_blocks> {transformer.role = "source_block_table"},
-                       %so: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "source_block_offsets"},
+                       %sl: !kernel.buffer<tensor<?xi32>, sequences> {transformer.role = "encoder_key_lengths"},
+                       %st: !kernel.buffer<tensor<?xi32>, encoder_blocks> {transformer.role = "encoder_block_table"},
+                       %so: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "encoder_block_offsets"},
                        %c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"},
           !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"}) arena [512, 0, 0, 0] {

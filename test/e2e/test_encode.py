@@ -44,7 +44,7 @@ def whole(library, source, ids):
     with library.sequences() as sequences:
         one = sequences.add()
         sequences.encode({one: source})
-        return sequences.step({one: ids}, positions="all")["logits"][0]
+        return sequences.step({one: ids}, output_positions="all")["logits"][0]
 
 
 def test_one_step_is_forward(library):
@@ -68,7 +68,7 @@ def test_any_split_is_the_same(library, seed):
         sequences.encode({one: source})
         while begin < len(ids):
             end = begin + int(rng.integers(1, 1 + rng.choice([1, 1, 20, 100])))
-            part = sequences.step({one: ids[begin:end]}, positions="all")
+            part = sequences.step({one: ids[begin:end]}, output_positions="all")
             np.testing.assert_array_equal(part["logits"][0], want[begin:end])
             begin = end
 
@@ -82,11 +82,11 @@ def test_sources_of_others_make_no_difference(library):
         numbers = [sequences.add() for _ in lengths]
         sequences.encode(dict(zip(numbers[:4], sources)))
         # Some are at their tokens when the others' sources come.
-        first = sequences.step({numbers[2]: rows[2][:5]}, positions="all")
+        first = sequences.step({numbers[2]: rows[2][:5]}, output_positions="all")
         np.testing.assert_array_equal(first["logits"][0], wants[2][:5])
         sequences.encode(dict(zip(numbers[4:], sources[4:])))
         parts = {n: row[5 if i == 2 else 0 :] for i, (n, row) in enumerate(zip(numbers, rows))}  # fmt: skip
-        got = sequences.step(parts, positions="all")["logits"]
+        got = sequences.step(parts, output_positions="all")["logits"]
         for i, logits in enumerate(got):
             np.testing.assert_array_equal(logits, wants[i][5 if i == 2 else 0 :])
 
@@ -101,7 +101,7 @@ def test_forks_have_the_source(library):
         sequences.free(one)
         # What was freed is taken by another source.
         sequences.encode({sequences.add(): random_ids(35, 9)})
-        got = sequences.step({three: other, two: other}, positions="all")["logits"]
+        got = sequences.step({three: other, two: other}, output_positions="all")["logits"]
         np.testing.assert_array_equal(got[0], whole(library, source, other))
         want = whole(library, source, np.concatenate([ids[:7], other]))
         np.testing.assert_array_equal(got[1], want[7:])

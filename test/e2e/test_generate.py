@@ -279,7 +279,7 @@ def test_engine(speech):
     prompts = [tokenizer(text)["input_ids"] for text in PROMPTS]
     whole = [library.generate([ids], max_new_tokens=15)[0] for ids in prompts]
     want = [row[len(ids) :] for row, ids in zip(whole, prompts)]
-    with library.engine(max_sequences=3) as engine:
+    with library.engine(max_num_seqs=3) as engine:
         # Two at first; others come, and one goes, while they are at work.
         numbers = [engine.submit(ids, max_new_tokens=15) for ids in prompts[:2]]
         tokens = {number: [] for number in numbers}
@@ -315,11 +315,11 @@ def test_sequences(speech):
     with library.sequences() as sequences:
         first = sequences.add()
         assert sequences.length(first) == 0
-        (whole,) = sequences.step({first: ids}, positions="all")["logits"]
+        (whole,) = sequences.step({first: ids}, output_positions="all")["logits"]
         # A step's attention adds up in another order than that of a call.
         assert rms_error(whole, library(input_ids=ids[None])["logits"][0]) < 1e-4
         one = sequences.add()
-        (rows,) = sequences.step({one: ids[:20]}, positions="all")["logits"]
+        (rows,) = sequences.step({one: ids[:20]}, output_positions="all")["logits"]
         rows = list(rows)
         other = sequences.fork(one, 10)
         # Both go on from where they are, in one step.
@@ -331,7 +331,7 @@ def test_sequences(speech):
         assert sequences.length(one) == 50
         np.testing.assert_array_equal(np.stack(rows), whole)
         sequences.truncate(one, 5)
-        some = sequences.step({one: ids[5:9]}, positions=[[0, 3]])["logits"]
+        some = sequences.step({one: ids[5:9]}, output_positions=[[0, 3]])["logits"]
         np.testing.assert_array_equal(some[0], whole[[5, 8]])
         with pytest.raises(ValueError, match="256"):
             sequences.step({one: np.ones(250, int)})
@@ -342,7 +342,7 @@ def test_sequences(speech):
                 call(other)
         with pytest.raises(ValueError, match="at least one"):
             sequences.step({one: []})
-        with pytest.raises(ValueError, match="positions"):
-            sequences.step({one: [5]}, positions=[[1]])
+        with pytest.raises(ValueError, match="output_positions"):
+            sequences.step({one: [5]}, output_positions=[[1]])
     with pytest.raises(ValueError, match="closed"):
         sequences.add()

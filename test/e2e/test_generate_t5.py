@@ -278,7 +278,7 @@ def test_engine(sounds):
     _, library, tokenizer = sounds
     rows = [tokenizer(f"pronounce: {word}")["input_ids"] for word in WORDS]
     want = [library.generate([row])[0].tolist() for row in rows]
-    with library.engine(max_sequences=3, step_tokens=8) as engine:
+    with library.engine(max_num_seqs=3, max_num_batched_tokens=8) as engine:
         numbers = [engine.submit(row) for row in rows[:2]]
         tokens = {number: [] for number in numbers}
         for steps, event in enumerate(engine):
@@ -310,8 +310,8 @@ def test_sequences(pair):
         name = "encoder_last_hidden_state"
         for got, other, row in zip(states[name], want[name], rows):
             assert rms_error(got, other[: len(row)]) < 1e-5
-        first = sequences.step(dict(zip(numbers, target[:, :8])), positions="all")
-        rest = sequences.step(dict(zip(numbers, target[:, 8:])), positions="all")
+        first = sequences.step(dict(zip(numbers, target[:, :8])), output_positions="all")
+        rest = sequences.step(dict(zip(numbers, target[:, 8:])), output_positions="all")
         for i, parts in enumerate(zip(first["logits"], rest["logits"])):
             # A step's attention adds up in another order than that of a call.
             assert rms_error(np.concatenate(parts), want["logits"][i]) < 1e-4

@@ -114,7 +114,7 @@ def test_logits_at_positions(tmp_path, compile_folder):
     _, library, _ = build(tmp_path, compile_folder, "GPT2LMHeadModel")
     ids = [[9, 8, 7], [20, 21], [6, 5, 9, 10]]
     every = library(input_ids=ids)["logits"]
-    some = library(input_ids=ids, positions=[[2], [], [3, 0]])["logits"]
+    some = library(input_ids=ids, output_positions=[[2], [], [3, 0]])["logits"]
     np.testing.assert_array_equal(some[0], every[0][[2]])
     assert len(some[1]) == 0
     np.testing.assert_array_equal(some[2], every[2][[3, 0]])

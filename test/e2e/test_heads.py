@@ -149,7 +149,7 @@ def test_words_at_positions(name, tmp_path, compile_folder):
     library = transom.load(compile_folder(tmp_path))
     ids = [[9, 8, 7], [20, 21], [6, 5, 9, 10]]
     every = library(input_ids=ids)["logits"]
-    some = library(input_ids=ids, positions=[[2], [], [0, 3]])["logits"]
+    some = library(input_ids=ids, output_positions=[[2], [], [0, 3]])["logits"]
     np.testing.assert_array_equal(some[0], every[0][[2]])
     assert len(some[1]) == 0
     np.testing.assert_array_equal(some[2], every[2][[0, 3]])

@@ -36,9 +36,9 @@ def make_batch(seed, sequences, length):
 
 
 def test_metadata(library, pretraining):
-    assert library.inputs["positions"]["dims"] == ["positions"]
-    assert library.outputs["logits"]["dims"] == ["positions", 2048]
-    assert pretraining.outputs["prediction_logits"]["dims"] == ["positions", 2048]
+    assert library.inputs["output_positions"]["dims"] == ["output_positions"]
+    assert library.outputs["logits"]["dims"] == ["output_positions", 2048]
+    assert pretraining.outputs["prediction_logits"]["dims"] == ["output_positions", 2048]
     assert pretraining.outputs["seq_relationship_logits"]["dims"] == ["sequences", 2]
 
 
@@ -56,7 +56,7 @@ def test_rows_are_those_of_all_tokens(library, count):
         pairs, pairs.astype(np.int32), [tuple(pair) for pair in pairs],
         flat, flat.astype(np.uint8), list(flat),
     ):  # fmt: skip
-        got = library(ids, attention_mask=mask, positions=form)["logits"]
+        got = library(ids, attention_mask=mask, output_positions=form)["logits"]
         np.testing.assert_array_equal(got, want)
 
 
@@ -65,7 +65,7 @@ def test_positions_of_each_sequence(library):
     everything = library(ids, attention_mask=mask)["logits"]
     columns = [list(np.flatnonzero(row)[::-2]) for row in mask]
     columns[2] = []
-    got = library(ids, attention_mask=mask, positions=columns)["logits"]
+    got = library(ids, attention_mask=mask, output_positions=columns)["logits"]
     assert len(got) == 5 and got[2].shape == (0, 2048)
     for row, at in enumerate(columns):
         np.testing.assert_array_equal(got[row], everything[row, at])
@@ -83,20 +83,20 @@ def test_sequences_of_unequal_length(library):
         everything = library(**inputs)["logits"]
         want = [everything[2][7], everything[0][4], everything[3][0]]
         for form in ([(2, 7), (0, 4), (3, 0)], [12, 4, 14]):
-            got = library(**inputs, positions=form)["logits"]
+            got = library(**inputs, output_positions=form)["logits"]
             np.testing.assert_array_equal(got, want)
-        got = library(**inputs, positions=[[4], [], [7, 1], [0]])["logits"]
+        got = library(**inputs, output_positions=[[4], [], [7, 1], [0]])["logits"]
         np.testing.assert_array_equal(got[2], everything[2][[7, 1]])
     everything = library(**packed)["logits"]
     for form in ([(2, 7), (0, 4), (3, 0)], [12, 4, 14]):
-        got = library(**packed, positions=form)["logits"]
+        got = library(**packed, output_positions=form)["logits"]
         np.testing.assert_array_equal(got, everything[[12, 4, 14]])
 
 
 def test_no_positions(library):
-    assert library([[2, 7, 3]], positions=[])["logits"].shape == (0, 2048)
-    assert library([], positions=[])["logits"].shape == (0, 2048)
-    got = library([[2, 7, 3], [4]], positions=[[], []])["logits"]
+    assert library([[2, 7, 3]], output_positions=[])["logits"].shape == (0, 2048)
+    assert library([], output_positions=[])["logits"].shape == (0, 2048)
+    got = library([[2, 7, 3], [4]], output_positions=[[], []])["logits"]
     assert [rows.shape for rows in got] == [(0, 2048), (0, 2048)]
 
 
@@ -105,7 +105,7 @@ def test_beside_other_outputs(pretraining):
     ids, mask = make_batch(5, 4, 13)
     everything = pretraining(ids, attention_mask=mask)
     pairs = np.argwhere(mask)[3:9]
-    got = pretraining(ids, attention_mask=mask, positions=pairs)
+    got = pretraining(ids, attention_mask=mask, output_positions=pairs)
     np.testing.assert_array_equal(
         got["prediction_logits"], everything["prediction_logits"][tuple(pairs.T)]
     )
@@ -119,7 +119,7 @@ def test_beside_other_outputs(pretraining):
 
 
 @pytest.mark.parametrize(
-    "positions, error, message",
+    "output_positions, error, message",
     [
         ([6], ValueError, r"number 0: expected a token's index in \[0, 6\), got 6"),
         ([0, -1], ValueError, r"number 1: expected a token's index in \[0, 6\), got -1"),
@@ -127,7 +127,7 @@ def test_beside_other_outputs(pretraining):
                              r"\(sequence 1, position 2\), which 'attention_mask' hides"),
         ([(0, 3)], ValueError, r"expects a column in \[0, 3\) of sequence 0, got 3"),
         ([(0, -1)], ValueError, r"expects a column in \[0, 3\) of sequence 0, got -1"),
-        ([(0, 0), (2, 0)], ValueError, r"positions\[1\]: expects a row in \[0, 2\), got 2"),
+        ([(0, 0), (2, 0)], ValueError, r"output_positions\[1\]: expects a row in \[0, 2\), got 2"),
         ([[0]], ValueError, "expects a list for each of the 2 sequences, got 1; write"),
         ([[0], [3]], ValueError, r"expects a column in \[0, 3\) of sequence 1, got 3"),
         (np.zeros((2, 3), int), ValueError, r"the shape \[count, 2\], got \[2, 3\]"),
@@ -138,8 +138,8 @@ def test_beside_other_outputs(pretraining):
 def test_refuses(library, positions, error, message):
     inputs = {"input_ids": [[2, 7, 3], [2, 3, 0]], "attention_mask": [[1, 1, 1], [1, 1, 0]]}
     with pytest.raises(error, match=message):
-        library(**inputs, positions=positions)
-    assert library(**inputs, positions=[0])["logits"].shape == (1, 2048)
+        library(**inputs, output_positions=positions)
+    assert library(**inputs, output_positions=[0])["logits"].shape == (1, 2048)
 
 
 def test_fill_mask_asks_for_its_masks(library, monkeypatch):
@@ -147,7 +147,7 @@ def test_fill_mask_asks_for_its_masks(library, monkeypatch):
     run = library._run
 
     def watch(function, session, tensors, *rest):
-        asked.append(tensors["positions"].tolist())
+        asked.append(tensors["output_positions"].tolist())
         run(function, session, tensors, *rest)
 
     monkeypatch.setattr(library, "_run", watch)
@@ -169,8 +169,8 @@ def test_fill_mask_asks_for_its_masks(library, monkeypatch):
 
 def test_models_without_them(tiny):
     _, path = tiny
-    with pytest.raises(TypeError, match='has no input "positions"'):
-        transom.load(path)([[2, 7, 3]], positions=[0])
+    with pytest.raises(TypeError, match='has no input "output_positions"'):
+        transom.load(path)([[2, 7, 3]], output_positions=[0])
 
 
 def resident():
@@ -193,9 +193,9 @@ def test_costs_what_is_asked_for(tmp_path, compile_folder):
         return time.perf_counter() - begin
 
     # Weights are in memory once all of them have been read.
-    library(ids[:1, :2], positions=[0])
+    library(ids[:1, :2], output_positions=[0])
     before = resident()
-    few = min(seconds(positions=np.arange(32) * 64) for _ in range(3))
+    few = min(seconds(output_positions=np.arange(32) * 64) for _ in range(3))
     grown = resident() - before
     everything = min(seconds() for _ in range(2))
     # Logits of all tokens: 164 MB for the caller, as much in the arena.

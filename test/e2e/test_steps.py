@@ -53,7 +53,7 @@ def whole(library, ids):
     """Logits of all tokens, computed in one step."""
     with library.sequences() as sequences:
         one = sequences.add()
-        return sequences.step({one: ids}, positions="all")["logits"][0]
+        return sequences.step({one: ids}, output_positions="all")["logits"][0]
 
 
 def splits(length, seed):
@@ -81,7 +81,7 @@ def test_any_split_is_the_same(library, seed):
     with library.sequences() as sequences:
         one, begin = sequences.add(), 0
         for end in splits(len(ids), seed):
-            part = sequences.step({one: ids[begin:end]}, positions="all")
+            part = sequences.step({one: ids[begin:end]}, output_positions="all")
             np.testing.assert_array_equal(part["logits"][0], want[begin:end])
             begin = end
         assert sequences.length(one) == len(ids)
@@ -111,7 +111,7 @@ def test_others_in_the_step_make_no_difference(library):
             parts = {s: slice(*ends[s][turn : turn + 2]) for s in live}
             got = sequences.step(
                 {numbers[s]: rows[s][part] for s, part in parts.items()},
-                positions="all",
+                output_positions="all",
             )["logits"]
             for logits, (s, part) in zip(got, parts.items()):
                 np.testing.assert_array_equal(logits, wants[s][part])
@@ -124,13 +124,13 @@ def test_forks_and_shorter_sequences(library):
         sequences.step({one: ids})
         two = sequences.fork(one, 25)
         # Both in the block of the fork, then what one had is gone.
-        got = sequences.step({one: other[:3], two: other}, positions="all")["logits"]
+        got = sequences.step({one: other[:3], two: other}, output_positions="all")["logits"]
         want = whole(library, np.concatenate([ids, other[:3]]))
         np.testing.assert_array_equal(got[0], want[60:])
         want = whole(library, np.concatenate([ids[:25], other]))
         np.testing.assert_array_equal(got[1], want[25:])
         sequences.truncate(one, 20)
-        got = sequences.step({one: other[5:9]}, positions="all")["logits"]
+        got = sequences.step({one: other[5:9]}, output_positions="all")["logits"]
         want = whole(library, np.concatenate([ids[:20], other[5:9]]))
         np.testing.assert_array_equal(got[0], want[20:])
         # What came before is as it was.
@@ -151,7 +151,7 @@ def test_positions(library):
     want = whole(library, ids)
     with library.sequences() as sequences:
         one, two = sequences.add(), sequences.add()
-        got = sequences.step({one: ids, two: ids[:5]}, positions=[[3, 39, 3], [4]])
+        got = sequences.step({one: ids, two: ids[:5]}, output_positions=[[3, 39, 3], [4]])
         np.testing.assert_array_equal(got["logits"][0], want[[3, 39, 3]])
         np.testing.assert_array_equal(got["logits"][1], want[[4]])
 
@@ -202,7 +202,7 @@ def test_the_cache_can_be_full(folder, compile_folder):
         with pytest.raises(MemoryError):
             sequences.step({one: ids[32:]})
         sequences.free(two)
-        got = sequences.step({one: ids[32:]}, positions="all")["logits"]
+        got = sequences.step({one: ids[32:]}, output_positions="all")["logits"]
         np.testing.assert_array_equal(got[0], want[32:])
 
 

@@ -243,7 +243,7 @@ def test_sequence_classification(name, tmp_path, compile_folder):
     for row, logits in zip(sources, together):
         np.testing.assert_array_equal(library(input_ids=[row])["logits"][0], logits)
     offsets = np.cumsum([0, *map(len, sources)])
-    flat = library(input_ids=np.concatenate(sources), source_offsets=offsets)
+    flat = library(input_ids=np.concatenate(sources), encoder_offsets=offsets)
     np.testing.assert_array_equal(flat["logits"], together)
 
 
@@ -272,7 +272,7 @@ def test_class_of_a_source_that_does_not_end(tmp_path, compile_folder):
     with pytest.raises(ValueError, match="decoder_attention_mask: .* the source, \\[1, 2\\]"):
         library(input_ids=[[5, 1]], decoder_attention_mask=[[1]])
     with pytest.raises(ValueError, match="'sequence_offsets' belongs to 'decoder_input_ids'"):
-        library(input_ids=[5, 1], source_offsets=[0, 2], sequence_offsets=[0, 2])
+        library(input_ids=[5, 1], encoder_offsets=[0, 2], sequence_offsets=[0, 2])
 
 
 def test_answers_of_what_the_source_is(tmp_path, compile_folder):
@@ -327,7 +327,7 @@ def test_positions_of_a_decoder(tmp_path, compile_folder):
     sources, targets = seq2seq_inputs()
     inputs = dict(input_ids=sources, decoder_input_ids=targets, outputs=["logits"])
     every = library(**inputs)["logits"]
-    last = library(**inputs, positions=[[len(row) - 1] for row in targets])["logits"]
+    last = library(**inputs, output_positions=[[len(row) - 1] for row in targets])["logits"]
     for rows, row in zip(every, last):
         np.testing.assert_array_equal(rows[-1:], row)
 

@@ -20,7 +20,7 @@ func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
     %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %source: tensor<?xi32> {transformer.name = "source_offsets", transformer.dims = ["sequences+1"]})
+    %source: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"]})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   // expected-error @+1 {{'transformer.ragged_attention' op cannot have a cache: its keys are neither those of the function's own sequences nor those of their sources}}
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %source, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
@@ -68,7 +68,7 @@ func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
     %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %p: tensor<?xi32> {transformer.name = "position_ids", transformer.dims = ["tokens"], transformer.default = "counted_positions", transformer.padding_id = 1 : i64})
+    %p: tensor<?xi32> {transformer.name = "position_ids", transformer.dims = ["tokens"], transformer.default = "padding_aware_position_ids", transformer.padding_id = 1 : i64})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
@@ -126,14 +126,14 @@ func.func @step() {
 // expected-error @+2 {{'func.func' op result 1 is not made of the source alone}}
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
-    %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["source_tokens", "width"]},
+    %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["encoder_tokens", "width"]},
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
     %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %so: tensor<?xi32> {transformer.name = "source_offsets", transformer.dims = ["sequences+1"], transformer.role = "source_offsets"},
-    %sn: tensor<?xi32> {transformer.name = "source_key_lengths", transformer.dims = ["sequences"], transformer.role = "source_key_lengths"})
+    %so: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"], transformer.role = "encoder_offsets"},
+    %sn: tensor<?xi32> {transformer.name = "encoder_key_lengths", transformer.dims = ["sequences"], transformer.role = "encoder_key_lengths"})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]},
-        tensor<?x8xf32> {transformer.name = "encoded", transformer.dims = ["source_tokens", "width"]}) attributes {transformer.generates} {
+        tensor<?x8xf32> {transformer.name = "encoded", transformer.dims = ["encoder_tokens", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a, %a : tensor<?x8xf32>, tensor<?x8xf32>
 }
@@ -144,12 +144,12 @@ func.func @forward(
 transformer.weight @distances value dense<1.0> : tensor<2x3xf32>
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
-    %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["source_tokens", "width"]},
+    %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["encoder_tokens", "width"]},
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
     %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %so: tensor<?xi32> {transformer.name = "source_offsets", transformer.dims = ["sequences+1"], transformer.role = "source_offsets"},
-    %sn: tensor<?xi32> {transformer.name = "source_key_lengths", transformer.dims = ["sequences"], transformer.role = "source_key_lengths"})
+    %so: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"], transformer.role = "encoder_offsets"},
+    %sn: tensor<?xi32> {transformer.name = "encoder_key_lengths", transformer.dims = ["sequences"], transformer.role = "encoder_key_lengths"})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %d = transformer.get_weight @distances : tensor<2x3xf32>
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>

@@ -98,10 +98,10 @@ func.func @forward(
 // CHECK-NEXT:    return %[[H]], %[[E2]]
 // CHECK-LABEL: func.func @step
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x8xf32> {{[{][^}]+[}]}}, %[[O:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[N:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}},
-// CHECK-SAME:    %[[SN:[a-z0-9]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "source_key_lengths", transformer.role = "source_key_lengths"},
+// CHECK-SAME:    %[[SN:[a-z0-9]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "encoder_key_lengths", transformer.role = "encoder_key_lengths"},
 // CHECK-SAME:    %[[S:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[T:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[B:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}},
-// CHECK-SAME:    %[[ST:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["source_blocks"], transformer.name = "source_block_table", transformer.role = "source_block_table"},
-// CHECK-SAME:    %[[SB:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "source_block_offsets", transformer.role = "source_block_offsets"},
+// CHECK-SAME:    %[[ST:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["encoder_blocks"], transformer.name = "encoder_block_table", transformer.role = "encoder_block_table"},
+// CHECK-SAME:    %[[SB:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "encoder_block_offsets", transformer.role = "encoder_block_offsets"},
 // CHECK-SAME:    %[[C0:[a-z0-9]+]]: tensor<?x128xf32> {{[{][^}]+[}]}})
 // CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "hidden"}, tensor<?x128xf32> {{[{][^}]+[}]}}) {
 // CHECK:         %[[C1:.+]] = transformer.append_cache %[[C0]], %[[X]], %[[X]], %[[S]] key_heads 2 at 0 :
@@ -112,14 +112,14 @@ func.func @forward(
 // CHECK:         return %[[A2]], %[[C1]]
 transformer.weight @distances value dense<1.0> : tensor<2x3xf32>
 func.func @forward(
-    %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["source_tokens", "width"]},
+    %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["encoder_tokens", "width"]},
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
     %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %so: tensor<?xi32> {transformer.name = "source_offsets", transformer.dims = ["sequences+1"], transformer.role = "source_offsets"},
-    %sn: tensor<?xi32> {transformer.name = "source_key_lengths", transformer.dims = ["sequences"], transformer.role = "source_key_lengths", transformer.contiguous})
+    %so: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"], transformer.role = "encoder_offsets"},
+    %sn: tensor<?xi32> {transformer.name = "encoder_key_lengths", transformer.dims = ["sequences"], transformer.role = "encoder_key_lengths", transformer.contiguous})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]},
-        tensor<?x8xf32> {transformer.name = "encoded", transformer.dims = ["source_tokens", "width"]}) attributes {transformer.generates} {
+        tensor<?x8xf32> {transformer.name = "encoded", transformer.dims = ["encoder_tokens", "width"]}) attributes {transformer.generates} {
   %d = transformer.get_weight @distances : tensor<2x3xf32>
   %h = transformer.ragged_attention %source, %source, %source, %so, %so, %sn heads 2 key_heads 2 scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths distance_bias %d from -2 heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> distance_bias tensor<2x3xf32> -> tensor<?x8xf32>

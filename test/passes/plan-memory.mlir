@@ -149,7 +149,7 @@ transformer.weight @up value dense<1.0> : tensor<100x8xf32>
 // CHECK-NEXT:    %[[L:.+]] = kernel.slot [256, 0, 0, 0] : !kernel.buffer<tensor<?x100xf32>, positions>
 // CHECK-NEXT:    kernel.launch @linear_8x100 rows positions reads(%[[G]], %{{.+}}) writes(%[[L]])
 func.func @positions(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]},
-                     %rows: tensor<?xi32> {transformer.dims = ["positions"]}) -> tensor<?x100xf32> {
+                     %rows: tensor<?xi32> {transformer.dims = ["output_positions"]}) -> tensor<?x100xf32> {
   %up = transformer.get_weight @up : tensor<100x8xf32>
   %t = kernel.call @tanh_8(%x) : (tensor<?x8xf32>) -> tensor<?x8xf32>
   %g = kernel.call @gather_8(%rows, %t) : (tensor<?xi32>, tensor<?x8xf32>) -> tensor<?x8xf32>

@@ -242,7 +242,7 @@ func.func @distances_beside_holes(%x: tensor<?x?x8xf32> {transformer.dims = ["ba
 
 // -----
 
-func.func @adds_a_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]},
+func.func @adds_a_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "encoder_length", "width"]},
                          %x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
     -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
   // expected-error @+1 {{'transformer.add' op cannot be packed: it mixes values per token and values per source token}}
@@ -252,7 +252,7 @@ func.func @adds_a_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "so
 
 // -----
 
-func.func @causal_beside_a_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]},
+func.func @causal_beside_a_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "encoder_length", "width"]},
                                   %x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]})
     -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
   %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
@@ -267,7 +267,7 @@ func.func @causal_beside_a_source(%s: tensor<?x?x8xf32> {transformer.dims = ["ba
 
 // -----
 
-func.func @result_of_the_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]})
+func.func @result_of_the_source(%s: tensor<?x?x8xf32> {transformer.dims = ["batch", "encoder_length", "width"]})
     -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
   // expected-error @+1 {{'func.return' op expects result 0 to be per token or per sequence as 'transformer.dims' says, got values per source token}}
   return %s : tensor<?x?x8xf32>

@@ -183,23 +183,23 @@ func.func @distances(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length
 // A decoder and what it reads of its source: two sets of tokens, each with
 // offsets, which meet in attention only. Both masks are gone.
 // CHECK-LABEL: func.func @decoder_of_a_source
-// CHECK-SAME:    %[[S:[a-z0-9_]+]]: tensor<?x8xf32> {transformer.dims = ["source_tokens", "width"]}
+// CHECK-SAME:    %[[S:[a-z0-9_]+]]: tensor<?x8xf32> {transformer.dims = ["encoder_tokens", "width"]}
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}
 // CHECK-SAME:    %[[O:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = "sequence_offsets"}
 // CHECK-SAME:    %[[N:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = "key_lengths"}
-// CHECK-SAME:    %[[SO:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "source_offsets", transformer.role = "source_offsets"}
-// CHECK-SAME:    %[[SN:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "source_key_lengths", transformer.role = "source_key_lengths"}
-// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, tensor<?x8xf32> {transformer.dims = ["source_tokens", "width"]})
+// CHECK-SAME:    %[[SO:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "encoder_offsets", transformer.role = "encoder_offsets"}
+// CHECK-SAME:    %[[SN:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "encoder_key_lengths", transformer.role = "encoder_key_lengths"}
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, tensor<?x8xf32> {transformer.dims = ["encoder_tokens", "width"]})
 // CHECK:         %[[Y:.+]] = transformer.ragged_attention %[[X]], %[[X]], %[[X]], %[[O]], %[[O]], %[[N]] heads 2 key_heads 2 causal
 // CHECK:         %[[Z:.+]] = transformer.ragged_attention %[[Y]], %[[S]], %[[S]], %[[O]], %[[SO]], %[[SN]] heads 2 key_heads 2 scale
 // CHECK:         return %[[Z]], %[[S]]
 func.func @decoder_of_a_source(
-    %s: tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]},
-    %sm: tensor<?x?xi32> {transformer.dims = ["batch", "source_length"], transformer.role = "attention_mask"},
+    %s: tensor<?x?x8xf32> {transformer.dims = ["batch", "encoder_length", "width"]},
+    %sm: tensor<?x?xi32> {transformer.dims = ["batch", "encoder_length"], transformer.role = "attention_mask"},
     %x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
     %xm: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
     -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
-        tensor<?x?x8xf32> {transformer.dims = ["batch", "source_length", "width"]}) {
+        tensor<?x?x8xf32> {transformer.dims = ["batch", "encoder_length", "width"]}) {
   %m = transformer.padding_mask %xm : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
   %n = transformer.padding_mask %sm : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
   %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>

@@ -5,8 +5,8 @@
 // on the rows that are asked for, one gather feeds it.
 // CHECK-LABEL: func.func @head
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}
-// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["positions"], transformer.name = "positions", transformer.role = "positions"}
-// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, tensor<?x96xf32> {transformer.dims = ["positions", "words"], transformer.name = "logits"})
+// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["output_positions"], transformer.name = "output_positions", transformer.role = "output_positions"}
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, tensor<?x96xf32> {transformer.dims = ["output_positions", "words"], transformer.name = "logits"})
 // CHECK:         %[[G:.+]] = transformer.embedding %[[ROWS]], %[[X]] : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
 // CHECK-NOT:     transformer.embedding
 // CHECK:         %[[T:.+]] = transformer.linear %[[G]], %{{.+}} : tensor<?x8xf32>, tensor<8x8xf32>
@@ -37,7 +37,7 @@ func.func @head(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]})
 // tokens.
 // CHECK-LABEL: func.func @reaches_the_last_attention
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x8xf32>
-// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["positions"]
+// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["output_positions"]
 // CHECK:         %[[RESIDUAL:.+]] = transformer.embedding %[[ROWS]], %[[X]]
 // CHECK:         transformer.linear %[[X]]
 // CHECK:         %[[A:.+]] = transformer.ragged_attention
@@ -71,7 +71,7 @@ func.func @reaches_the_last_attention(
 // Reductions of a row are part of a tail, as softmax is.
 // CHECK-LABEL: func.func @slices_and_reductions
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x16xf32>
-// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["positions"]
+// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["output_positions"]
 // CHECK:         %[[G:.+]] = transformer.embedding %[[ROWS]], %[[X]] : tensor<?xi32>, tensor<?x16xf32>
 // CHECK:         %[[H:.+]] = transformer.slice %[[X]] axis 1 from 8 to 16
 // CHECK:         %[[S:.+]] = transformer.slice %[[G]] axis 1 from 8 to 16
@@ -95,7 +95,7 @@ func.func @slices_and_reductions(%x: tensor<?x16xf32> {transformer.dims = ["toke
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x8xf32>
 // CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32>
 // CHECK-NOT:     tensor<?xi32>
-// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["positions", "a"]}, tensor<?x8xf32> {transformer.dims = ["positions", "b"]})
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["output_positions", "a"]}, tensor<?x8xf32> {transformer.dims = ["output_positions", "b"]})
 // CHECK:         %[[G:.+]] = transformer.embedding %[[ROWS]], %[[X]]
 // CHECK:         %[[Y:.+]] = transformer.tanh %[[G]]
 // CHECK:         %[[Z:.+]] = transformer.exp %[[Y]]
@@ -113,7 +113,7 @@ func.func @two_results(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width
 // Ids are not gathered: the embedding is of all tokens.
 // CHECK-LABEL: func.func @keeps_embeddings
 // CHECK-SAME:    %[[IDS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["tokens"]}
-// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["positions"]
+// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["output_positions"]
 // CHECK:         %[[X:.+]] = transformer.embedding %[[IDS]], %{{.+}} : tensor<?xi32>, tensor<16x8xf32>
 // CHECK:         %[[G:.+]] = transformer.embedding %[[ROWS]], %[[X]] : tensor<?xi32>, tensor<?x8xf32>
 // CHECK:         transformer.tanh %[[G]]
@@ -132,7 +132,7 @@ func.func @keeps_embeddings(%ids: tensor<?xi32> {transformer.dims = ["tokens"]})
 // caller may still ask for positions.
 // CHECK-LABEL: func.func @used_elsewhere
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x8xf32>
-// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["positions"]
+// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["output_positions"]
 // CHECK:         %[[Y:.+]] = transformer.exp %[[X]]
 // CHECK:         %[[G:.+]] = transformer.embedding %[[ROWS]], %[[Y]]
 // CHECK:         %[[Z:.+]] = transformer.tanh %[[Y]]

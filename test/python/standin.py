@@ -38,13 +38,13 @@ class StandIn:
         labels = self.config.get("id2label", {})
         self.labels = {int(i): label for i, label in labels.items()}
         inputs = ["input_ids", "token_type_ids", "position_ids"]
-        self.inputs = dict.fromkeys(inputs + ["positions"] * positions)
+        self.inputs = dict.fromkeys(inputs + ["output_positions"] * positions)
         self.outputs = dict.fromkeys(OUTPUTS.get(task, ("logits",)))
         self.model = model or MODELS[task].from_pretrained(folder).eval()
         self.calls = []
 
     def __call__(
-        self, input_ids, sequence_offsets, token_type_ids, outputs, positions=None
+        self, input_ids, sequence_offsets, token_type_ids, outputs, output_positions=None
     ):
         """The packed form of `transom.Library`, which pipelines use."""
         self.calls.append(len(sequence_offsets) - 1)
@@ -67,6 +67,6 @@ class StandIn:
                 )
                 parts[name].append(rows if per_token else rows[None])
         arrays = {name: np.concatenate(rows) for name, rows in parts.items()}
-        if positions is not None:
-            arrays = {name: array[positions] for name, array in arrays.items()}
+        if output_positions is not None:
+            arrays = {name: array[output_positions] for name, array in arrays.items()}
         return arrays

@@ -144,11 +144,11 @@ def test_options():
     )  # fmt: skip
     options = got.options
     assert options.seed == 2**64 - 1 and options.top_k == 0
-    assert 0 < options.top_p < 1e-20 and options.num_eos_ids == 2
-    assert got.pad == 4 and options.bad_words.count == 2
+    assert 0 < options.top_p < 1e-20 and options.num_eos_token_ids == 2
+    assert got.pad == 4 and options.bad_words_ids.count == 2
     np.testing.assert_array_equal(got.kept[1], [1, 2, 3])
     np.testing.assert_array_equal(got.kept[2], [0, 2, 3])
-    assert settings().options.num_eos_ids == -1
+    assert settings().options.num_eos_token_ids == -1
     assert settings(do_sample=True).options.top_k == 50
     # Without sampling they have no part in it.
     assert settings(top_k=3).options.top_k == 0
@@ -187,14 +187,14 @@ def test_forced_tokens():
     # by the forced one.
     for padded, has in ((None, 1), (1, 1), (3, 0)):
         own.lengths([1], padded, None)
-        assert options.has_forced_bos == has and options.forced_bos_id == 0
-    assert options.num_forced_eos_ids == 2
+        assert options.has_forced_bos_token_id == has and options.forced_bos_token_id == 0
+    assert options.num_forced_eos_token_ids == 2
     ids = next(array for array in own.kept if array.tolist() == [7, 8])
-    assert options.forced_eos_ids == ids.ctypes.data
-    assert settings(forced_eos_token_id=7).options.num_forced_eos_ids == 1
+    assert options.forced_eos_token_ids == ids.ctypes.data
+    assert settings(forced_eos_token_id=7).options.num_forced_eos_token_ids == 1
     none = settings()
     none.lengths([1], None, None)
-    assert not none.options.has_forced_bos and not none.options.num_forced_eos_ids
+    assert not none.options.has_forced_bos_token_id and not none.options.num_forced_eos_token_ids
 
 
 def test_task_specific_parameters_come_after_the_models():

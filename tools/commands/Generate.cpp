@@ -275,34 +275,34 @@ static Error readOptions(transom_generation_options &options,
     field = flag;
   }
   if (eosIds == "none") {
-    options.num_eos_ids = -1;
+    options.num_eos_token_ids = -1;
   } else if (!eosIds.empty()) {
     if (Error error = lists.eos.add("eos-ids", eosIds))
       return error;
-    options.num_eos_ids = int32_t(lists.eos.tokens.size());
-    options.eos_ids = lists.eos.tokens.data();
+    options.num_eos_token_ids = int32_t(lists.eos.tokens.size());
+    options.eos_token_ids = lists.eos.tokens.data();
   }
   struct {
     const cl::list<std::string> &flag;
     Lists &list;
     transom_token_lists &field;
   } tokens[] = {
-      {badWords, lists.bad, options.bad_words},
+      {badWords, lists.bad, options.bad_words_ids},
       {stopSequences, lists.stops, options.stop_sequences},
-      {decoderPrompts, lists.decoderPrompts, options.decoder_prompts}};
+      {decoderPrompts, lists.decoderPrompts, options.decoder_input_ids}};
   for (auto &[flag, list, field] : tokens) {
     for (StringRef text : flag)
       if (Error error = list.add(flag.ArgStr.str().c_str(), text))
         return error;
     field = list.get();
   }
-  options.has_forced_bos = forcedBos.getNumOccurrences() > 0;
-  options.forced_bos_id = forcedBos;
+  options.has_forced_bos_token_id = forcedBos.getNumOccurrences() > 0;
+  options.forced_bos_token_id = forcedBos;
   if (!forcedEos.empty()) {
     if (Error error = lists.forcedEos.add("forced-eos-token-id", forcedEos))
       return error;
-    options.num_forced_eos_ids = int32_t(lists.forcedEos.tokens.size());
-    options.forced_eos_ids = lists.forcedEos.tokens.data();
+    options.num_forced_eos_token_ids = int32_t(lists.forcedEos.tokens.size());
+    options.forced_eos_token_ids = lists.forcedEos.tokens.data();
   }
   return Error::success();
 }

@@ -174,7 +174,7 @@ class Pipeline:
         has_decoder = "decoder_input_ids" in self.library.inputs
         inputs = {
             "input_ids": np.array(list(itertools.chain.from_iterable(ids)), np.int32),
-            "source_offsets" if has_decoder else "sequence_offsets": offsets,
+            "encoder_offsets" if has_decoder else "sequence_offsets": offsets,
         }
         if "token_type_ids" in self.library.inputs:
             types = (encoding.type_ids for encoding in encodings)

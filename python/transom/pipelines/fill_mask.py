@@ -78,8 +78,8 @@ class FillMask(_base.Pipeline):
         lengths = [len(encoding.ids) for encoding in encodings]
         firsts = np.cumsum([0, *lengths])
         rows = np.concatenate([np.add(m, f) for m, f in zip(masks, firsts)])
-        if "positions" in self.library.inputs:
-            outputs, _ = self.run(encodings, [self.output], positions=rows)
+        if "output_positions" in self.library.inputs:
+            outputs, _ = self.run(encodings, [self.output], output_positions=rows)
             logits = outputs[self.output]
         else:
             logits = self.run(encodings, [self.output])[0][self.output][rows]

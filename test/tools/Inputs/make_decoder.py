@@ -107,7 +107,7 @@ def main():
     print(f"""func.func @forward(
     %ids: {ids} {{transformer.name = "input_ids", transformer.dims = ["batch", "length"], transformer.bound = {WORDS} : i64}},
     %mask: {ids} {{transformer.name = "attention_mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask", transformer.default = "ones"}},
-    %positions: {ids} {{transformer.name = "position_ids", transformer.dims = ["batch", "length"], transformer.bound = {POSITIONS} : i64, transformer.default = "positions"}})
+    %positions: {ids} {{transformer.name = "position_ids", transformer.dims = ["batch", "length"], transformer.bound = {POSITIONS} : i64, transformer.default = "position_ids"}})
     -> ({tokens.format(width)} {{transformer.name = "last_hidden_state", transformer.dims = ["batch", "length", "width"]}},
         {tokens.format(WORDS)} {{transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_positions}})
     attributes {{transformer.generates}} {{""")

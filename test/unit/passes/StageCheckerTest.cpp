@@ -64,7 +64,7 @@ transformer.weight @keys value dense<[[1.0, 0.0, 0.2, 0.5], [0.0, 1.0, 0.3, 0.0]
 func.func @forward(
     %ids: tensor<?x?xi32> {transformer.name = "ids", transformer.dims = ["batch", "length"], transformer.bound = 3 : i64},
     %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"},
-    %positions: tensor<?x?xi32> {transformer.name = "positions_of_tokens", transformer.dims = ["batch", "length"], transformer.bound = 18 : i64, transformer.default = "positions"})
+    %positions: tensor<?x?xi32> {transformer.name = "positions_of_tokens", transformer.dims = ["batch", "length"], transformer.bound = 18 : i64, transformer.default = "position_ids"})
     -> (tensor<?x?x4xf32> {transformer.name = "hidden", transformer.dims = ["batch", "length", "width"]},
         tensor<?x?x2xf32> {transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_positions})
     attributes {transformer.generates} {

@@ -164,7 +164,7 @@ void expectFlat(Opened &opened, bool reserved) {
         ++token;
       int64_t count = token < tokens ? below(most + 1) : 0;
       std::fill_n(positions.begin(), count, token);
-      inputs[numInputs++] = input("positions", positions, {count});
+      inputs[numInputs++] = input("output_positions", positions, {count});
     }
     counting = reserved || round > 0;
     transom_status status = transom_session_run(opened.session, inputs,

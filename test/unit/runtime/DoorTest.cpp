@@ -146,7 +146,8 @@ TEST_F(DoorTest, FindsTheLastTokens) {
 }
 
 TEST_F(DoorTest, FindsTheLastTokensThatAreNoPadding) {
-  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_LAST_COUNTED;
+  opened.fake.inputs[FakeLibrary::Rows].fallback =
+      TRANSOM_DEFAULT_LAST_NON_PADDING;
   opened.fake.inputs[FakeLibrary::Rows].padding = 6;
   Ints padded = {1, 6, 3, 4, 5, 6, 6, 6, 6};
   Ints mask = {1, 0, 1, 1, 1, 0, 1, 0, 0};
@@ -244,14 +245,14 @@ TEST_F(DoorTest, PlacesThatTheModelChoosesAreNoInputs) {
 TEST_F(DoorTest, KeepsSelectedTokensOnceEach) {
   opened.fake.inputs.push_back({"again",
                                 TRANSOM_I32,
-                                TRANSOM_INPUT_TOKEN_ROWS,
+                                TRANSOM_ROLE_TOKEN_ROWS,
                                 0,
                                 TRANSOM_SEQUENCES,
                                 {0},
                                 0});
   opened.fake.inputs.push_back({"third",
                                 TRANSOM_I32,
-                                TRANSOM_INPUT_TOKEN_ROWS,
+                                TRANSOM_ROLE_TOKEN_ROWS,
                                 0,
                                 TRANSOM_SEQUENCES,
                                 {2},
@@ -478,7 +479,7 @@ TEST_F(DoorTest, SaysThatASequenceIsTooLong) {
 /// As RoBERTa has it: from padding + 1, over the ids that are not padding.
 TEST_F(DoorTest, CountsPositionsOfWhatIsNotPadding) {
   transom_input_info &info = opened.fake.inputs[FakeLibrary::Positions];
-  info.fallback = TRANSOM_DEFAULT_COUNTED_POSITIONS;
+  info.fallback = TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS;
   info.padding = 4;
   const Ints &positions = seen[FakeLibrary::Positions];
   Ints ids = {7, 4, 8, 4, 4, 9}, mask = {1, 1, 1, 1, 0, 1};

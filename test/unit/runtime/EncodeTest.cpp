@@ -387,12 +387,12 @@ TEST(EncodeLibraryTest, RefusesPartsOfSources) {
   expectMismatch(pair);
   fake.all[1].name = "encode";
   fake.encodeInputs[FakeEncoderDecoder::SourceSlots].role =
-      TRANSOM_INPUT_BLOCK_OFFSETS;
+      TRANSOM_ROLE_BLOCK_OFFSETS;
   fake.encodeInputs[FakeEncoderDecoder::SourceSlots].extent = TRANSOM_SEQUENCES;
   expectMismatch("open: program 'encode' of library 'pair' has inputs for a "
                  "part of a cache only; compile the model again");
   fake.encodeInputs[FakeEncoderDecoder::SourceSlots] =
-      inputInfo("slots", TRANSOM_INPUT_CACHE_SLOTS, TRANSOM_TOKENS);
+      inputInfo("slots", TRANSOM_ROLE_CACHE_SLOTS, TRANSOM_TOKENS);
   EXPECT_EQ(open(), TRANSOM_OK) << transom_error();
   transom_model_close(model);
 }

@@ -27,19 +27,20 @@ struct FakeDecoder {
   transom_library library = {};
   transom_program programs[2] = {};
   std::vector<transom_input_info> inputs = {
-      inputInfo("input_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS, idBound),
-      inputInfo("position_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS,
-                positionBound, TRANSOM_DEFAULT_POSITIONS),
-      inputInfo("offsets", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES),
-      inputInfo("lengths", TRANSOM_INPUT_KEY_LENGTHS, TRANSOM_SEQUENCES),
-      inputInfo("positions", TRANSOM_INPUT_POSITIONS, TRANSOM_POSITIONS),
-      inputInfo("slots", TRANSOM_INPUT_CACHE_SLOTS, TRANSOM_TOKENS),
-      inputInfo("table", TRANSOM_INPUT_BLOCK_TABLE, TRANSOM_BLOCKS),
-      inputInfo("blocks", TRANSOM_INPUT_BLOCK_OFFSETS, TRANSOM_SEQUENCES),
-      {"cache", TRANSOM_F32, TRANSOM_INPUT_CACHE, 0, TRANSOM_SLOTS, {0}, 0}};
+      inputInfo("input_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS, idBound),
+      inputInfo("position_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS,
+                positionBound, TRANSOM_DEFAULT_POSITION_IDS),
+      inputInfo("offsets", TRANSOM_ROLE_OFFSETS, TRANSOM_SEQUENCES),
+      inputInfo("lengths", TRANSOM_ROLE_KEY_LENGTHS, TRANSOM_SEQUENCES),
+      inputInfo("output_positions", TRANSOM_ROLE_OUTPUT_POSITIONS,
+                TRANSOM_OUTPUT_POSITIONS),
+      inputInfo("slots", TRANSOM_ROLE_CACHE_SLOTS, TRANSOM_TOKENS),
+      inputInfo("table", TRANSOM_ROLE_BLOCK_TABLE, TRANSOM_BLOCKS),
+      inputInfo("blocks", TRANSOM_ROLE_BLOCK_OFFSETS, TRANSOM_SEQUENCES),
+      {"cache", TRANSOM_F32, TRANSOM_ROLE_CACHE, 0, TRANSOM_SLOTS, {0}, 0}};
   std::vector<transom_output_info> outputs = {{"logits",
                                                TRANSOM_F32,
-                                               TRANSOM_POSITIONS,
+                                               TRANSOM_OUTPUT_POSITIONS,
                                                1,
                                                0,
                                                0,
@@ -79,7 +80,7 @@ struct FakeDecoder {
     library.cache_block_bytes = blockFloats * int64_t(sizeof(float));
     for (transom_program &program : programs) {
       program.arena_bytes[TRANSOM_TOKENS] = 4 * stride;
-      program.arena_bytes[TRANSOM_POSITIONS] = 4 * stride;
+      program.arena_bytes[TRANSOM_OUTPUT_POSITIONS] = 4 * stride;
       program.outputs = outputs.data();
       program.num_outputs = int32_t(outputs.size());
     }
@@ -215,7 +216,7 @@ inline void fakeOutputs(transom_frame *frame, float *hidden) {
   float *logits =
       hidden + frame->padded_extents[TRANSOM_TOKENS] * FakeDecoder::stride;
   auto *asked = static_cast<const int32_t *>(frame->inputs[FakeDecoder::Asked]);
-  for (int64_t i = 0; i < frame->extents[TRANSOM_POSITIONS]; ++i)
+  for (int64_t i = 0; i < frame->extents[TRANSOM_OUTPUT_POSITIONS]; ++i)
     memcpy(logits + i * FakeDecoder::stride,
            hidden + asked[i] * FakeDecoder::stride,
            FakeDecoder::width * sizeof(float));

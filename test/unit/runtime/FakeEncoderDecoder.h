@@ -28,14 +28,14 @@ struct FakeEncoderDecoder : FakeDecoder {
 
   transom_program all[3] = {};
   std::vector<transom_input_info> encodeInputs = {
-      inputInfo("input_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS,
+      inputInfo("input_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS,
                 sourceIdBound),
-      inputInfo("places", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS, sourceBound,
-                TRANSOM_DEFAULT_POSITIONS),
-      inputInfo("offsets", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES),
-      inputInfo("lengths", TRANSOM_INPUT_KEY_LENGTHS, TRANSOM_SEQUENCES),
-      inputInfo("slots", TRANSOM_INPUT_CACHE_SLOTS, TRANSOM_TOKENS),
-      {"cache", TRANSOM_F32, TRANSOM_INPUT_CACHE, 0, TRANSOM_SLOTS, {0}, 0}};
+      inputInfo("places", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS, sourceBound,
+                TRANSOM_DEFAULT_POSITION_IDS),
+      inputInfo("offsets", TRANSOM_ROLE_OFFSETS, TRANSOM_SEQUENCES),
+      inputInfo("lengths", TRANSOM_ROLE_KEY_LENGTHS, TRANSOM_SEQUENCES),
+      inputInfo("slots", TRANSOM_ROLE_CACHE_SLOTS, TRANSOM_TOKENS),
+      {"cache", TRANSOM_F32, TRANSOM_ROLE_CACHE, 0, TRANSOM_SLOTS, {0}, 0}};
   std::vector<transom_output_info> encodeOutputs = {{"encoded",
                                                      TRANSOM_F32,
                                                      TRANSOM_TOKENS,
@@ -52,12 +52,13 @@ struct FakeEncoderDecoder : FakeDecoder {
     library.programs = all;
     library.num_programs = 3;
     inputs[Ids].name = "decoder_input_ids";
-    inputs.push_back(inputInfo(
-        "source_lengths", TRANSOM_INPUT_SOURCE_KEY_LENGTHS, TRANSOM_SEQUENCES));
-    inputs.push_back(inputInfo("source_table", TRANSOM_INPUT_SOURCE_BLOCK_TABLE,
-                               TRANSOM_SOURCE_BLOCKS));
-    inputs.push_back(inputInfo("source_blocks",
-                               TRANSOM_INPUT_SOURCE_BLOCK_OFFSETS,
+    inputs.push_back(inputInfo("encoder_lengths",
+                               TRANSOM_ROLE_ENCODER_KEY_LENGTHS,
+                               TRANSOM_SEQUENCES));
+    inputs.push_back(inputInfo("source_table", TRANSOM_ROLE_ENCODER_BLOCK_TABLE,
+                               TRANSOM_ENCODER_BLOCKS));
+    inputs.push_back(inputInfo("encoder_blocks",
+                               TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS,
                                TRANSOM_SEQUENCES));
     all[0] = programs[0];
     all[2] = programs[1];

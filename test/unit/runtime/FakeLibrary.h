@@ -92,14 +92,14 @@ struct FakeLibrary {
   transom_library library = {};
   transom_program forward = {};
   std::vector<transom_input_info> inputs = {
-      inputInfo("input_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS, idBound),
-      inputInfo("token_type_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS,
+      inputInfo("input_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS, idBound),
+      inputInfo("token_type_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS,
                 typeBound, TRANSOM_DEFAULT_ZEROS),
-      inputInfo("position_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS,
-                positionBound, TRANSOM_DEFAULT_POSITIONS),
-      inputInfo("offsets", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES),
-      inputInfo("lengths", TRANSOM_INPUT_KEY_LENGTHS, TRANSOM_SEQUENCES),
-      inputInfo("first", TRANSOM_INPUT_TOKEN_ROWS, TRANSOM_SEQUENCES)};
+      inputInfo("position_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS,
+                positionBound, TRANSOM_DEFAULT_POSITION_IDS),
+      inputInfo("offsets", TRANSOM_ROLE_OFFSETS, TRANSOM_SEQUENCES),
+      inputInfo("lengths", TRANSOM_ROLE_KEY_LENGTHS, TRANSOM_SEQUENCES),
+      inputInfo("first", TRANSOM_ROLE_TOKEN_ROWS, TRANSOM_SEQUENCES)};
   std::vector<transom_output_info> outputs = {{"tokens",
                                                TRANSOM_F32,
                                                TRANSOM_TOKENS,
@@ -172,12 +172,13 @@ struct FakeLibrary {
   /// Adds an input `positions` and an output `logits` there: twice what
   /// `tokens` has in these rows, in slots of `bytes` a row.
   void addPositions(int64_t bytes = 4 * stride) {
-    inputs.push_back(
-        inputInfo("positions", TRANSOM_INPUT_POSITIONS, TRANSOM_POSITIONS));
+    inputs.push_back(inputInfo("output_positions",
+                               TRANSOM_ROLE_OUTPUT_POSITIONS,
+                               TRANSOM_OUTPUT_POSITIONS));
     outputs.push_back(outputs[0]);
     outputs.back().name = "logits";
-    outputs.back().extent = TRANSOM_POSITIONS;
-    forward.arena_bytes[TRANSOM_POSITIONS] = bytes;
+    outputs.back().extent = TRANSOM_OUTPUT_POSITIONS;
+    forward.arena_bytes[TRANSOM_OUTPUT_POSITIONS] = bytes;
     program = encodeAndSelect;
     update();
   }
@@ -246,7 +247,7 @@ inline int32_t FakeLibrary::encodeAndSelect(transom_frame *frame) {
   logits += (frame->padded_extents[TRANSOM_TOKENS] +
              frame->padded_extents[TRANSOM_SEQUENCES]) *
             stride;
-  for (int64_t i = 0; i < frame->extents[TRANSOM_POSITIONS]; ++i)
+  for (int64_t i = 0; i < frame->extents[TRANSOM_OUTPUT_POSITIONS]; ++i)
     for (int c = 0; c < tokenWidth; ++c)
       logits[i * stride + c] = 2 * tokens[packed(frame, Asked)[i] * stride + c];
   frame->outputs[2] = logits;

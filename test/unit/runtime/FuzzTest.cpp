@@ -40,7 +40,7 @@ public:
       result.dims[0] = batch + 1;
     if (std::string(name) == "sequences")
       result.dims[0] = batch;
-    if (std::string(name) == "positions")
+    if (std::string(name) == "output_positions")
       result.rank = 1, result.dims[0] = below(9);
     if (oneIn(30))
       result.rank = pick<int32_t>({0, 1, 2, 3, 4, -1, 1 << 30, INT32_MIN});
@@ -91,7 +91,7 @@ TEST(FuzzTest, RandomTensorsNeverCrash) {
       maybe("sequence_offsets", 100);
     else
       maybe("attention_mask", 2);
-    maybe("positions", 2);
+    maybe("output_positions", 2);
     if (fuzz.oneIn(40))
       maybe("input_ids", 100);
     if (fuzz.oneIn(40))
@@ -160,7 +160,7 @@ void fuzzSteps(transom_session *session, const std::vector<Stepping> &kinds) {
     // it is not its values that count here.
     maybe(kind.places, 2);
     if (kind.call == transom_step)
-      maybe("positions", 2);
+      maybe("output_positions", 2);
     if (fuzz.oneIn(100))
       maybe("attention_mask", 2);
     for (const char *name : kind.outputs) {

@@ -109,7 +109,7 @@ static int32_t run_program(transom_frame *frame) {
 
 static const transom_input_info inputs[] = {{"input_ids",
                                              TRANSOM_I32,
-                                             TRANSOM_INPUT_VALUES,
+                                             TRANSOM_ROLE_VALUES,
                                              TRANSOM_DEFAULT_NONE,
                                              TRANSOM_TOKENS,
                                              {0},

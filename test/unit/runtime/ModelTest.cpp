@@ -181,7 +181,7 @@ TEST_F(ModelTest, RefusesTablesItDoesNotKnow) {
     EXPECT_EQ(open(), TRANSOM_MISMATCH) << input;
     given = before;
   }
-  fake.outputs[1].extent = TRANSOM_POSITIONS;
+  fake.outputs[1].extent = TRANSOM_OUTPUT_POSITIONS;
   EXPECT_EQ(open(), TRANSOM_MISMATCH);
   EXPECT_THAT(transom_error(), HasSubstr("output 'pooled'"));
 }

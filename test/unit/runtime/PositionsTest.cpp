@@ -22,10 +22,11 @@ protected:
   PositionsTest() {
     fake.addPositions();
     fake.program = [this](transom_frame *frame) {
-      int64_t count = frame->extents[TRANSOM_POSITIONS];
+      int64_t count = frame->extents[TRANSOM_OUTPUT_POSITIONS];
       const int32_t *packed = FakeLibrary::packed(frame, FakeLibrary::Asked);
       seen.assign(packed, packed + count);
-      for (int64_t i = count; i < frame->padded_extents[TRANSOM_POSITIONS]; ++i)
+      for (int64_t i = count;
+           i < frame->padded_extents[TRANSOM_OUTPUT_POSITIONS]; ++i)
         EXPECT_EQ(packed[i], -1) << i;
       return FakeLibrary::encodeAndSelect(frame);
     };
@@ -80,7 +81,7 @@ protected:
 TEST_F(PositionsTest, ComputesTheListedOnesInTheirOrder) {
   Longs positions = {5, 0, 5};
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
-                 input("positions", positions, {3})}),
+                 input("output_positions", positions, {3})}),
             TRANSOM_OK)
       << transom_error();
   EXPECT_THAT(seen, ElementsAre(5, 0, 5));
@@ -99,7 +100,7 @@ TEST_F(PositionsTest, CountsMaskedTokensOfThePaddedForm) {
   Ints mask = {0, 1, 1, 1, 0, 1}, positions = {5, 2, 1};
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
                  input("attention_mask", mask, {2, 3}),
-                 input("positions", positions, {3})}),
+                 input("output_positions", positions, {3})}),
             TRANSOM_OK)
       << transom_error();
   EXPECT_THAT(seen, ElementsAre(4, 1, 0));
@@ -119,10 +120,11 @@ TEST_F(PositionsTest, FindsEveryTokenOfAMaskedBatch) {
       positions.push_back(i);
   }
   std::reverse(positions.begin(), positions.end());
-  ASSERT_EQ(run({input("input_ids", many, {sequences, length}),
-                 input("attention_mask", mask, {sequences, length}),
-                 input("positions", positions, {int64_t(positions.size())})}),
-            TRANSOM_OK)
+  ASSERT_EQ(
+      run({input("input_ids", many, {sequences, length}),
+           input("attention_mask", mask, {sequences, length}),
+           input("output_positions", positions, {int64_t(positions.size())})}),
+      TRANSOM_OK)
       << transom_error();
   for (size_t i = 0; i < positions.size(); ++i)
     EXPECT_EQ(logit(int64_t(i)), value(positions[i], positions[i] % length));
@@ -151,7 +153,7 @@ TEST_F(PositionsTest, CountsThroughTheRaggedForm) {
   Ints offsets = {0, 2, 2, 6}, positions = {3, 1};
   ASSERT_EQ(run({input("input_ids", ids, {6}),
                  input("sequence_offsets", offsets, {4}),
-                 input("positions", positions, {2})}),
+                 input("output_positions", positions, {2})}),
             TRANSOM_OK)
       << transom_error();
   EXPECT_THAT(dims(), ElementsAre(2, 5));
@@ -166,17 +168,17 @@ TEST_F(PositionsTest, CountsThroughTheRaggedForm) {
 
 TEST_F(PositionsTest, AnEmptyListIsNoFailure) {
   Ints none;
-  ASSERT_EQ(
-      run({input("input_ids", ids, {2, 3}), input("positions", none, {0})}),
-      TRANSOM_OK)
+  ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
+                 input("output_positions", none, {0})}),
+            TRANSOM_OK)
       << transom_error();
   EXPECT_THAT(dims(), ElementsAre(0, 5));
   EXPECT_THAT(logits, Each(77));
   EXPECT_EQ(tokens[4 * width], tokenValue(5, 0, 1, 0));
   // Nor is one of a batch without tokens.
-  ASSERT_EQ(
-      run({input("input_ids", none, {2, 0}), input("positions", none, {0})}),
-      TRANSOM_OK);
+  ASSERT_EQ(run({input("input_ids", none, {2, 0}),
+                 input("output_positions", none, {0})}),
+            TRANSOM_OK);
   EXPECT_THAT(dims(), ElementsAre(0, 5));
 }
 
@@ -198,36 +200,39 @@ TEST_F(PositionsTest, NamesWhatIsNoToken) {
   auto with = [&](Ints &list) {
     return std::vector<transom_tensor>{
         input("input_ids", ids, {2, 3}),
-        input("positions", list, {int64_t(list.size())})};
+        input("output_positions", list, {int64_t(list.size())})};
   };
-  expectFailure(TRANSOM_OUT_OF_RANGE, with(positions),
-                "run: input 'positions', number 1: expected a token's index in "
-                "[0, 6), got 6");
+  expectFailure(
+      TRANSOM_OUT_OF_RANGE, with(positions),
+      "run: input 'output_positions', number 1: expected a token's index in "
+      "[0, 6), got 6");
   positions = {-1};
-  expectFailure(TRANSOM_OUT_OF_RANGE, with(positions),
-                "run: input 'positions', number 0: expected a token's index in "
-                "[0, 6), got -1");
+  expectFailure(
+      TRANSOM_OUT_OF_RANGE, with(positions),
+      "run: input 'output_positions', number 0: expected a token's index in "
+      "[0, 6), got -1");
   Longs large = {int64_t(1) << 32};
   expectFailure(
       TRANSOM_OUT_OF_RANGE,
-      {input("input_ids", ids, {2, 3}), input("positions", large, {1})},
-      "run: input 'positions', number 0: expected a token's index in [0, 6), "
+      {input("input_ids", ids, {2, 3}), input("output_positions", large, {1})},
+      "run: input 'output_positions', number 0: expected a token's index in "
+      "[0, 6), "
       "got 4294967296");
   // Not even if the pooler reads it.
   Ints mask = {1, 1, 1, 0, 1, 1};
   positions = {1, 3};
-  expectFailure(TRANSOM_INVALID_ARGUMENT,
-                {input("input_ids", ids, {2, 3}),
-                 input("attention_mask", mask, {2, 3}),
-                 input("positions", positions, {2})},
-                "run: input 'positions', number 1: expected a token that is "
-                "there, got 3 (sequence 1, position 0), which 'attention_mask' "
-                "hides");
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT,
+      {input("input_ids", ids, {2, 3}), input("attention_mask", mask, {2, 3}),
+       input("output_positions", positions, {2})},
+      "run: input 'output_positions', number 1: expected a token that is "
+      "there, got 3 (sequence 1, position 0), which 'attention_mask' "
+      "hides");
   // Where nothing is run, either.
   mask = {0, 0, 0, 0, 0, 0};
   EXPECT_EQ(run({input("input_ids", ids, {2, 3}),
                  input("attention_mask", mask, {2, 3}),
-                 input("positions", positions, {2})}),
+                 input("output_positions", positions, {2})}),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_EQ(fake.runs, 0);
 }
@@ -235,16 +240,18 @@ TEST_F(PositionsTest, NamesWhatIsNoToken) {
 TEST_F(PositionsTest, RefusesOtherShapes) {
   Ints positions = {0, 1};
   transom_tensor in = input("input_ids", ids, {2, 3});
-  expectFailure(TRANSOM_INVALID_ARGUMENT,
-                {in, input("positions", positions, {1, 2})},
-                "run: input 'positions': expected rank 1, [count], got rank 2");
-  transom_tensor list = input("positions", positions, {3});
-  expectFailure(TRANSOM_INVALID_ARGUMENT, {in, list},
-                "run: input 'positions': expected a capacity of 12 bytes for "
-                "[3], got 8");
-  list = input("positions", positions, {2});
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT,
+      {in, input("output_positions", positions, {1, 2})},
+      "run: input 'output_positions': expected rank 1, [count], got rank 2");
+  transom_tensor list = input("output_positions", positions, {3});
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT, {in, list},
+      "run: input 'output_positions': expected a capacity of 12 bytes for "
+      "[3], got 8");
+  list = input("output_positions", positions, {2});
   expectFailure(TRANSOM_INVALID_ARGUMENT, {in, list, list},
-                "run: input 'positions' is given twice");
+                "run: input 'output_positions' is given twice");
   expectFailure(TRANSOM_INVALID_ARGUMENT, {input("ids", ids, {2, 3})},
                 "run: input number 0: expected one of 'input_ids', "
                 "'token_type_ids', 'position_ids', 'positions', "
@@ -266,7 +273,7 @@ TEST_F(PositionsTest, RefusesOtherShapes) {
 // Logits over a vocabulary are a model's largest activation: memory must not
 // be there for tokens that nobody asks for.
 TEST_F(PositionsTest, MemoryIsForTheListedOnes) {
-  fake.forward.arena_bytes[TRANSOM_POSITIONS] = 1 << 20;
+  fake.forward.arena_bytes[TRANSOM_OUTPUT_POSITIONS] = 1 << 20;
   open({});
   Ints many(4096, 1), offsets, positions = {4095, 17};
   for (int i = 0; i <= 4096; i += 32)
@@ -274,7 +281,7 @@ TEST_F(PositionsTest, MemoryIsForTheListedOnes) {
   std::vector<transom_tensor> inputs = {
       input("input_ids", many, {4096}),
       input("sequence_offsets", offsets, {int64_t(offsets.size())}),
-      input("positions", positions, {2})};
+      input("output_positions", positions, {2})};
   Floats room(10);
   transom_tensor out = output("logits", room);
   ASSERT_EQ(transom_session_run(session, inputs.data(), 3, &out, 1), TRANSOM_OK)
@@ -291,11 +298,12 @@ TEST_F(PositionsTest, CountsAgainstTheCapacity) {
   Ints positions = {0, 0, 0, 0, 0, 5};
   transom_tensor in = input("input_ids", ids, {2, 3});
   size_t reserved = session->arena.bytes;
-  ASSERT_EQ(run({in, input("positions", positions, {6})}), TRANSOM_OK);
+  ASSERT_EQ(run({in, input("output_positions", positions, {6})}), TRANSOM_OK);
   ASSERT_EQ(run({in}), TRANSOM_OK);
   EXPECT_EQ(session->arena.bytes, reserved);
   positions.push_back(1);
-  expectFailure(TRANSOM_EXHAUSTED, {in, input("positions", positions, {7})},
+  expectFailure(TRANSOM_EXHAUSTED,
+                {in, input("output_positions", positions, {7})},
                 "run: expected at most 6 positions, the session's "
                 "'max_tokens', got 7");
 }
@@ -304,7 +312,7 @@ TEST_F(PositionsTest, LibrariesWithoutThemKnowNoSuchInput) {
   Opened opened(1);
   Ints positions = {0};
   EXPECT_EQ(opened.run({input("input_ids", ids, {2, 3}),
-                        input("positions", positions, {1})}),
+                        input("output_positions", positions, {1})}),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(),
               StrEq("run: input number 1: expected one of 'input_ids', "
@@ -315,7 +323,7 @@ TEST_F(PositionsTest, LibrariesWithoutThemKnowNoSuchInput) {
 TEST_F(PositionsTest, OpensNoLibraryThatContradictsItself) {
   transom_model *other = nullptr;
   FakeLibrary broken;
-  broken.outputs[0].extent = TRANSOM_POSITIONS; // of no input
+  broken.outputs[0].extent = TRANSOM_OUTPUT_POSITIONS; // of no input
   broken.update();
   EXPECT_EQ(transom_model_open(&broken.library, nullptr, &other),
             TRANSOM_MISMATCH);

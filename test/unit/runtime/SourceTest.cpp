@@ -21,20 +21,20 @@ protected:
 
   SourceTest() {
     fake.inputs = {
-        inputInfo("input_ids", TRANSOM_INPUT_VALUES, TRANSOM_SOURCE_TOKENS,
+        inputInfo("input_ids", TRANSOM_ROLE_VALUES, TRANSOM_ENCODER_TOKENS,
                   500),
-        inputInfo("so", TRANSOM_INPUT_SOURCE_OFFSETS, TRANSOM_SEQUENCES),
-        inputInfo("sl", TRANSOM_INPUT_SOURCE_KEY_LENGTHS, TRANSOM_SEQUENCES),
-        inputInfo("decoder_input_ids", TRANSOM_INPUT_VALUES, TRANSOM_TOKENS,
+        inputInfo("so", TRANSOM_ROLE_ENCODER_OFFSETS, TRANSOM_SEQUENCES),
+        inputInfo("sl", TRANSOM_ROLE_ENCODER_KEY_LENGTHS, TRANSOM_SEQUENCES),
+        inputInfo("decoder_input_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS,
                   500),
-        inputInfo("o", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES),
-        inputInfo("l", TRANSOM_INPUT_KEY_LENGTHS, TRANSOM_SEQUENCES)};
+        inputInfo("o", TRANSOM_ROLE_OFFSETS, TRANSOM_SEQUENCES),
+        inputInfo("l", TRANSOM_ROLE_KEY_LENGTHS, TRANSOM_SEQUENCES)};
     constexpr int64_t bytes = 4 * FakeLibrary::stride;
     fake.outputs = {
         {"made", TRANSOM_F32, TRANSOM_TOKENS, 0, 0, 0, {}, bytes, 1},
-        {"read", TRANSOM_F32, TRANSOM_SOURCE_TOKENS, 0, 0, 0, {}, bytes, 1}};
+        {"read", TRANSOM_F32, TRANSOM_ENCODER_TOKENS, 0, 0, 0, {}, bytes, 1}};
     fake.forward.arena_bytes[TRANSOM_SEQUENCES] = 0;
-    fake.forward.arena_bytes[TRANSOM_SOURCE_TOKENS] = bytes;
+    fake.forward.arena_bytes[TRANSOM_ENCODER_TOKENS] = bytes;
     fake.program = [this](transom_frame *frame) { return compute(frame); };
     fake.update();
     EXPECT_EQ(transom_model_open(&fake.library, nullptr, &model), TRANSOM_OK)
@@ -48,7 +48,7 @@ protected:
 
   int32_t compute(transom_frame *frame) {
     int64_t tokens = frame->extents[TRANSOM_TOKENS],
-            sources = frame->extents[TRANSOM_SOURCE_TOKENS],
+            sources = frame->extents[TRANSOM_ENCODER_TOKENS],
             sequences = frame->extents[TRANSOM_SEQUENCES];
     auto list = [&](Input input, int64_t count) {
       const int32_t *from = FakeLibrary::packed(frame, input);
@@ -139,7 +139,7 @@ TEST_F(SourceTest, EachSetHasItsOwnFormAndMask) {
   // Both ragged; a sequence without a source, a source without a sequence.
   Ints sourceOffsets = {0, 0, 6}, few = {0, 4, 4};
   ASSERT_EQ(run({input("input_ids", sources, {6}),
-                 input("source_offsets", sourceOffsets, {3}),
+                 input("encoder_offsets", sourceOffsets, {3}),
                  input("decoder_input_ids", ids, {4}),
                  input("sequence_offsets", few, {3})}),
             TRANSOM_OK)
@@ -185,7 +185,7 @@ TEST_F(SourceTest, NamesWhatDoesNotFit) {
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(),
               HasSubstr("expected one of 'input_ids', 'decoder_input_ids', "
-                        "'attention_mask', 'source_offsets', "
+                        "'attention_mask', 'encoder_offsets', "
                         "'decoder_attention_mask', 'sequence_offsets'"));
 }
 
@@ -194,9 +194,9 @@ TEST_F(SourceTest, NamesWhatDoesNotFit) {
 class ShiftedTest : public SourceTest {
 protected:
   ShiftedTest() {
-    fake.inputs[Ids].fallback = TRANSOM_DEFAULT_SHIFTED;
+    fake.inputs[Ids].fallback = TRANSOM_DEFAULT_SHIFTED_RIGHT;
     fake.inputs[Ids].id = 9;
-    fake.inputs.push_back(inputInfo("place", TRANSOM_INPUT_TOKEN_ROWS,
+    fake.inputs.push_back(inputInfo("place", TRANSOM_ROLE_TOKEN_ROWS,
                                     TRANSOM_SEQUENCES, 0,
                                     TRANSOM_DEFAULT_LAST_EQUAL));
     fake.inputs.back().id = 5;
@@ -240,7 +240,7 @@ TEST_F(ShiftedTest, ReadsTheSourceOnePositionLater) {
   Ints offsets = {0, 1, 1, 6};
   std::vector<int64_t> wide = {5, 1, 2, 3, 5, 4};
   ASSERT_EQ(run({input("input_ids", wide, {6}),
-                 input("source_offsets", offsets, {4})}),
+                 input("encoder_offsets", offsets, {4})}),
             TRANSOM_OK)
       << transom_error();
   EXPECT_THAT(seen[Ids], ElementsAre(9, 9, 1, 2, 3, 5));
@@ -294,7 +294,7 @@ TEST_F(ShiftedTest, NamesWhatTheSourceLacks) {
 TEST_F(ShiftedTest, OpenRefusesThatWithoutASource) {
   for (int input : {int(SourceIds), int(SourceOffsets), int(SourceLengths)})
     fake.inputs[size_t(input)] =
-        inputInfo("x", TRANSOM_INPUT_OFFSETS, TRANSOM_SEQUENCES);
+        inputInfo("x", TRANSOM_ROLE_OFFSETS, TRANSOM_SEQUENCES);
   fake.outputs[1].extent = TRANSOM_TOKENS;
   fake.update();
   transom_model *other = nullptr;

@@ -89,9 +89,10 @@ TEST_F(StepTest, ComputesLogitsWhereAsked) {
   Longs sequences = {add(), add()};
   Ints ids = {1, 2, 3, 4}, offsets = {0, 3, 4}, positions = {3, 2};
   Floats logits(2 * FakeDecoder::width);
-  transom_tensor inputs[] = {
-      input("input_ids", ids, {4}), input("sequence_offsets", offsets, {3}),
-      input("sequences", sequences, {2}), input("positions", positions, {2})};
+  transom_tensor inputs[] = {input("input_ids", ids, {4}),
+                             input("sequence_offsets", offsets, {3}),
+                             input("sequences", sequences, {2}),
+                             input("output_positions", positions, {2})};
   transom_tensor outputs[] = {output("logits", logits)};
   ASSERT_EQ(transom_step(session(), inputs, 4, outputs, 1), TRANSOM_OK)
       << transom_error();

@@ -21,10 +21,11 @@ TEST(EngineTest, ResultsDependOnNobodyElse) {
     SCOPED_TRACE(round);
     FormulaDecoder fake;
     transom_engine_options options = {};
-    options.max_sequences = 5 + int32_t(random() % 20);
-    options.step_tokens = options.max_sequences + int32_t(random() % 40);
-    options.kept_sequences = int32_t(random() % 5);
-    fake.table.stepTokens = options.step_tokens;
+    options.max_num_seqs = 5 + int32_t(random() % 20);
+    options.max_num_batched_tokens =
+        options.max_num_seqs + int32_t(random() % 40);
+    options.prefix_cache_sequences = int32_t(random() % 5);
+    fake.table.stepTokens = options.max_num_batched_tokens;
     // The largest request alone takes 5 beams of 90 tokens.
     if (round % 2)
       fake.capacity = 500 + int64_t(random() % 300);
@@ -79,8 +80,8 @@ TEST(EngineTest, StopsAtStopSequencesOfNewTokens) {
   EXPECT_EQ(result.tokens[0], Ints(all.begin(), all.begin() + 6));
   EXPECT_EQ(result.finish[0], TRANSOM_FINISH_STOP);
   // An end of sequence in the same place is one.
-  options.num_eos_ids = 1;
-  options.eos_ids = &all[5];
+  options.num_eos_token_ids = 1;
+  options.eos_token_ids = &all[5];
   EXPECT_EQ(transom::test::generate(fake, {{3, 1}}, options).finish[0],
             TRANSOM_FINISH_EOS);
 }
@@ -131,7 +132,7 @@ TEST(EngineTest, ACallbackCancelsItsRequest) {
 TEST(EngineTest, ACancelledRequestEndsAtOnce) {
   FormulaDecoder fake;
   transom_engine_options few = {};
-  few.max_sequences = 4;
+  few.max_num_seqs = 4;
   Runner engine(fake, few);
   transom_generation_options options = defaults();
   int64_t first = engine.submit({1, 2, 3}, options);
@@ -197,7 +198,7 @@ TEST(EngineTest, PromptsThatBeginAlikeAreReadOnce) {
 TEST(EngineTest, KeepsWhatHasEndedForLater) {
   FormulaDecoder fake;
   transom_engine_options keeping = {};
-  keeping.kept_sequences = 2;
+  keeping.prefix_cache_sequences = 2;
   Runner engine(fake, keeping);
   transom_generation_options options = defaults();
   options.max_new_tokens = 10;
@@ -223,8 +224,8 @@ TEST(EngineTest, KeepsWhatHasEndedForLater) {
 TEST(EngineTest, LongPromptsDoNotHoldUpOthers) {
   FormulaDecoder fake;
   transom_engine_options small = {};
-  small.max_sequences = 4;
-  small.step_tokens = 20;
+  small.max_num_seqs = 4;
+  small.max_num_batched_tokens = 20;
   Runner engine(fake, small);
   transom_generation_options options = defaults();
   int64_t first = engine.submit({1, 2, 3}, options);
@@ -334,7 +335,7 @@ TEST(EngineTest, OneWithoutATokenLeftFails) {
   FormulaDecoder fake(4);
   transom_generation_options options = defaults();
   Lists all({{0}, {1}, {2}, {3}});
-  options.bad_words = all.get();
+  options.bad_words_ids = all.get();
   for (int32_t beams : {1, 2})
     for (int32_t sample : {0, 1}) {
       options.num_beams = beams;
@@ -343,7 +344,7 @@ TEST(EngineTest, OneWithoutATokenLeftFails) {
                 TRANSOM_INVALID_ARGUMENT);
       EXPECT_STREQ(transom_error(),
                    "prompt 0: expected a token that may follow, got "
-                   "none: 'bad_words', 'no_repeat_ngram_size', minimum "
+                   "none: 'bad_words_ids', 'no_repeat_ngram_size', minimum "
                    "lengths, forced tokens rule out all");
     }
 }
@@ -395,14 +396,14 @@ TEST(EngineTest, RefusesOptionsOutOfRange) {
     EXPECT_EQ(engine.create(fake.table, &options), TRANSOM_INVALID_ARGUMENT);
     EXPECT_STREQ(transom_error(), message);
   };
-  refuse({0, -1, 0, 0}, "'max_sequences' expects a number in "
+  refuse({0, -1, 0, 0}, "'max_num_seqs' expects a number in "
                         "[0, 100], got -1");
-  refuse({0, 101, 0, 0}, "'max_sequences' expects a number in "
+  refuse({0, 101, 0, 0}, "'max_num_seqs' expects a number in "
                          "[0, 100], got 101");
   refuse({0, 10, 9, 0},
-         "'step_tokens' expects 0 or a number in [10, 100], "
-         "from 'max_sequences' to the session's 'max_tokens', got 9");
-  refuse({0, 0, 0, -3}, "'kept_sequences' expects a number in "
+         "'max_num_batched_tokens' expects 0 or a number in [10, 100], "
+         "from 'max_num_seqs' to the session's 'max_tokens', got 9");
+  refuse({0, 0, 0, -3}, "'prefix_cache_sequences' expects a number in "
                         "[0, 65536], got -3");
   transom_engine_options options = {};
   Engine engine;
@@ -416,7 +417,7 @@ TEST(EngineTest, RefusesOptionsOutOfRange) {
   EXPECT_EQ(small.engine->submit(&prompt, 1, &three, nullptr, nullptr, nullptr),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_STREQ(transom_error(), "'num_beams' expects at most "
-                                "the engine's 'max_sequences', 2, got 3");
+                                "the engine's 'max_num_seqs', 2, got 3");
   int64_t number = 5;
   EXPECT_EQ(
       small.engine->submit(&prompt, 0, nullptr, nullptr, nullptr, &number),

@@ -75,21 +75,23 @@ TEST(OptionsTest, NamesWhatIsOutOfRange) {
          [](auto &o) { o.max_new_tokens = -1; });
   refuse("'min_length' expects a number in [0, 2147483647], got -1",
          [](auto &o) { o.min_length = -1; });
-  refuse("'num_eos_ids' expects a number in [-1, 2147483647], got -2",
-         [](auto &o) { o.num_eos_ids = -2; });
-  refuse("'eos_ids' expects 'num_eos_ids' 1 tokens, got null",
-         [](auto &o) { o.num_eos_ids = 1; });
-  refuse("'bad_words' expects a count of at least 0, got -1",
-         [](auto &o) { o.bad_words.count = -1; });
+  refuse("'num_eos_token_ids' expects a number in [-1, 2147483647], got -2",
+         [](auto &o) { o.num_eos_token_ids = -2; });
+  refuse("'eos_token_ids' expects 'num_eos_token_ids' 1 tokens, got null",
+         [](auto &o) { o.num_eos_token_ids = 1; });
+  refuse("'bad_words_ids' expects a count of at least 0, got -1",
+         [](auto &o) { o.bad_words_ids.count = -1; });
   refuse("'stop_sequences' expects tokens and offsets of its 1 "
          "lists, got null",
          [](auto &o) { o.stop_sequences.count = 1; });
-  refuse("'has_forced_bos' expects 0 or 1, got 2",
-         [](auto &o) { o.has_forced_bos = 2; });
-  refuse("'num_forced_eos_ids' expects a number in [0, 2147483647], got -1",
-         [](auto &o) { o.num_forced_eos_ids = -1; });
-  refuse("'forced_eos_ids' expects 'num_forced_eos_ids' 1 tokens, got null",
-         [](auto &o) { o.num_forced_eos_ids = 1; });
+  refuse("'has_forced_bos_token_id' expects 0 or 1, got 2",
+         [](auto &o) { o.has_forced_bos_token_id = 2; });
+  refuse(
+      "'num_forced_eos_token_ids' expects a number in [0, 2147483647], got -1",
+      [](auto &o) { o.num_forced_eos_token_ids = -1; });
+  refuse("'forced_eos_token_ids' expects 'num_forced_eos_token_ids' 1 tokens, "
+         "got null",
+         [](auto &o) { o.num_forced_eos_token_ids = 1; });
   refuse("'reserved' of the options expects 0, got 1",
          [](auto &o) { o.reserved = 1; });
   refuse("'struct_bytes' of the options expects 208, "
@@ -103,15 +105,19 @@ TEST(OptionsTest, NamesTokensAndLengthsBeyondTheModel) {
   };
   static const int32_t token = 40;
   static const int64_t offsets[] = {0, 1};
-  refuse("'eos_ids', token 0: expected a value in [0, 40), got 40",
-         [](auto &o) { o.num_eos_ids = 1, o.eos_ids = &token; });
-  refuse("'bad_words', list 0, token 0: expected a value in [0, 40), "
+  refuse("'eos_token_ids', token 0: expected a value in [0, 40), got 40",
+         [](auto &o) { o.num_eos_token_ids = 1, o.eos_token_ids = &token; });
+  refuse("'bad_words_ids', list 0, token 0: expected a value in [0, 40), "
          "got 40",
-         [](auto &o) { o.bad_words = {&token, offsets, 1}; });
-  refuse("'forced_bos_id' expects a token in [0, 40), got -1",
-         [](auto &o) { o.has_forced_bos = 1, o.forced_bos_id = -1; });
-  refuse("'forced_eos_ids' expects a token in [0, 40), got 40",
-         [](auto &o) { o.num_forced_eos_ids = 1, o.forced_eos_ids = &token; });
+         [](auto &o) { o.bad_words_ids = {&token, offsets, 1}; });
+  refuse("'forced_bos_token_id' expects a token in [0, 40), got -1",
+         [](auto &o) {
+           o.has_forced_bos_token_id = 1, o.forced_bos_token_id = -1;
+         });
+  refuse("'forced_eos_token_ids' expects a token in [0, 40), got 40",
+         [](auto &o) {
+           o.num_forced_eos_token_ids = 1, o.forced_eos_token_ids = &token;
+         });
   refuse("'max_length' expects more than the prompt's 3 tokens, got "
          "3",
          [](auto &o) { o.max_length = 3; });

@@ -35,9 +35,10 @@ transom_generation_options optionsOf(const Record &record,
                                      const Lists &badWords) {
   transom_generation_options options = defaults();
   record.set(options);
-  options.num_eos_ids = record.eos.empty() ? -1 : int32_t(record.eos.size());
-  options.eos_ids = record.eos.data();
-  options.bad_words = badWords.get();
+  options.num_eos_token_ids =
+      record.eos.empty() ? -1 : int32_t(record.eos.size());
+  options.eos_token_ids = record.eos.data();
+  options.bad_words_ids = badWords.get();
   return options;
 }
 
@@ -52,7 +53,7 @@ void expectTheSame(const std::vector<RecordedSequences> &records,
     FormulaDecoder fake;
     if (beside) {
       fake.addEncoder();
-      options.decoder_prompts = starts.get();
+      options.decoder_input_ids = starts.get();
     }
     Generated result =
         generate(fake, {beside ? record.source : record.prompt}, options);

@@ -77,7 +77,7 @@ struct Sample {
   Ints prompt;
   transom_generation_options options;
   std::vector<Ints> expected;
-  std::shared_ptr<Lists> starts; ///< what options.decoder_prompts points to
+  std::shared_ptr<Lists> starts; ///< what options.decoder_input_ids points to
 };
 
 inline const Ints eosIds = {7, 21};
@@ -95,10 +95,10 @@ inline Sample makeSample(std::mt19937 &random, bool beside = false) {
   sample.starts = std::make_shared<Lists>(starts);
   transom_generation_options &o = sample.options = defaults();
   o.max_new_tokens = 1 + below(30);
-  o.num_eos_ids = below(2) ? 2 : -1;
-  o.eos_ids = eosIds.data();
+  o.num_eos_token_ids = below(2) ? 2 : -1;
+  o.eos_token_ids = eosIds.data();
   o.seed = random();
-  o.decoder_prompts = sample.starts->get();
+  o.decoder_input_ids = sample.starts->get();
   switch (below(4)) {
   case 0:
     break;

@@ -27,7 +27,7 @@ int32_t scoredStep(transom_frame *frame) {
     return status;
   auto *logits =
       const_cast<float *>(static_cast<const float *>(frame->outputs[0]));
-  for (int64_t row = 0; row < frame->extents[TRANSOM_POSITIONS]; ++row) {
+  for (int64_t row = 0; row < frame->extents[TRANSOM_OUTPUT_POSITIONS]; ++row) {
     float *scores = logits + row * FakeDecoder::stride;
     float value = scores[0];
     for (int64_t token = 0; token < vocabulary; ++token)
@@ -164,7 +164,7 @@ TEST(GenerationSessionTest, GenerateReadsTheModelsOwnEnds) {
   EXPECT_EQ(lengths[0], first + 1);
   EXPECT_EQ(finish[0], TRANSOM_FINISH_EOS);
   transom_generation_options options = defaults();
-  options.num_eos_ids = -1;
+  options.num_eos_token_ids = -1;
   ASSERT_EQ(transom_generate(decoder.session, &given, &options, nullptr,
                              nullptr, &results),
             TRANSOM_OK);

@@ -47,37 +47,38 @@ TEST(SourceEngineTest, DecodersBeginAsTheyAreTold) {
   options.max_new_tokens = 6;
   Pair fake;
   Lists one({{4, 5, 6}}), each({{4, 5, 6}, {7}}), three({{1}, {2}, {3}});
-  options.decoder_prompts = one.get();
+  options.decoder_input_ids = one.get();
   Generated result = transom::test::generate(fake, sources, options);
   ASSERT_EQ(result.status, TRANSOM_OK) << transom_error();
   for (size_t i = 0; i < 2; ++i)
     EXPECT_EQ(result.tokens[i], greedy(sources[i], {4, 5, 6}, 6));
-  options.decoder_prompts = each.get();
+  options.decoder_input_ids = each.get();
   result = transom::test::generate(fake, sources, options);
   ASSERT_EQ(result.status, TRANSOM_OK) << transom_error();
   EXPECT_EQ(result.tokens[0], greedy(sources[0], {4, 5, 6}, 6));
   EXPECT_EQ(result.tokens[1], greedy(sources[1], {7}, 6));
-  options.decoder_prompts = three.get();
+  options.decoder_input_ids = three.get();
   EXPECT_EQ(transom::test::generate(fake, sources, options).status,
             TRANSOM_INVALID_ARGUMENT);
-  EXPECT_STREQ(transom_error(),
-               "'decoder_prompts' expects one list for all prompts, or one for "
-               "each of 2, got 3");
+  EXPECT_STREQ(
+      transom_error(),
+      "'decoder_input_ids' expects one list for all prompts, or one for "
+      "each of 2, got 3");
   // Without a start of its own, the model has to be told.
   fake.table.startId = -1;
-  options.decoder_prompts = {};
+  options.decoder_input_ids = {};
   EXPECT_EQ(transom::test::generate(fake, sources, options).status,
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_STREQ(transom_error(),
                "expected a token that the decoder begins with: the library's "
                "metadata has no 'decoder_start_token_id', give "
-               "'decoder_prompts'");
+               "'decoder_input_ids'");
   fake.table.startId = 40;
   EXPECT_EQ(transom::test::generate(fake, sources, options).status,
             TRANSOM_MISMATCH);
   EXPECT_STREQ(transom_error(),
                "'decoder_start_token_id' of the library's metadata: expected a "
-               "token in [0, 40), got 40; give 'decoder_prompts'");
+               "token in [0, 40), got 40; give 'decoder_input_ids'");
   EXPECT_EQ(fake.sourceSizes.size(), 2U) << "nothing has run";
 }
 
@@ -86,7 +87,7 @@ TEST(SourceEngineTest, ResultsHaveRoomForTheShortestBeginning) {
   Lists sources({{3, 1, 4}, {5, 9}}), starts({{4, 5, 6}, {7}});
   transom_generation_options options = defaults();
   options.max_length = 8;
-  options.decoder_prompts = starts.get();
+  options.decoder_input_ids = starts.get();
   Ints tokens(20);
   transom_generated results = {sizeof(results), 0, tokens.data(), 6};
   transom_token_lists prompts = sources.get();
@@ -111,8 +112,8 @@ TEST(SourceEngineTest, LengthsAreTheDecoders) {
   EXPECT_EQ(result.tokens[0].size(), 7U);
   // Ends before min_length, start included, are ruled out.
   Ints eos = {result.tokens[0][2]};
-  options.num_eos_ids = 1;
-  options.eos_ids = eos.data();
+  options.num_eos_token_ids = 1;
+  options.eos_token_ids = eos.data();
   EXPECT_EQ(
       transom::test::generate(fake, {Ints(50, 3)}, options).tokens[0].size(),
       3U);
@@ -150,11 +151,12 @@ TEST(SourceEngineTest, RefusesWhatTheEncoderCannotRead) {
          "expected a prompt of at most 64 tokens, the session's 'max_tokens', "
          "for the encoder reads it at once, got 65");
   Lists starts({{1}, {40}});
-  options.decoder_prompts = starts.get();
-  refuse(TRANSOM_OUT_OF_RANGE, {1},
-         "'decoder_prompts', list 1, token 0: expected a value in [0, 40), got "
-         "40");
-  options.decoder_prompts = {};
+  options.decoder_input_ids = starts.get();
+  refuse(
+      TRANSOM_OUT_OF_RANGE, {1},
+      "'decoder_input_ids', list 1, token 0: expected a value in [0, 40), got "
+      "40");
+  options.decoder_input_ids = {};
   Runner engine(fake);
   int32_t token = 30;
   EXPECT_EQ(
@@ -164,7 +166,7 @@ TEST(SourceEngineTest, RefusesWhatTheEncoderCannotRead) {
                                 "[0, 30), got 30");
   // An embedding that is no source's may still be a decoder's.
   starts = Lists({{39}});
-  options.decoder_prompts = starts.get();
+  options.decoder_input_ids = starts.get();
   EXPECT_EQ(transom::test::generate(fake, {{1}}, options).status, TRANSOM_OK);
 }
 
@@ -172,11 +174,11 @@ TEST(SourceEngineTest, ADecoderAloneHasNoDecoderPrompts) {
   FormulaDecoder fake;
   transom_generation_options options = defaults();
   Lists starts({{1}});
-  options.decoder_prompts = starts.get();
+  options.decoder_input_ids = starts.get();
   EXPECT_EQ(transom::test::generate(fake, {{1}}, options).status,
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_STREQ(transom_error(),
-               "'decoder_prompts' expects no lists, for the model has no "
+               "'decoder_input_ids' expects no lists, for the model has no "
                "encoder: it goes on from its prompt, got 1");
 }
 
@@ -187,10 +189,11 @@ TEST(SourceEngineTest, ResultsDependOnNobodyElse) {
     SCOPED_TRACE(round);
     Pair fake;
     transom_engine_options options = {};
-    options.max_sequences = 5 + int32_t(random() % 20);
-    options.step_tokens = options.max_sequences + int32_t(random() % 40);
-    options.kept_sequences = int32_t(random() % 5);
-    fake.table.stepTokens = std::max(options.step_tokens, 60);
+    options.max_num_seqs = 5 + int32_t(random() % 20);
+    options.max_num_batched_tokens =
+        options.max_num_seqs + int32_t(random() % 40);
+    options.prefix_cache_sequences = int32_t(random() % 5);
+    fake.table.stepTokens = std::max(options.max_num_batched_tokens, 60);
     // The largest request alone takes 5 beams of 60, and 6 times its source.
     if (round % 2)
       fake.capacity = 700 + int64_t(random() % 300);
@@ -214,8 +217,8 @@ TEST(SourceEngineTest, ResultsDependOnNobodyElse) {
 TEST(SourceEngineTest, SourcesAreReadTogetherBeforeAllElse) {
   Pair fake;
   transom_engine_options small = {};
-  small.max_sequences = 8;
-  small.step_tokens = 20;
+  small.max_num_seqs = 8;
+  small.max_num_batched_tokens = 20;
   Runner engine(fake, small);
   transom_generation_options options = defaults();
   options.max_new_tokens = 4;
@@ -256,12 +259,12 @@ TEST(SourceEngineTest, BranchesShareOneSource) {
 TEST(SourceEngineTest, EqualDecoderPromptsAreNotShared) {
   Pair fake;
   transom_engine_options keeping = {};
-  keeping.kept_sequences = 4;
+  keeping.prefix_cache_sequences = 4;
   Runner engine(fake, keeping);
   Lists start({Ints(40, 3)});
   transom_generation_options options = defaults();
   options.max_new_tokens = 3;
-  options.decoder_prompts = start.get();
+  options.decoder_input_ids = start.get();
   for (int32_t token : {1, 2}) {
     int64_t number = engine.submit({token, 5}, options);
     engine.runToEnd();
@@ -343,7 +346,7 @@ TEST(SourceEngineTest, OneWhoseSourceFindsNoRoomFails) {
 TEST(SourceEngineTest, AnEngineThatGoesFreesItsSources) {
   Pair fake;
   transom_engine_options few = {};
-  few.max_sequences = 4;
+  few.max_num_seqs = 4;
   Runner engine(fake, few);
   transom_generation_options options = defaults();
   options.num_beams = 3;

@@ -27,7 +27,7 @@ int32_t scoredStep(transom_frame *frame) {
     return status;
   auto *logits =
       const_cast<float *>(static_cast<const float *>(frame->outputs[0]));
-  for (int64_t row = 0; row < frame->extents[TRANSOM_POSITIONS]; ++row) {
+  for (int64_t row = 0; row < frame->extents[TRANSOM_OUTPUT_POSITIONS]; ++row) {
     float *scores = logits + row * FakeDecoder::stride;
     float value = scores[0];
     for (int64_t token = 0; token < vocabulary; ++token)
@@ -85,7 +85,7 @@ TEST(SourceSessionTest, AnEngineGivesWhatEachRequestGivesAlone) {
       each.prompt_lookup_num_tokens = each.num_beams ? 0 : below(6);
       Lists start({Ints(size_t(1 + below(20)), below(3))});
       if (below(2))
-        each.decoder_prompts = start.get();
+        each.decoder_input_ids = start.get();
       Ints source(size_t(1 + below(FakeEncoderDecoder::sourceBound)));
       for (int32_t &token : source)
         token = below(FakeEncoderDecoder::sourceIdBound);
@@ -134,7 +134,7 @@ TEST(SourceSessionTest, GenerateReadsTheModelsOwnStart) {
                                          "decoder begins with"));
   Lists start({{499}});
   transom_generation_options options = defaults();
-  options.decoder_prompts = start.get();
+  options.decoder_input_ids = start.get();
   EXPECT_EQ(generate(&options), TRANSOM_OK) << transom_error();
   prompts = Lists({{1, 300}});
   given = prompts.get();

@@ -136,13 +136,13 @@ def c_options(options):
             value = f"{value}F"
         parts.append(f"o.{field} = {value};")
     if "forced_bos_token_id" in options:
-        parts.append("o.has_forced_bos = 1; o.forced_bos_id = "
+        parts.append("o.has_forced_bos_token_id = 1; o.forced_bos_token_id = "
                      f"{options['forced_bos_token_id']};")
     if "forced_eos_token_id" in options:
         ids = options["forced_eos_token_id"]
         parts.append(f"static const int32_t last[] = {c_list(ids)}; "
-                     f"o.num_forced_eos_ids = {len(ids)}; "
-                     "o.forced_eos_ids = last;")
+                     f"o.num_forced_eos_token_ids = {len(ids)}; "
+                     "o.forced_eos_token_ids = last;")
     return "[](transom_generation_options &o) { (void)o; " + " ".join(parts) + " }"
 
 
