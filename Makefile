@@ -52,10 +52,10 @@ test: setup-test build ## all tests
 bench: setup-bench build ## measure against other engines
 	@python bench/run.py
 
-check-format: setup ## is the code formatted?
+check-format: setup-test ## is the code formatted?
 	@scripts/format.sh --check
 
-format: setup ## format it
+format: setup-test ## format it
 	@scripts/format.sh
 
 tidy: build ## clang-tidy over all sources

@@ -21,9 +21,9 @@ import sys  # noqa: E402
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
 import numpy as np  # noqa: E402
-from engines.seq2seq import encoder_alone  # noqa: E402
 
 import transom  # noqa: E402
+from engines.seq2seq import encoder_alone  # noqa: E402
 
 
 def peak_memory():
@@ -101,7 +101,9 @@ def prefill(library, reference):
     last = np.arange(1, len(ids) + 1) * ids.shape[1] - 1
 
     def run():
-        return library(input_ids=ids, output_positions=last, outputs=["logits"])["logits"]
+        return library(input_ids=ids, output_positions=last, outputs=["logits"])[
+            "logits"
+        ]
 
     def check(got):
         return {"max_abs_err": float(np.abs(got - reference["logits"]).max())}

@@ -55,7 +55,7 @@ ITEMS = {
 
 
 def kind_of(model):
-    """"encoder", "causal" or "seq2seq"."""
+    """Which kind: "encoder", "causal" or "seq2seq"."""
     return {"BertModel": "encoder", "GPT2LMHeadModel": "causal"}.get(
         MODELS[model][0], "seq2seq"
     )

@@ -57,7 +57,9 @@ def main():
     for loop in loops:
         loop.kill()
     print(f"alone            {alone:8.2f} ms, 95th percentile {alone95:8.2f} ms")
-    print(f"{cores} busy loops     {beside:8.2f} ms, 95th percentile {beside95:8.2f} ms")
+    print(
+        f"{cores} busy loops     {beside:8.2f} ms, 95th percentile {beside95:8.2f} ms"
+    )
     print(f"times the fair share (2x alone): {beside / alone / 2:.2f}")
 
 

@@ -123,7 +123,9 @@ def main():
     )
     build = HERE.parent / "build"
     parser.add_argument("--root", type=pathlib.Path, default=build / "bench")
-    parser.add_argument("--peak", type=pathlib.Path, default=build / "bin" / "bench-peak")
+    parser.add_argument(
+        "--peak", type=pathlib.Path, default=build / "bin" / "bench-peak"
+    )
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--threads", default="2,1")
     parser.add_argument("--items", default="", help="only items that hold this text")
@@ -163,7 +165,9 @@ def main():
                 for item in items:
                     worker.ask("run", item, 0)
         for item in items:
-            found = measure(item, workers, options.peak, options.rounds, options.seconds)
+            found = measure(
+                item, workers, options.peak, options.rounds, options.seconds
+            )
             rows.append(report(item, threads, *found))
         for worker in workers:
             worker.close()

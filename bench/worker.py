@@ -1,8 +1,8 @@
 """One engine on one thread count: answers requests on stdin with JSON lines.
 
-    prepare MODEL          exports or compiles; replies {"seconds": s}
-    run ITEM SECONDS       runs the item for about that long; replies
-                           {"ms": [one a run], "error": against the reference}
+prepare MODEL          exports or compiles; replies {"seconds": s}
+run ITEM SECONDS       runs the item for about that long; replies
+                       {"ms": [one a run], "error": against the reference}
 """
 
 import json
@@ -18,6 +18,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np  # noqa: E402
+
 from engines import cache_folder, engine_of  # noqa: E402
 from items import ITEMS, kind_of  # noqa: E402
 

@@ -39,7 +39,9 @@ def embed_sentences(output):
     transom.compile(str(model), str(library))
     seconds = time.perf_counter() - start
     sizes = {p.name: p.stat().st_size for p in sorted(output.iterdir()) if p.is_file()}
-    print(f"  {seconds:.2f} s; " + ", ".join(f"{n} {b:,} bytes" for n, b in sizes.items()))
+    print(
+        f"  {seconds:.2f} s; " + ", ".join(f"{n} {b:,} bytes" for n, b in sizes.items())
+    )
 
     embed = transom.pipeline("feature-extraction", library)
     vectors = embed(SENTENCES)
@@ -81,9 +83,7 @@ def tag_a_sentence(output):
     text = "my lord of gloucester, i will go to rome with thee and warwick."
     tags = transom.pipeline("token-classification", library)(text)
     capitals = {tag["start"] for tag in tags if tag["entity"] == "CAP"}
-    cased = "".join(
-        c.upper() if i in capitals else c for i, c in enumerate(text)
-    )
+    cased = "".join(c.upper() if i in capitals else c for i, c in enumerate(text))
     print(f"token-classification {text}\n                     {cased}")
 
 
@@ -97,9 +97,7 @@ def name_the_speaker(output):
 
 def pronounce_words(output):
     library = compiled("t5-g2p", output)
-    pronounce = transom.pipeline(
-        "text2text-generation", library, prefix="pronounce: "
-    )
+    pronounce = transom.pipeline("text2text-generation", library, prefix="pronounce: ")
     words = ["hello", "tower", "shakespeare"]
     task = "text2text-generation"
     for word, answer in zip(words, pronounce(words)):

@@ -182,9 +182,7 @@ def main():
         model, tokenizer, held_out = train(task, folder, options.steps)
         items, truth = zip(*held_out)
         library = transom.load(
-            transom.compile(
-                folder, folder / "libtuned.so", task="text-classification"
-            )
+            transom.compile(folder, folder / "libtuned.so", task="text-classification")
         )
         said = ask(task, library, list(items))
         with torch.no_grad():

@@ -90,8 +90,7 @@ def span_corruption(library, path, rng, length=512):
         library.config[name] for name in ("eos_token_id", "decoder_start_token_id")
     )
     pairs = [
-        corrupt(text, draw_spans(len(text), rng), sentinels, eos)
-        for text in texts
+        corrupt(text, draw_spans(len(text), rng), sentinels, eos) for text in texts
     ]
     nats = [n for part in batches(pairs, 8) for n in nats_of(library, part, start)]
     return {

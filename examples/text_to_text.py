@@ -23,7 +23,10 @@ def edits_between(said, right):
     for i, unit in enumerate(said, 1):
         last, row[0] = row[0], i
         for j, other in enumerate(right, 1):
-            last, row[j] = row[j], min(last + (unit != other), row[j] + 1, row[j - 1] + 1)
+            last, row[j] = (
+                row[j],
+                min(last + (unit != other), row[j] + 1, row[j - 1] + 1),
+            )
     return row[-1]
 
 

@@ -1,6 +1,6 @@
 """Checks what git tracks: sizes, absolute paths, hosts of package registries.
 
-    check_hygiene.py ROOT
+check_hygiene.py ROOT
 """
 
 import pathlib
@@ -13,15 +13,33 @@ LIMIT = 5 * 1024 * 1024
 # Written apart, so that this file passes its own check.
 HOMES = "|".join("ho me|ro ot|Us ers|wo rk|mn t|op t".replace(" ", "").split("|"))
 PATH = re.compile(rf"(?:^|[\s\"'`=(\[<>:,;]|-[ILB])/(?:{HOMES})/\w")
-HOSTS = ("py pi.org", "python hosted.org", "debian .org", "npm js.org",
-         "crates .io", "golang .org")
+HOSTS = (
+    "py pi.org",
+    "python hosted.org",
+    "debian .org",
+    "npm js.org",
+    "crates .io",
+    "golang .org",
+)
 HOST = re.compile("|".join(re.escape(h.replace(" ", "")) for h in HOSTS))
 
 
 def main(root):
     listed = subprocess.run(
-        ["git", "-C", root, "ls-files", "-z", "--cached", "--others",
-         "--exclude-standard"], check=True, capture_output=True, text=True)
+        [
+            "git",
+            "-C",
+            root,
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     found = []
     for name in sorted(filter(None, listed.stdout.split("\0"))):
         path = pathlib.Path(root, name)

@@ -19,8 +19,17 @@ MAY = {
     "frontends": {"frontends", "ir", "LLVM", "MLIR"},
     "passes": {"passes", "ir", "LLVM", "MLIR"},
     "codegen": {"codegen", "ir", "runtime", "LLVM", "MLIR"},
-    "tools": {"tools", "codegen", "frontends", "ir", "passes", "runtime",
-              "LLVM", "MLIR", "LLD"},
+    "tools": {
+        "tools",
+        "codegen",
+        "frontends",
+        "ir",
+        "passes",
+        "runtime",
+        "LLVM",
+        "MLIR",
+        "LLD",
+    },
 }
 # Narrower or wider than their folder.
 MAY["codegen/kernels"] = MAY["codegen"] | {"Halide"}
@@ -28,12 +37,13 @@ MAY["codegen/schedule"] = MAY["codegen"] | {"Halide"}
 MAY["codegen/link"] = MAY["codegen"] | {"LLD"}
 
 # The C++ headers that need neither exceptions nor the C++ library's objects.
-RUNTIME_CXX = {
-    "algorithm", "array", "atomic", "bit", "cassert", "cctype", "cerrno",
-    "cfloat", "cinttypes", "climits", "cmath", "csignal", "cstdarg", "cstddef",
-    "cstdint", "cstdio", "cstdlib", "cstring", "ctime", "initializer_list",
-    "limits", "new", "numeric", "type_traits", "utility",
-}
+RUNTIME_CXX = set(
+    """
+    algorithm array atomic bit cassert cctype cerrno cfloat cinttypes climits cmath
+    csignal cstdarg cstddef cstdint cstdio cstdlib cstring ctime initializer_list
+    limits new numeric type_traits utility
+    """.split()
+)
 
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -43,8 +53,14 @@ def owner(header):
     if re.fullmatch(r"Halide\w*\.h", header):
         return "Halide"
     top = header.split("/")[0]
-    libraries = {"mlir": "MLIR", "mlir-c": "MLIR", "llvm": "LLVM",
-                 "llvm-c": "LLVM", "clang": "Clang", "lld": "LLD"}
+    libraries = {
+        "mlir": "MLIR",
+        "mlir-c": "MLIR",
+        "llvm": "LLVM",
+        "llvm-c": "LLVM",
+        "clang": "Clang",
+        "lld": "LLD",
+    }
     if top in libraries:
         return libraries[top]
     return top if "/" in header and top in FOLDERS else None
@@ -57,7 +73,7 @@ def complaint(folder, header, angled):
     if to is not None and to not in allowed:
         return f"{layer}/ may not include {to}" + ("/" if to in FOLDERS else "")
     if layer == "codegen" and to == "runtime" and header != "runtime/abi.h":
-        return ("codegen/ may include no header of runtime/ but runtime/abi.h")
+        return "codegen/ may include no header of runtime/ but runtime/abi.h"
     if layer == "runtime" and angled and re.fullmatch(r"\w+", header):
         if header not in RUNTIME_CXX:
             return f"runtime/ may not include C++ header <{header}>"

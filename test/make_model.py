@@ -108,8 +108,11 @@ def shapes(config, pooler=True):
     def norm(name):
         result[f"{name}.weight"] = result[f"{name}.bias"] = (width,)
 
-    for table, key in (("word", "vocab_size"), ("token_type", "type_vocab_size"),
-                       ("position", "max_position_embeddings")):
+    for table, key in (
+        ("word", "vocab_size"),
+        ("token_type", "type_vocab_size"),
+        ("position", "max_position_embeddings"),
+    ):
         result[f"embeddings.{table}_embeddings.weight"] = (config[key], width)
     norm("embeddings.LayerNorm")
     for i in range(config["num_hidden_layers"]):
@@ -157,7 +160,9 @@ def t5_shapes(config):
         result[f"{module}.o.weight"] = (width, inner)
 
     stacks = {"encoder": config["num_layers"]}
-    if not any("Encoder" in name or "Token" in name for name in config["architectures"]):
+    if not any(
+        "Encoder" in name or "Token" in name for name in config["architectures"]
+    ):
         stacks["decoder"] = config["num_decoder_layers"]
     for stack, layers in stacks.items():
         last = 2 if stack == "decoder" else 1
@@ -210,7 +215,9 @@ def gpt_shapes(kind, config):
     """The tensors of an OpenAIGPTModel or a GPT2Model and their shapes."""
     width = config["n_embd"]
     inner = config.get("n_inner") or 4 * width
-    words, places = ("wte", "wpe") if kind == "gpt2" else ("tokens_embed", "positions_embed")
+    words, places = (
+        ("wte", "wpe") if kind == "gpt2" else ("tokens_embed", "positions_embed")
+    )
     result = {
         f"{words}.weight": (config["vocab_size"], width),
         f"{places}.weight": (config["n_positions"], width),
@@ -248,16 +255,27 @@ def store(array, dtype):
     if dtype == "BF16":  # The upper half of a float32, rounded to nearest even.
         bits = array.astype("<f4").view("<u4").astype(np.uint64)
         return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2").tobytes()
-    return array.astype({"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8",
-                         "I32": "<i4", "U8": "u1"}[dtype]).tobytes()
+    return array.astype(
+        {
+            "F64": "<f8",
+            "F32": "<f4",
+            "F16": "<f2",
+            "I64": "<i8",
+            "I32": "<i4",
+            "U8": "u1",
+        }[dtype]
+    ).tobytes()
 
 
 def write_safetensors(path, tensors):
     """tensors: name -> (dtype, shape, bytes), in the order of the file."""
     header, offset = {}, 0
     for name, (dtype, shape, data) in tensors.items():
-        header[name] = {"dtype": dtype, "shape": list(shape),
-                        "data_offsets": [offset, offset + len(data)]}
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(shape),
+            "data_offsets": [offset, offset + len(data)],
+        }
         offset += len(data)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -292,8 +310,10 @@ def main():
     configs = {**DECODERS, "t5": T5_CONFIG}
     base = {**configs.get(options.like, CONFIG), "model_type": options.like or "bert"}
     config = {**base, **settings}
-    sizes = {key: config[key] if isinstance(config.get(key), type(default)) else default
-             for key, default in base.items()}
+    sizes = {
+        key: config[key] if isinstance(config.get(key), type(default)) else default
+        for key, default in base.items()
+    }
     if options.like == "llama":
         tensor_shapes = llama_shapes(sizes)
     elif options.like in DECODERS:
@@ -337,7 +357,7 @@ def main():
         return
     files, names = {}, list(tensors)
     for i in range(options.shards):
-        part = names[i::options.shards]
+        part = names[i :: options.shards]
         file = f"model-{i + 1:05}-of-{options.shards:05}.safetensors"
         write_safetensors(options.folder / file, {n: tensors[n] for n in part})
         files.update(dict.fromkeys(part, file))

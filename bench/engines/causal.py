@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import numpy as np
+
 from items import ITEMS, batch
 
 from . import encoder
@@ -45,7 +46,9 @@ def with_tokenizer(folder, special, same=False):
         Tokenizer(models.WordLevel(words, unk_token="tok0")).save(
             str(source / "tokenizer.json")
         )
-        kinds = {f"{kind}_token": f"tok{0 if same else i}" for i, kind in enumerate(special)}
+        kinds = {
+            f"{kind}_token": f"tok{0 if same else i}" for i, kind in enumerate(special)
+        }
         (source / "tokenizer_config.json").write_text(
             json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **kinds})
         )
@@ -75,7 +78,9 @@ class Causal:
 class Transom(Causal, encoder.Compiled):
     def prefill(self, ids):
         last = np.arange(1, ids.shape[0] + 1) * ids.shape[1] - 1
-        return self.library(input_ids=ids, output_positions=last, outputs=["logits"])["logits"]
+        return self.library(input_ids=ids, output_positions=last, outputs=["logits"])[
+            "logits"
+        ]
 
     def generate(self, ids, new):
         # No end, so that no engine stops early.
@@ -146,9 +151,14 @@ class OnnxRuntime(Causal):
             return name, name + ".sum"
 
         def embed(name, table, ids):
-            return graph.op("Gather", [graph.weight(name + ".w", table.weight), ids], [name], False)
+            return graph.op(
+                "Gather", [graph.weight(name + ".w", table.weight), ids], [name], False
+            )
 
-        words, places = embed("words", body.wte, "input_ids"), embed("places", body.wpe, "position_ids")
+        words, places = (
+            embed("words", body.wte, "input_ids"),
+            embed("places", body.wpe, "position_ids"),
+        )
         x = graph.op("Add", [words, places], ["embeddings"], False)
         first = body.h[0].ln_1
         y = graph.op(
@@ -209,7 +219,9 @@ class OnnxRuntime(Causal):
         shape = (len(ids), self.heads, capacity, self.head_dim)
         for i in range(self.layers):
             for part in "kv":
-                cache = self.runtime.OrtValue.ortvalue_from_numpy(np.zeros(shape, np.float32))
+                cache = self.runtime.OrtValue.ortvalue_from_numpy(
+                    np.zeros(shape, np.float32)
+                )
                 self.binding.bind_ortvalue_input(f"past.{i}.{part}", cache)
                 self.binding.bind_ortvalue_output(f"present.{i}.{part}", cache)
         self.binding.bind_output("logits")

@@ -6,6 +6,7 @@ import sys
 import time
 
 import numpy as np
+
 from items import batch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))

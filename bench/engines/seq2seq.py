@@ -10,6 +10,7 @@ import json
 import time
 
 import numpy as np
+
 from items import ITEMS, batch
 
 from . import causal, encoder
@@ -49,7 +50,9 @@ class Transom(Seq2Seq):
         import transom
 
         transom.compile(folder, cache / "libmodel.so")
-        transom.compile(encoder_alone(folder, cache / "encoder"), cache / "libencoder.so")
+        transom.compile(
+            encoder_alone(folder, cache / "encoder"), cache / "libencoder.so"
+        )
 
     def __init__(self, folder, cache, threads):
         import transom
@@ -80,7 +83,9 @@ class Torch(Seq2Seq):
 
         torch.set_num_threads(threads)
         self.torch = torch
-        self.model = transformers.T5ForConditionalGeneration.from_pretrained(folder).eval()
+        self.model = transformers.T5ForConditionalGeneration.from_pretrained(
+            folder
+        ).eval()
 
     def encode(self, ids):
         with self.torch.inference_mode():
@@ -136,8 +141,10 @@ class CTranslate2(Seq2Seq):
             def get_model_spec(self, model):
                 spec = TransformerEncoderModelSpec(
                     TransformerEncoderSpec(
-                        model.config.num_layers, model.config.num_heads,
-                        relative_attention_bias=True, rms_norm=True,
+                        model.config.num_layers,
+                        model.config.num_heads,
+                        relative_attention_bias=True,
+                        rms_norm=True,
                     )  # fmt: skip
                 )
                 self.set_stack(spec.encoder, model.encoder)

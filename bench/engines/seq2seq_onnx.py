@@ -45,7 +45,14 @@ class OnnxRuntime(Seq2Seq):
                 "MultiHeadAttention", [*heads, "", "", "bias"], [f"{i}.attention"],
                 num_heads=config.num_heads, scale=1.0,
             )  # fmt: skip
-            x, y = add(graph, f"{i}.out", mixer.SelfAttention.o, f"{i}.attention", x, mlp.layer_norm)
+            x, y = add(
+                graph,
+                f"{i}.out",
+                mixer.SelfAttention.o,
+                f"{i}.attention",
+                x,
+                mlp.layer_norm,
+            )
             x, y = feed_forward(graph, i, mlp, x, y, next_norm(stack, i))
         graph.op("Identity", [y], ["hidden"], False)
         width = [*ids, config.d_model]
@@ -63,7 +70,9 @@ class OnnxRuntime(Seq2Seq):
             attention = block.layer[1].EncDecAttention
             for part in "kv":
                 name = f"cross.{i}.{part}"
-                y = graph.matmul(f"{i}.{part}", getattr(attention, part).weight.t(), "hidden")
+                y = graph.matmul(
+                    f"{i}.{part}", getattr(attention, part).weight.t(), "hidden"
+                )
                 y = graph.op("Reshape", [y, "heads"], [f"{i}.{part}.heads"], False)
                 graph.op("Transpose", [y], [name], False, perm=[0, 2, 1, 3])
                 outputs[name] = (np.float32, cache_dims(config, "source"))
@@ -91,23 +100,42 @@ class OnnxRuntime(Seq2Seq):
             for part in "kv":
                 name = f"past.{i}.{part}"
                 inputs[name] = (np.float32, cache_dims(config, "past"))
-                outputs[f"present.{i}.{part}"] = (np.float32, cache_dims(config, "total"))
+                outputs[f"present.{i}.{part}"] = (
+                    np.float32,
+                    cache_dims(config, "total"),
+                )
                 inputs[f"cross.{i}.{part}"] = (np.float32, cache_dims(config, "source"))
                 if beams:
-                    name = graph.op("Gather", [name, "beams"], [f"{i}.past.{part}"], False)
+                    name = graph.op(
+                        "Gather", [name, "beams"], [f"{i}.past.{part}"], False
+                    )
                 past.append(name)
             graph.op(
                 "MultiHeadAttention", [*heads, "", "", "bias", *past],
                 [f"{i}.attention", f"present.{i}.k", f"present.{i}.v"],
                 num_heads=config.num_heads, scale=1.0,
             )  # fmt: skip
-            x, y = add(graph, f"{i}.out", mixer.SelfAttention.o, f"{i}.attention", x, cross.layer_norm)
+            x, y = add(
+                graph,
+                f"{i}.out",
+                mixer.SelfAttention.o,
+                f"{i}.attention",
+                x,
+                cross.layer_norm,
+            )
             query = graph.matmul(f"{i}.cross.q", cross.EncDecAttention.q.weight.t(), y)
             graph.op(
                 "MultiHeadAttention", [query, f"cross.{i}.k", f"cross.{i}.v"],
                 [f"{i}.cross"], num_heads=config.num_heads, scale=1.0,
             )  # fmt: skip
-            x, y = add(graph, f"{i}.cross.out", cross.EncDecAttention.o, f"{i}.cross", x, mlp.layer_norm)
+            x, y = add(
+                graph,
+                f"{i}.cross.out",
+                cross.EncDecAttention.o,
+                f"{i}.cross",
+                x,
+                mlp.layer_norm,
+            )
             x, y = feed_forward(graph, i, mlp, x, y, next_norm(stack, i))
         words = model.shared.weight.t() * config.d_model**-0.5
         logits = graph.matmul("logits", words, y)
@@ -135,7 +163,9 @@ class OnnxRuntime(Seq2Seq):
         self.row = np.load(cache / "decoder-biases.npy")[None, :, None, :LONGEST]
         config = json.loads((folder / "config.json").read_text())
         self.start = config["decoder_start_token_id"]
-        self.caches = [f"{i}.{p}" for i in range(config["num_decoder_layers"]) for p in "kv"]
+        self.caches = [
+            f"{i}.{p}" for i in range(config["num_decoder_layers"]) for p in "kv"
+        ]
         self.heads, self.head_dim = config["num_heads"], config["d_kv"]
 
     def encode(self, ids):
@@ -147,7 +177,10 @@ class OnnxRuntime(Seq2Seq):
 
     def begin(self, ids, beams):
         """Keys and values of the sources, and empty pasts."""
-        source = {name: self.of(np.ascontiguousarray(v)) for name, v in self.source(ids).items()}
+        source = {
+            name: self.of(np.ascontiguousarray(v))
+            for name, v in self.source(ids).items()
+        }
         hidden = self.encoder.run_with_ort_values(None, source)[0]
         found = self.cross.run_with_ort_values(None, {"hidden": hidden})
         if beams > 1:

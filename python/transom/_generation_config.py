@@ -444,7 +444,10 @@ class Settings:
         """
         options = self.options
         # It comes behind one token, where padding counts as such.
-        options.has_forced_bos_token_id = self.forced_bos is not None and padded in (None, 1)
+        options.has_forced_bos_token_id = self.forced_bos is not None and padded in (
+            None,
+            1,
+        )
         options.forced_bos_token_id = self.forced_bos or 0
         longest = max(counts) if padded is None else padded
         shortest = min(counts) if padded is None else padded

@@ -249,7 +249,10 @@ class Library:
         leader = next((n for n in self.inputs if n in inputs and n in given), None)
         if leader is None:
             first = next(name for name in self.inputs if name in inputs)
-            if source is not None and self.inputs[first].get("default") == "shifted_right":
+            if (
+                source is not None
+                and self.inputs[first].get("default") == "shifted_right"
+            ):
                 return source.follow(given)
             raise TypeError(f'{self.path.name} expects the input "{first}"')
         batch = Batch.of(leader, {names.get(n, n): v for n, v in given.items()})

@@ -185,9 +185,13 @@ class Sequences:
                 counts = [1] * len(lengths)
                 tensors["output_positions"] = offsets[1:] - 1
         else:
-            counts, tensors["output_positions"] = _columns(output_positions, lengths, offsets)
+            counts, tensors["output_positions"] = _columns(
+                output_positions, lengths, offsets
+            )
         asked = self._library._asked(outputs, "step")
-        selected = [output.per_position and "output_positions" in tensors for output in asked]
+        selected = [
+            output.per_position and "output_positions" in tensors for output in asked
+        ]
         arrays = [
             np.empty((sum(counts if s else lengths), *output.width), np.float32)
             for output, s in zip(asked, selected)

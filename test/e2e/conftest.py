@@ -79,9 +79,7 @@ def reference(model, input_ids, attention_mask=None, **inputs):
         **tensors,
     )
     names = ("last_hidden_state", "pooler_output")
-    return {
-        n: result[n].numpy() for n in names if result.get(n, None) is not None
-    }
+    return {n: result[n].numpy() for n in names if result.get(n, None) is not None}
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import torch
 import transformers
-from conftest import rms_error, spread
 
 import transom
+from conftest import rms_error, spread
 
 TOLERANCE = 1e-4
 

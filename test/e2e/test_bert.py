@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import ROOT, make_bert, reference, rms_error
 
 import transom
+from conftest import ROOT, make_bert, reference, rms_error
 
 TOLERANCE = 1e-4
 
@@ -114,14 +114,11 @@ def test_mask(name, tiny):
     mask = np.array(MASKS[name])
     ids, types = random_batch(model, *mask.shape)
     want = reference(model, ids, mask, token_type_ids=types)
-    got = transom.load(path)(
-        input_ids=ids, attention_mask=mask, token_type_ids=types
-    )
+    got = transom.load(path)(input_ids=ids, attention_mask=mask, token_type_ids=types)
     hidden = got["last_hidden_state"]
     assert (hidden[mask == 0] == 0).all()
     assert (
-        rms_error(hidden[mask == 1], want["last_hidden_state"][mask == 1])
-        <= TOLERANCE
+        rms_error(hidden[mask == 1], want["last_hidden_state"][mask == 1]) <= TOLERANCE
     )
     assert rms_error(got["pooler_output"], want["pooler_output"]) <= TOLERANCE
 

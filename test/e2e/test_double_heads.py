@@ -6,11 +6,11 @@ import subprocess
 import numpy as np
 import pytest
 import torch
+
+import transom
 from conftest import rms_error
 from models import TOLERANCE, check, make, pad, random_inputs, reference
 from test_gpt import GPT, GPT2
-
-import transom
 
 SIZES = {"OpenAIGPTDoubleHeadsModel": GPT, "GPT2DoubleHeadsModel": GPT2}
 OUTPUTS = ["logits", "mc_logits"]
@@ -49,7 +49,9 @@ def test_chosen_tokens(name, left, tmp_path, compile_folder):
         check(got, want, inputs["attention_mask"])
         # The same without padding: positions are those in a row.
         shift = inputs["attention_mask"].argmax(-1)
-        rows = [row[m == 1] for row, m in zip(inputs["input_ids"], inputs["attention_mask"])]
+        rows = [
+            row[m == 1] for row, m in zip(inputs["input_ids"], inputs["attention_mask"])
+        ]
         if not left:  # At the left, positions of words would be others.
             alone = library(input_ids=rows, mc_token_ids=(places - shift).tolist())
             np.testing.assert_array_equal(alone["mc_logits"], got["mc_logits"])
@@ -66,9 +68,13 @@ def test_last_tokens_by_default(name, tmp_path, compile_folder):
         for output in OUTPUTS:
             np.testing.assert_array_equal(together[output][i], got[output][0])
     inputs, _ = padded_inputs(model, left=True)
-    check(library(**inputs), reference(model, OUTPUTS, **inputs), inputs["attention_mask"])
+    check(
+        library(**inputs), reference(model, OUTPUTS, **inputs), inputs["attention_mask"]
+    )
     inputs, _ = padded_inputs(model, left=False)
-    with pytest.raises(ValueError, match="sequence 0: expected a mask that keeps the last"):
+    with pytest.raises(
+        ValueError, match="sequence 0: expected a mask that keeps the last"
+    ):
         library(**inputs)
 
 
@@ -95,11 +101,17 @@ def test_choices(name, tmp_path, compile_folder):
     np.testing.assert_array_equal(lists["logits"][1][0], got["logits"][1, 0, :12])
     # As many choices as each example has.
     uneven = library(input_ids=[rows[:1], rows[1:]], mc_token_ids=[last[:1], last[1:]])
-    np.testing.assert_array_equal(np.concatenate(uneven["mc_logits"]), got["mc_logits"].ravel())
+    np.testing.assert_array_equal(
+        np.concatenate(uneven["mc_logits"]), got["mc_logits"].ravel()
+    )
     assert [len(example) for example in uneven["logits"]] == [1, 5]
-    with pytest.raises(ValueError, match=r"mc_token_ids: .* each choice, \[3, 3\] of them, got"):
+    with pytest.raises(
+        ValueError, match=r"mc_token_ids: .* each choice, \[3, 3\] of them, got"
+    ):
         library(**{**nested, "mc_token_ids": last})
-    with pytest.raises(ValueError, match="mc_token_ids: .* each of the 6 sequences, got 5"):
+    with pytest.raises(
+        ValueError, match="mc_token_ids: .* each of the 6 sequences, got 5"
+    ):
         library(**{**flat, "mc_token_ids": last[:5]})
 
 
@@ -118,17 +130,25 @@ def test_summary(name, options, tmp_path, compile_folder):
     model, library = build(tmp_path, compile_folder, name, **options)
     inputs, inputs_last = padded_inputs(model, left=False)
     inputs["mc_token_ids"] = inputs_last
-    check(library(**inputs), reference(model, OUTPUTS, **inputs), inputs["attention_mask"])
+    check(
+        library(**inputs), reference(model, OUTPUTS, **inputs), inputs["attention_mask"]
+    )
 
 
-@pytest.mark.parametrize("kind, place", [("last", "last_token"), ("first", "first_token")])
+@pytest.mark.parametrize(
+    "kind, place", [("last", "last_token"), ("first", "first_token")]
+)
 def test_summary_of_a_fixed_token(kind, place, tmp_path, compile_folder):
     """transformers takes it, whatever mc_token_ids are."""
-    model, library = build(tmp_path, compile_folder, "GPT2DoubleHeadsModel", summary_type=kind)
+    model, library = build(
+        tmp_path, compile_folder, "GPT2DoubleHeadsModel", summary_type=kind
+    )
     inputs, last = padded_inputs(model, left=kind == "last")
     want = reference(model, OUTPUTS, **inputs, mc_token_ids=last)
     check(library(**inputs), want, inputs["attention_mask"])
-    with pytest.raises(TypeError, match=f'has no input "mc_token_ids"; it has .*{place}'):
+    with pytest.raises(
+        TypeError, match=f'has no input "mc_token_ids"; it has .*{place}'
+    ):
         library(**inputs, mc_token_ids=last)
 
 

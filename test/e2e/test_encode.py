@@ -3,10 +3,10 @@ of its sequence, and nobody else's."""
 
 import numpy as np
 import pytest
-from conftest import ROOT, rms_error
-from models import make
 
 import transom
+from conftest import ROOT, rms_error
+from models import make
 
 # Bias by distance up to 40, heads of 20 (padded to 32 in the cache), more layers
 # in the decoder than in the encoder; scores, which nothing scales, of moderate size.
@@ -101,7 +101,9 @@ def test_forks_have_the_source(library):
         sequences.free(one)
         # What was freed is taken by another source.
         sequences.encode({sequences.add(): random_ids(35, 9)})
-        got = sequences.step({three: other, two: other}, output_positions="all")["logits"]
+        got = sequences.step({three: other, two: other}, output_positions="all")[
+            "logits"
+        ]
         np.testing.assert_array_equal(got[0], whole(library, source, other))
         want = whole(library, source, np.concatenate([ids[:7], other]))
         np.testing.assert_array_equal(got[1], want[7:])
@@ -115,9 +117,7 @@ def test_threads_make_no_difference(folder, compile_folder):
     path = compile_folder(folder)
     one, two = (transom.load(path, threads=n) for n in (1, 2))
     source, ids = random_ids(70, 4), random_ids(280, 5)
-    np.testing.assert_array_equal(
-        whole(one, source, ids), whole(two, source, ids)
-    )
+    np.testing.assert_array_equal(whole(one, source, ids), whole(two, source, ids))
 
 
 def test_refusals(library):

@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
 
 import transom
+from conftest import ROOT
 
 MODELS, DATA = ROOT / "examples" / "models", ROOT / "examples" / "data"
 
@@ -61,9 +61,7 @@ def test_answers(tmp_path):
         "who-speaks", "bert-who", "speeches-heldout.jsonl", tmp_path
     )
     # Questions too long for the model are left out here.
-    assert got["exact_span"] == pytest.approx(
-        recorded["heldout_exact_span"], abs=0.02
-    )
+    assert got["exact_span"] == pytest.approx(recorded["heldout_exact_span"], abs=0.02)
 
 
 def test_perplexity(tmp_path):

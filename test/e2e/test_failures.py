@@ -8,10 +8,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import make_bert
-from transom import compiler
 
 import transom
+from conftest import make_bert
+from transom import compiler
 
 
 def run(*arguments, **options):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import ROOT, rms_error
-from models import make, pad
 
 import transom
+from conftest import ROOT, rms_error
+from models import make, pad
 
 MODELS = ROOT / "examples" / "models"
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import ROOT, rms_error
-from models import make, pad
 
 import transom
+from conftest import ROOT, rms_error
+from models import make, pad
 
 MODELS = ROOT / "examples" / "models"
 
@@ -310,7 +310,9 @@ def test_sequences(pair):
         name = "encoder_last_hidden_state"
         for got, other, row in zip(states[name], want[name], rows):
             assert rms_error(got, other[: len(row)]) < 1e-5
-        first = sequences.step(dict(zip(numbers, target[:, :8])), output_positions="all")
+        first = sequences.step(
+            dict(zip(numbers, target[:, :8])), output_positions="all"
+        )
         rest = sequences.step(dict(zip(numbers, target[:, 8:])), output_positions="all")
         for i, parts in enumerate(zip(first["logits"], rest["logits"])):
             # A step's attention adds up in another order than that of a call.

@@ -7,10 +7,10 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, rms_error
-from models import check, check_default_tokens, check_model, make, reference
 
 import transom
+from conftest import ROOT, rms_error
+from models import check, check_default_tokens, check_model, make, reference
 
 TRAINED = ROOT / "examples" / "models"
 
@@ -128,7 +128,9 @@ def test_positions_of_left_padding(tmp_path, compile_folder):
         "attention_mask": np.array([[0, 0, 1, 1], [1, 1, 1, 1]]),
         "position_ids": np.array([[1, 1, 0, 1], [0, 1, 2, 3]]),
     }
-    check(library(**inputs), reference(model, outputs, **inputs), inputs["attention_mask"])
+    check(
+        library(**inputs), reference(model, outputs, **inputs), inputs["attention_mask"]
+    )
 
 
 def test_no_more_positions_than_there_are(tmp_path, compile_folder):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import ROOT, rms_error
-from models import check, check_model, make, reference
 
 import transom
+from conftest import ROOT, rms_error
+from models import check, check_model, make, reference
 
 MODELS = ROOT / "examples" / "models"
 
@@ -56,7 +56,11 @@ for family, sizes in {
     "Electra": dict(BERT_SIZES, embedding_size=23),
 }.items():
     HEADS.update({family + name: (*what, sizes) for name, what in COMMON.items()})
-HEADS["ElectraForPreTraining"] = ("pretraining", ["logits"], HEADS["ElectraForMaskedLM"][2])
+HEADS["ElectraForPreTraining"] = (
+    "pretraining",
+    ["logits"],
+    HEADS["ElectraForMaskedLM"][2],
+)
 
 # Base models, and their outputs.
 ENCODERS = {
@@ -157,7 +161,8 @@ def test_words_at_positions(name, tmp_path, compile_folder):
 
 @pytest.mark.parametrize("labels", [1, 2, 5])
 @pytest.mark.parametrize(
-    "problem", ["regression", "single_label_classification", "multi_label_classification"]
+    "problem",
+    ["regression", "single_label_classification", "multi_label_classification"],
 )
 def test_labels(labels, problem, tmp_path, compile_folder):
     if labels == 1 and problem == "single_label_classification":

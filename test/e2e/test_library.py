@@ -8,10 +8,10 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, make_bert, reference, rms_error
-from transom import compiler
 
 import transom
+from conftest import ROOT, make_bert, reference, rms_error
+from transom import compiler
 
 
 def test_size_and_dependencies(minilm):
@@ -19,7 +19,9 @@ def test_size_and_dependencies(minilm):
     listing = subprocess.run(
         ["ldd", minilm], capture_output=True, text=True, check=True
     ).stdout
-    names = {line.split()[0].split("/")[-1].split(".so")[0] for line in listing.splitlines()}
+    names = {
+        line.split()[0].split("/")[-1].split(".so")[0] for line in listing.splitlines()
+    }
     assert names <= {"linux-vdso", "libc", "libm", "libpthread", "ld-linux-x86-64"}
 
 
@@ -196,9 +198,7 @@ def test_compile_memory_is_bounded(tmp_path):
 
 def test_default_threads(tiny):
     """Affinity, then TRANSOM_NUM_THREADS over OMP_NUM_THREADS."""
-    script = (
-        "import sys, transom; print(transom.load(sys.argv[1]).threads)"
-    )
+    script = "import sys, transom; print(transom.load(sys.argv[1]).threads)"
 
     def threads(*prefix, **environment):
         clean = {

@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 import transformers
-from conftest import ROOT
 
 import transom
+from conftest import ROOT
 
 VOCABULARY = 20011
 
@@ -38,7 +38,10 @@ def make_batch(seed, sequences, length):
 def test_metadata(library, pretraining):
     assert library.inputs["output_positions"]["dims"] == ["output_positions"]
     assert library.outputs["logits"]["dims"] == ["output_positions", 2048]
-    assert pretraining.outputs["prediction_logits"]["dims"] == ["output_positions", 2048]
+    assert pretraining.outputs["prediction_logits"]["dims"] == [
+        "output_positions",
+        2048,
+    ]
     assert pretraining.outputs["seq_relationship_logits"]["dims"] == ["sequences", 2]
 
 
@@ -136,7 +139,10 @@ def test_beside_other_outputs(pretraining):
     ],
 )  # fmt: skip
 def test_refuses(library, positions, error, message):
-    inputs = {"input_ids": [[2, 7, 3], [2, 3, 0]], "attention_mask": [[1, 1, 1], [1, 1, 0]]}
+    inputs = {
+        "input_ids": [[2, 7, 3], [2, 3, 0]],
+        "attention_mask": [[1, 1, 1], [1, 1, 0]],
+    }
     with pytest.raises(error, match=message):
         library(**inputs, output_positions=positions)
     assert library(**inputs, output_positions=[0])["logits"].shape == (1, 2048)

@@ -5,10 +5,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import ROOT, rms_error
-from models import make, reference
 
 import transom
+from conftest import ROOT, rms_error
+from models import make, reference
 
 TRAINED = ROOT / "examples" / "models" / "gpt2-shakespeare"
 
@@ -124,7 +124,9 @@ def test_forks_and_shorter_sequences(library):
         sequences.step({one: ids})
         two = sequences.fork(one, 25)
         # Both in the block of the fork, then what one had is gone.
-        got = sequences.step({one: other[:3], two: other}, output_positions="all")["logits"]
+        got = sequences.step({one: other[:3], two: other}, output_positions="all")[
+            "logits"
+        ]
         want = whole(library, np.concatenate([ids, other[:3]]))
         np.testing.assert_array_equal(got[0], want[60:])
         want = whole(library, np.concatenate([ids[:25], other]))
@@ -151,7 +153,9 @@ def test_positions(library):
     want = whole(library, ids)
     with library.sequences() as sequences:
         one, two = sequences.add(), sequences.add()
-        got = sequences.step({one: ids, two: ids[:5]}, output_positions=[[3, 39, 3], [4]])
+        got = sequences.step(
+            {one: ids, two: ids[:5]}, output_positions=[[3, 39, 3], [4]]
+        )
         np.testing.assert_array_equal(got["logits"][0], want[[3, 39, 3]])
         np.testing.assert_array_equal(got["logits"][1], want[[4]])
 
@@ -186,7 +190,9 @@ def test_header_and_info(tmp_path, compile_folder):
     command = [transom.compiler(), "info", str(path)]
     info = subprocess.run(command, capture_output=True, text=True, check=True)
     # Keys and values of 2 layers of 192 columns.
-    assert f"cache     {2 * 2 * 192 * 4} bytes a token, in blocks of 16\n" in info.stdout
+    assert (
+        f"cache     {2 * 2 * 192 * 4} bytes a token, in blocks of 16\n" in info.stdout
+    )
 
 
 def test_the_cache_can_be_full(folder, compile_folder):

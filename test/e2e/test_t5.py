@@ -11,12 +11,18 @@ import pytest
 import safetensors.numpy
 import torch
 import transformers
-from conftest import ROOT, rms_error
-from models import (
-    TOLERANCE, check, check_default_tokens, check_model, make, pad, reference,
-)  # fmt: skip
 
 import transom
+from conftest import ROOT, rms_error
+from models import (
+    TOLERANCE,
+    check,
+    check_default_tokens,
+    check_model,
+    make,
+    pad,
+    reference,
+)  # fmt: skip
 
 MODELS = ROOT / "examples" / "models"
 
@@ -60,7 +66,9 @@ def test_encoder(name, tmp_path, compile_folder):
     check(library(input_ids=ids), want, np.ones(ids.shape))
 
 
-@pytest.mark.parametrize("name", ["T5ForTokenClassification", "UMT5ForTokenClassification"])
+@pytest.mark.parametrize(
+    "name", ["T5ForTokenClassification", "UMT5ForTokenClassification"]
+)
 def test_token_classification(name, tmp_path, compile_folder):
     model, library = build(tmp_path, compile_folder, name)
     assert library.task == "token-classification"
@@ -68,7 +76,9 @@ def test_token_classification(name, tmp_path, compile_folder):
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-@pytest.mark.parametrize("buckets, distance", [(32, 128), (32, 20), (6, 100), (64, 256), (11, 37)])
+@pytest.mark.parametrize(
+    "buckets, distance", [(32, 128), (32, 20), (6, 100), (64, 256), (11, 37)]
+)
 def test_buckets(bidirectional, buckets, distance, tmp_path):
     """Every distance falls into the bucket that transformers computes in float32."""
     distances = np.arange(-300, 301) if bidirectional else np.arange(-300, 1)
@@ -97,7 +107,11 @@ def shared_bias(path):
     """What share-bias makes of the one relative bias of a file: the first
     distance, and the bucket of each."""
     compiler = pathlib.Path(transom.compiler())
-    command = [str(compiler.with_name("transom-opt")), "--transom-share-bias", str(path)]
+    command = [
+        str(compiler.with_name("transom-opt")),
+        "--transom-share-bias",
+        str(path),
+    ]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     columns = re.search(r"columns \[([\d, ]+)\]", text).group(1)
     first = re.search(r"distance_bias %\S+ from (-?\d+)", text).group(1)
@@ -124,7 +138,9 @@ def test_length_2048(tmp_path, compile_folder):
 @pytest.mark.parametrize(
     "name",
     [
-        "T5EncoderModel", "UMT5ForTokenClassification", "T5ForConditionalGeneration",
+        "T5EncoderModel",
+        "UMT5ForTokenClassification",
+        "T5ForConditionalGeneration",
         "T5ForSequenceClassification",
     ],  # fmt: skip
 )
@@ -229,10 +245,14 @@ def test_sequence_classification(name, tmp_path, compile_folder):
     sources = end_sources()
     ones = [np.ones(len(row), int) for row in sources]
     for left in (False, True):
-        inputs = dict(input_ids=pad(sources, 0, left), attention_mask=pad(ones, 0, left))
+        inputs = dict(
+            input_ids=pad(sources, 0, left), attention_mask=pad(ones, 0, left)
+        )
         padded = check_class(model, library, **inputs)
         check_class(model, library, input_ids=inputs["input_ids"])
-        check_class(model, library, **inputs, decoder_attention_mask=inputs["attention_mask"])
+        check_class(
+            model, library, **inputs, decoder_attention_mask=inputs["attention_mask"]
+        )
         decoder = np.random.default_rng(7).integers(5, 97, inputs["input_ids"].shape)
         check_class(model, library, **inputs, decoder_input_ids=decoder)
         if not left:  # What follows the place that is read does not count.
@@ -265,31 +285,47 @@ def test_class_at_another_token(tmp_path, compile_folder):
 
 def test_class_of_a_source_that_does_not_end(tmp_path, compile_folder):
     _, library = build(tmp_path, compile_folder, "T5ForSequenceClassification")
-    with pytest.raises(ValueError, match="sequence 1: expected a source with the id 1, .* none"):
+    with pytest.raises(
+        ValueError, match="sequence 1: expected a source with the id 1, .* none"
+    ):
         library(input_ids=[[5, 1], [6, 7]])
-    with pytest.raises(ValueError, match="sequence 0: expected more than 1 tokens, .* got 1"):
+    with pytest.raises(
+        ValueError, match="sequence 0: expected more than 1 tokens, .* got 1"
+    ):
         library(input_ids=[[5, 1]], decoder_input_ids=[[0]])
-    with pytest.raises(ValueError, match="decoder_attention_mask: .* the source, \\[1, 2\\]"):
+    with pytest.raises(
+        ValueError, match="decoder_attention_mask: .* the source, \\[1, 2\\]"
+    ):
         library(input_ids=[[5, 1]], decoder_attention_mask=[[1]])
-    with pytest.raises(ValueError, match="'sequence_offsets' belongs to 'decoder_input_ids'"):
+    with pytest.raises(
+        ValueError, match="'sequence_offsets' belongs to 'decoder_input_ids'"
+    ):
         library(input_ids=[5, 1], encoder_offsets=[0, 2], sequence_offsets=[0, 2])
 
 
 def test_answers_of_what_the_source_is(tmp_path, compile_folder):
     """Without ids of its own the decoder reads the source, padding included."""
     name, outputs = "T5ForQuestionAnswering", ["start_logits", "end_logits"]
-    model, library = build(tmp_path, compile_folder, name, num_labels=2, decoder_start_token_id=3)
+    model, library = build(
+        tmp_path, compile_folder, name, num_labels=2, decoder_start_token_id=3
+    )
     sources, _ = seq2seq_inputs()
     ones = [np.ones(len(row), int) for row in sources]
     for left in (False, True):
-        inputs = dict(input_ids=pad(sources, 0, left), attention_mask=pad(ones, 0, left))
+        inputs = dict(
+            input_ids=pad(sources, 0, left), attention_mask=pad(ones, 0, left)
+        )
         want = reference(model, outputs, **inputs)
         got = library(**inputs, outputs=outputs)
         check(got, want, np.ones(inputs["input_ids"].shape))
     together = library(input_ids=sources, outputs=outputs)
     for i, row in enumerate(sources):
         want = reference(model, outputs, input_ids=[row])
-        check({k: rows[i][None] for k, rows in together.items()}, want, np.ones((1, len(row))))
+        check(
+            {k: rows[i][None] for k, rows in together.items()},
+            want,
+            np.ones((1, len(row))),
+        )
 
 
 def test_answers_without_a_known_start(tmp_path, compile_folder):
@@ -315,7 +351,9 @@ def test_untied_words(tmp_path, compile_folder):
     tensors = safetensors.numpy.load_file(tmp_path / "model.safetensors")
     rng = np.random.default_rng(1)
     tensors["lm_head.weight"] = rng.standard_normal((97, 60)).astype(np.float32)
-    safetensors.numpy.save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
+    safetensors.numpy.save_file(
+        tensors, tmp_path / "model.safetensors", {"format": "pt"}
+    )
     model = transformers.T5ForConditionalGeneration.from_pretrained(tmp_path).eval()
     assert not model.config.scale_decoder_outputs
     assert not torch.equal(model.lm_head.weight, model.shared.weight)
@@ -327,14 +365,18 @@ def test_positions_of_a_decoder(tmp_path, compile_folder):
     sources, targets = seq2seq_inputs()
     inputs = dict(input_ids=sources, decoder_input_ids=targets, outputs=["logits"])
     every = library(**inputs)["logits"]
-    last = library(**inputs, output_positions=[[len(row) - 1] for row in targets])["logits"]
+    last = library(**inputs, output_positions=[[len(row) - 1] for row in targets])[
+        "logits"
+    ]
     for rows, row in zip(every, last):
         np.testing.assert_array_equal(rows[-1:], row)
 
 
 def test_sources_and_sequences_that_do_not_match(tmp_path, compile_folder):
     _, library = build(tmp_path, compile_folder, "T5Model")
-    with pytest.raises(ValueError, match="a source for each of the 2 sequences .*, got 1"):
+    with pytest.raises(
+        ValueError, match="a source for each of the 2 sequences .*, got 1"
+    ):
         library(input_ids=[[5, 6]], decoder_input_ids=[[5], [6]])
     with pytest.raises(TypeError, match='expects the input "decoder_input_ids"'):
         library(input_ids=[[5, 6]])

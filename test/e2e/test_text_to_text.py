@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import ROOT
-from models import make
 from tokenizers import Tokenizer
 
 import transom
+from conftest import ROOT
+from models import make
 
 sys.path.insert(0, str(ROOT / "examples"))
 
@@ -123,7 +123,9 @@ def test_the_example_of_the_paper():
 
 
 def test_too_few_sentinels():
-    with pytest.raises(ValueError, match="2 spans need 3 sentinels, the tokenizer has 2"):
+    with pytest.raises(
+        ValueError, match="2 spans need 3 sentinels, the tokenizer has 2"
+    ):
         spans.corrupt(list(range(9)), [(1, 2), (3, 4)], [97, 98], 1)
 
 

@@ -87,7 +87,9 @@ def arguments_of(example):
 def wrap(example):
     if example.startswith("#"):
         lines = example.splitlines()
-        return "".join(f"module attributes {{test.a = {line}}} {{}}\n" for line in lines)
+        return "".join(
+            f"module attributes {{test.a = {line}}} {{}}\n" for line in lines
+        )
     if example.startswith("!"):
         lines = enumerate(example.splitlines())
         return "".join(f"func.func private @f{i}({line})\n" for i, line in lines)
@@ -96,7 +98,9 @@ def wrap(example):
     if example.startswith("kernel.program "):
         return symbols + example
     values = arguments_of(example)
-    parent = parents.get(example.split()[0], "func.func @f({arguments}) {{\n{example}\nreturn\n}}")
+    parent = parents.get(
+        example.split()[0], "func.func @f({arguments}) {{\n{example}\nreturn\n}}"
+    )
     return symbols + parent.format(
         arguments=", ".join(f"{name}: {kind}" for name, kind in values.items()),
         types=", ".join(values.values()),
@@ -129,7 +133,9 @@ def main(transom_opt, *pages):
         section = "?"
         with open(page, encoding="utf-8") as file:
             text = file.read()
-        for match in re.finditer(r"^#+ ([^\n]*)$|^```mlir\n(.*?)^```", text, re.M | re.S):
+        for match in re.finditer(
+            r"^#+ ([^\n]*)$|^```mlir\n(.*?)^```", text, re.M | re.S
+        ):
             if match[1]:
                 section = match[1]
                 continue

@@ -44,7 +44,12 @@ class StandIn:
         self.calls = []
 
     def __call__(
-        self, input_ids, sequence_offsets, token_type_ids, outputs, output_positions=None
+        self,
+        input_ids,
+        sequence_offsets,
+        token_type_ids,
+        outputs,
+        output_positions=None,
     ):
         """The packed form of `transom.Library`, which pipelines use."""
         self.calls.append(len(sequence_offsets) - 1)

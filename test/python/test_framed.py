@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import MODELS
 from tokenizers import Tokenizer
 
 import transom
+from conftest import MODELS
 
 START, DELIMITER, EXTRACT = 2, 1, 3  # <pad> stands in for a delimiter.
 FRAME = {

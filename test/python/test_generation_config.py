@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import transformers
-from conftest import MODELS
 
-from transom._watch import StopStrings
+from conftest import MODELS
 from transom._generation_config import (
     _DEFAULTS,
     _IGNORED,
@@ -14,6 +13,7 @@ from transom._generation_config import (
     merge,
 )
 from transom._tokenizer import TextStream, Tokenizer
+from transom._watch import StopStrings
 
 OURS = {"seed", "stop_sequences", "tokenizer"}
 
@@ -187,14 +187,19 @@ def test_forced_tokens():
     # by the forced one.
     for padded, has in ((None, 1), (1, 1), (3, 0)):
         own.lengths([1], padded, None)
-        assert options.has_forced_bos_token_id == has and options.forced_bos_token_id == 0
+        assert (
+            options.has_forced_bos_token_id == has and options.forced_bos_token_id == 0
+        )
     assert options.num_forced_eos_token_ids == 2
     ids = next(array for array in own.kept if array.tolist() == [7, 8])
     assert options.forced_eos_token_ids == ids.ctypes.data
     assert settings(forced_eos_token_id=7).options.num_forced_eos_token_ids == 1
     none = settings()
     none.lengths([1], None, None)
-    assert not none.options.has_forced_bos_token_id and not none.options.num_forced_eos_token_ids
+    assert (
+        not none.options.has_forced_bos_token_id
+        and not none.options.num_forced_eos_token_ids
+    )
 
 
 def test_task_specific_parameters_come_after_the_models():

@@ -14,8 +14,13 @@ import pytest
 
 import transom
 
-FAKES = (pathlib.Path(transom.compiler()).resolve().parents[1] /
-         "test" / "unit" / "runtime" / "libraries")
+FAKES = (
+    pathlib.Path(transom.compiler()).resolve().parents[1]
+    / "test"
+    / "unit"
+    / "runtime"
+    / "libraries"
+)
 COLUMNS = np.arange(4, dtype=np.float32)
 
 
@@ -38,8 +43,9 @@ def model(encoder):
     model.close()
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32",
-                                   "uint32", "int64", "uint64"])
+@pytest.mark.parametrize(
+    "dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+)
 def test_takes_any_integers(model, dtype):
     ids = np.array([[1, 2, 3], [4, 5, 6]], dtype)
     states = model(input_ids=ids)["last_hidden_state"]
@@ -48,27 +54,37 @@ def test_takes_any_integers(model, dtype):
 
 
 def test_takes_lists_and_strided_arrays(model):
-    for ids in ([[1, 2], [3, 4]], np.arange(24).reshape(4, 6)[::2, ::3],
-                np.asfortranarray(np.arange(6).reshape(2, 3))):
-        np.testing.assert_array_equal(model(ids)["last_hidden_state"],
-                                      expected(ids))
+    for ids in (
+        [[1, 2], [3, 4]],
+        np.arange(24).reshape(4, 6)[::2, ::3],
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+    ):
+        np.testing.assert_array_equal(model(ids)["last_hidden_state"], expected(ids))
 
 
-@pytest.mark.parametrize("mask", [
-    [[1, 1, 0], [0, 1, 1]], np.array([[True, True, False], [False, True, True]]),
-])
+@pytest.mark.parametrize(
+    "mask",
+    [
+        [[1, 1, 0], [0, 1, 1]],
+        np.array([[True, True, False], [False, True, True]]),
+    ],
+)
 def test_masked_tokens_are_zeros(model, mask):
     # What is masked may be anything, even out of range.
-    states = model([[1, 2, 5000], [-9, 5, 6]],
-                   attention_mask=mask)["last_hidden_state"]
+    states = model([[1, 2, 5000], [-9, 5, 6]], attention_mask=mask)["last_hidden_state"]
     np.testing.assert_array_equal(states[0, :2], expected([1, 2]))
     np.testing.assert_array_equal(states[1, 1:], expected([5, 6]))
     assert not states[0, 2].any() and not states[1, 0].any()
 
 
-@pytest.mark.parametrize("make", [
-    list, tuple, lambda rows: [np.array(row, np.int16) for row in rows],
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        tuple,
+        lambda rows: [np.array(row, np.int16) for row in rows],
+    ],
+)
 def test_ragged_in_ragged_out(model, make):
     rows = [[1, 2, 3], [4], [], [5, 6]]
     states = model(make(rows))["last_hidden_state"]
@@ -77,9 +93,15 @@ def test_ragged_in_ragged_out(model, make):
         np.testing.assert_array_equal(state, expected(row).reshape(-1, 4))
 
 
-@pytest.mark.parametrize("ids", [
-    [[]], [[], []], np.empty((0, 7), np.int64), np.empty((3, 0), np.int32),
-])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [[]],
+        [[], []],
+        np.empty((0, 7), np.int64),
+        np.empty((3, 0), np.int32),
+    ],
+)
 def test_empty_batches_are_no_failure(model, ids):
     states = model(ids)["last_hidden_state"]
     assert np.shape(states) == (*np.shape(ids), 4)
@@ -96,23 +118,29 @@ def test_results_are_the_callers(model):
     assert model([[1]], outputs=[]) == {}
 
 
-@pytest.mark.parametrize("ids, error, message", [
-    ([1, 2, 3], ValueError, "got a flat list"),
-    (3, ValueError, r"expects the shape \[batch, length\], got \[\]"),
-    ([[[1]]], ValueError, r"expects the shape \[batch, length\], got \[1, 1, 1"),
-    ([[1.5]], TypeError, "expects integer values, got float64"),
-    ([["a"]], TypeError, "expects integer values, got <U1"),
-    ([[1, 2], [3.5]], TypeError, "expects integer values, got float64"),
-    (np.array([[2**63]], np.uint64), ValueError, r"expects values below 2\*\*63"),
-    ([[1, 1000]], ValueError, r"run: input 'input_ids', sequence 0, position 1: "
-                              r"expected a value in \[0, 1000\), got 1000"),
-])
+@pytest.mark.parametrize(
+    "ids, error, message",
+    [
+        ([1, 2, 3], ValueError, "got a flat list"),
+        (3, ValueError, r"expects the shape \[batch, length\], got \[\]"),
+        ([[[1]]], ValueError, r"expects the shape \[batch, length\], got \[1, 1, 1"),
+        ([[1.5]], TypeError, "expects integer values, got float64"),
+        ([["a"]], TypeError, "expects integer values, got <U1"),
+        ([[1, 2], [3.5]], TypeError, "expects integer values, got float64"),
+        (np.array([[2**63]], np.uint64), ValueError, r"expects values below 2\*\*63"),
+        (
+            [[1, 1000]],
+            ValueError,
+            r"run: input 'input_ids', sequence 0, position 1: "
+            r"expected a value in \[0, 1000\), got 1000",
+        ),
+    ],
+)
 def test_refuses_other_shapes_types_and_values(model, ids, error, message):
     with pytest.raises(error, match=message):
         model(ids)
     # And it stays usable.
-    np.testing.assert_array_equal(model([[1]])["last_hidden_state"],
-                                  expected([[1]]))
+    np.testing.assert_array_equal(model([[1]])["last_hidden_state"], expected([[1]]))
 
 
 def test_refuses_other_names_and_lengths(model):
@@ -120,8 +148,9 @@ def test_refuses_other_names_and_lengths(model):
         model([[1]], outputs=["logits"])
     with pytest.raises(TypeError, match='has no input "token_type_ids"'):
         model([[1]], token_type_ids=[[0]])
-    with pytest.raises(ValueError, match="attention_mask: expects the shape of "
-                                         "input_ids"):
+    with pytest.raises(
+        ValueError, match="attention_mask: expects the shape of input_ids"
+    ):
         model([[1, 2]], attention_mask=[[1, 1], [1, 1]])
 
 
@@ -133,8 +162,9 @@ def test_threads_call_one_model(model):
         try:
             for _ in range(100):
                 ids = random.integers(0, 1000, random.integers(1, 9, 2))
-                np.testing.assert_array_equal(model(ids)["last_hidden_state"],
-                                              expected(ids))
+                np.testing.assert_array_equal(
+                    model(ids)["last_hidden_state"], expected(ids)
+                )
         except BaseException as error:
             failures.append(error)
 
@@ -160,6 +190,7 @@ def test_wrong_libraries(encoder, tmp_path):
     with pytest.raises(OSError, match="text.so: expected a shared library"):
         transom.load(text)
     import _ctypes
+
     with pytest.raises(OSError, match='it has no symbol "transom_entry"'):
         transom.load(_ctypes.__file__)
     encoder.with_name("encoder.weights").unlink()

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import MODELS
 
 import transom
+from conftest import MODELS
 
 
 @pytest.fixture(scope="module")

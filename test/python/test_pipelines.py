@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import transformers
-from conftest import MODELS
-from standin import StandIn
 
 import transom
+from conftest import MODELS
+from standin import StandIn
 
 
 def equal(got, want, tolerance=1e-5):
@@ -200,12 +200,16 @@ def test_function_follows_the_problem_type(problem, labels, tmp_path, compiled):
 
 def test_text_classification_by_a_decoder(tmp_path, compiled):
     folder = MODELS / "t5-g2p"
-    config = transformers.T5Config.from_pretrained(folder, num_labels=3, dtype="float32")
+    config = transformers.T5Config.from_pretrained(
+        folder, num_labels=3, dtype="float32"
+    )
     transformers.T5ForSequenceClassification(config).save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     ours = transom.pipeline("text-classification", compiled(tmp_path, None), top_k=None)
-    theirs = transformers.pipeline("text-classification", model=str(tmp_path), top_k=None)
+    theirs = transformers.pipeline(
+        "text-classification", model=str(tmp_path), top_k=None
+    )
     equal(ours(LINES), theirs(LINES))
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import MODELS
-from test_pipelines import equal
 
 import transom
+from conftest import MODELS
+from test_pipelines import equal
 
 RECORDED = json.loads(pathlib.Path(__file__).with_name("answers.json").read_text())
 
@@ -141,8 +141,11 @@ def test_cls_pooling_of_a_random_model(normalize, tmp_path, compiled):
     torch.manual_seed(0)
     model = transformers.BertModel(
         transformers.BertConfig(
-            vocab_size=2048, hidden_size=24, num_hidden_layers=2,
-            num_attention_heads=3, intermediate_size=40,
+            vocab_size=2048,
+            hidden_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=3,
+            intermediate_size=40,
         )  # fmt: skip
     ).eval()
     model.save_pretrained(tmp_path)

@@ -5,11 +5,11 @@ import json
 import pathlib
 
 import pytest
+
+import transom
 from conftest import MODELS
 from record_text2text import TASKS, TEXTS, WORDS, with_tasks
 from test_text_generation import run
-
-import transom
 
 RECORDED = json.loads(
     (pathlib.Path(__file__).resolve().parent / "text2text.json").read_text()

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 import transformers
-from conftest import MODELS
 
 import transom
+from conftest import MODELS
 
 TEXTS = ["First Citizen:\n", "ROMEO:\nO", "KING RICHARD III:\nA horse, a horse"]
 GREEDY = {"do_sample": False, "max_new_tokens": 20}

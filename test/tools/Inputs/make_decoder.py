@@ -13,7 +13,12 @@ WORDS, POSITIONS = 50, 40
 
 def main():
     parser = argparse.ArgumentParser()
-    for name, size in [("layers", 2), ("heads", 6), ("key-heads", 2), ("head-size", 10)]:
+    for name, size in [
+        ("layers", 2),
+        ("heads", 6),
+        ("key-heads", 2),
+        ("head-size", 10),
+    ]:
         parser.add_argument(f"--{name}", type=int, default=size)
     options = parser.parse_args()
     heads, key_heads, size = options.heads, options.key_heads, options.head_size

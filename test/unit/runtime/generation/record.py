@@ -13,7 +13,10 @@ import torch
 import transformers
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig
 from transformers.modeling_outputs import (
-    BaseModelOutput, CausalLMOutput, Seq2SeqLMOutput)
+    BaseModelOutput,
+    CausalLMOutput,
+    Seq2SeqLMOutput,
+)
 
 VOCABULARY = 40
 PAD = 0
@@ -31,10 +34,12 @@ def table(vocabulary):
         h = (h ^ h >> 16) & 0xFFFF
         return (h - 32768).float() / 8192
 
-    return torch.stack([
-        torch.stack([row(b, l) for l in range(vocabulary)])
-        for b in range(vocabulary + 1)
-    ])
+    return torch.stack(
+        [
+            torch.stack([row(b, l) for l in range(vocabulary)])
+            for b in range(vocabulary + 1)
+        ]
+    )
 
 
 class Config(PretrainedConfig):
@@ -92,8 +97,7 @@ class EncoderDecoder(Model):
         return Seq2SeqLMOutput(logits=self.table[before, last])
 
     def prepare_inputs_for_generation(self, input_ids, encoder_outputs, **_):
-        return {"decoder_input_ids": input_ids,
-                "encoder_outputs": encoder_outputs}
+        return {"decoder_input_ids": input_ids, "encoder_outputs": encoder_outputs}
 
 
 FIELDS = {
@@ -136,27 +140,38 @@ def c_options(options):
             value = f"{value}F"
         parts.append(f"o.{field} = {value};")
     if "forced_bos_token_id" in options:
-        parts.append("o.has_forced_bos_token_id = 1; o.forced_bos_token_id = "
-                     f"{options['forced_bos_token_id']};")
+        parts.append(
+            "o.has_forced_bos_token_id = 1; o.forced_bos_token_id = "
+            f"{options['forced_bos_token_id']};"
+        )
     if "forced_eos_token_id" in options:
         ids = options["forced_eos_token_id"]
-        parts.append(f"static const int32_t last[] = {c_list(ids)}; "
-                     f"o.num_forced_eos_token_ids = {len(ids)}; "
-                     "o.forced_eos_token_ids = last;")
+        parts.append(
+            f"static const int32_t last[] = {c_list(ids)}; "
+            f"o.num_forced_eos_token_ids = {len(ids)}; "
+            "o.forced_eos_token_ids = last;"
+        )
     return "[](transom_generation_options &o) { (void)o; " + " ".join(parts) + " }"
 
 
 def case(prompt, options, eos, bad):
-    return (f"{{{c_list(prompt)}, {c_list(eos)}, "
-            f"{{{', '.join(map(c_list, bad))}}}, {c_options(options)}")
+    return (
+        f"{{{c_list(prompt)}, {c_list(eos)}, "
+        f"{{{', '.join(map(c_list, bad))}}}, {c_options(options)}"
+    )
 
 
 def arguments(options, eos, bad):
     result = dict(options)
     if options.get("length_penalty") == 1e-30:
         result["length_penalty"] = 0.0
-    return dict(result, eos_token_id=eos or None, pad_token_id=PAD,
-                bad_words_ids=bad or None, use_cache=False)
+    return dict(
+        result,
+        eos_token_id=eos or None,
+        pad_token_id=PAD,
+        bad_words_ids=bad or None,
+        use_cache=False,
+    )
 
 
 def record_sequences(model, number):
@@ -189,7 +204,8 @@ def record_searches(model, number, forced):
             options["num_return_sequences"] = random.randint(1, beams)
             options["early_stopping"] = random.choice([False, True, "never"])
             options["length_penalty"] = random.choice(
-                [1e-30, 0.5, 1.0, 1.5, 2.0, -0.75])
+                [1e-30, 0.5, 1.0, 1.5, 2.0, -0.75]
+            )
         if random.random() < 0.3:
             options["repetition_penalty"] = random.choice([0.8, 1.2, 1.7])
         if random.random() < 0.3:
@@ -201,46 +217,61 @@ def record_searches(model, number, forced):
         if beams > 1 and random.random() < 0.3:
             options["renormalize_logits"] = True
         eos = random.sample(range(VOCABULARY), random.choice([0, 1, 1, 3, 6]))
-        bad = [[random.randrange(VOCABULARY) for _ in range(random.randint(1, 3))]
-               for _ in range(random.choice([0, 0, 2, 30]))]
-        prompt = [random.randrange(VOCABULARY)
-                  for _ in range(random.choice([1, 2, 6, 13]))]
+        bad = [
+            [random.randrange(VOCABULARY) for _ in range(random.randint(1, 3))]
+            for _ in range(random.choice([0, 0, 2, 30]))
+        ]
+        prompt = [
+            random.randrange(VOCABULARY) for _ in range(random.choice([1, 2, 6, 13]))
+        ]
         if forced and random.random() < 0.6:
             options["forced_bos_token_id"] = random.randrange(VOCABULARY)
             if not beside:
-                prompt = prompt[:random.choice([1, 1, 2])]
+                prompt = prompt[: random.choice([1, 1, 2])]
         if forced and random.random() < 0.6:
             # Several have equal scores, of which torch sorts any first.
             options["forced_eos_token_id"] = random.sample(
-                range(VOCABULARY), 1 if beams > 1 else random.choice([1, 2]))
+                range(VOCABULARY), 1 if beams > 1 else random.choice([1, 2])
+            )
         inputs, given = torch.tensor([prompt]), {}
         source = []
         if beside:
             source = prompt
-            prompt = [random.randrange(VOCABULARY)
-                      for _ in range(random.choice([1, 1, 1, 5]))]
-            given = {"decoder_input_ids": torch.tensor([prompt]),
-                     "decoder_start_token_id": prompt[0]}
+            prompt = [
+                random.randrange(VOCABULARY) for _ in range(random.choice([1, 1, 1, 5]))
+            ]
+            given = {
+                "decoder_input_ids": torch.tensor([prompt]),
+                "decoder_start_token_id": prompt[0],
+            }
         output = model.generate(
-            inputs, **given,
+            inputs,
+            **given,
             generation_config=GenerationConfig(
-                do_sample=False, return_dict_in_generate=True,
-                output_scores=True, **arguments(options, eos, bad)))
+                do_sample=False,
+                return_dict_in_generate=True,
+                output_scores=True,
+                **arguments(options, eos, bad),
+            ),
+        )
         sequences = []
         for row in output.sequences.tolist():
-            tokens = row[len(prompt):]
+            tokens = row[len(prompt) :]
             # What follows an end is padding.
             ends = [i for i, token in enumerate(tokens) if token in eos]
             if ends:
-                tokens = tokens[:ends[0] + 1]
+                tokens = tokens[: ends[0] + 1]
             sequences.append(c_list(tokens))
-        scores = (output.sequences_scores.tolist() if beams > 1 else [])
+        scores = output.sequences_scores.tolist() if beams > 1 else []
         # Where everything is ruled out, transformers returns anything.
         if not all(score > -1e8 and math.isfinite(score) for score in scores):
             continue
-        print(f"    {case(prompt, options, eos, bad)}, "
-              f"{{{', '.join(sequences)}}}, {c_list(scores)}"
-              + (f", {c_list(source)}" if beside else "") + "},")
+        print(
+            f"    {case(prompt, options, eos, bad)}, "
+            f"{{{', '.join(sequences)}}}, {c_list(scores)}"
+            + (f", {c_list(source)}" if beside else "")
+            + "},"
+        )
 
 
 def record_distributions(model, number):
@@ -250,8 +281,9 @@ def record_distributions(model, number):
     for index in range(number):
         options = {"max_new_tokens": 1}
         # Each alone, then together.
-        pick = (lambda which, chance=0.5: index == which or
-                (index > 8 and random.random() < chance))
+        pick = lambda which, chance=0.5: (
+            index == which or (index > 8 and random.random() < chance)
+        )
         if pick(1):
             options["temperature"] = random.choice([0.3, 0.7, 2.5])
         if pick(2):
@@ -271,18 +303,25 @@ def record_distributions(model, number):
         if pick(8):
             options["min_length"] = 50
             bad = [[random.randrange(VOCABULARY)] for _ in range(20)]
-        prompt = [random.randrange(VOCABULARY)
-                  for _ in range(random.choice([1, 2, 30]))]
+        prompt = [
+            random.randrange(VOCABULARY) for _ in range(random.choice([1, 2, 30]))
+        ]
         chosen = arguments(options, eos, bad)
         chosen.setdefault("top_k", 0)
         output = model.generate(
             torch.tensor([prompt]),
             generation_config=GenerationConfig(
-                do_sample=True, return_dict_in_generate=True,
-                output_scores=True, **chosen))
+                do_sample=True,
+                return_dict_in_generate=True,
+                output_scores=True,
+                **chosen,
+            ),
+        )
         chances = output.scores[0][0].double().softmax(-1).tolist()
-        print(f"    {case(prompt, options, eos, bad)}, "
-              f"{c_list(f'{p:.9g}' for p in chances)}}},")
+        print(
+            f"    {case(prompt, options, eos, bad)}, "
+            f"{c_list(f'{p:.9g}' for p in chances)}}},"
+        )
     print("};")
 
 
@@ -290,13 +329,11 @@ def main():
     torch.manual_seed(0)
     transformers.logging.set_verbosity_error()
     model = Model(Config()).eval()
-    print(f"// Written by record.py with transformers "
-          f"{transformers.__version__}.")
+    print(f"// Written by record.py with transformers {transformers.__version__}.")
     print("// clang-format off")
     record_sequences(model, 120)
     record_distributions(model, 60)
-    record_forced(model, EncoderDecoder(Config(is_encoder_decoder=True)).eval(),
-                  80)
+    record_forced(model, EncoderDecoder(Config(is_encoder_decoder=True)).eval(), 80)
 
 
 if __name__ == "__main__":
