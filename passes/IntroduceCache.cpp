@@ -161,7 +161,7 @@ void makeOwnTokens(func::FuncOp function) {
       list.set(dimsAttr, builder.getArrayAttr(dims));
     }
     auto role = attributes.getAs<StringAttr>(roleAttr);
-    if (role && role.getValue().starts_with("source_")) {
+    if (role && role.getValue().starts_with("encoder_")) {
       bool isOffsets = role.getValue() == "encoder_offsets";
       auto name =
           builder.getStringAttr(isOffsets ? "sequence_offsets" : "key_lengths");
