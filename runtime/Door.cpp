@@ -203,7 +203,8 @@ int32_t Door::rowOf(const Request &request, int64_t index) const {
   if (!request.mask)
     return int32_t(index);
   // The columns of a sequence's keys ascend.
-  int64_t sequence = index / request.length, column = index % request.length;
+  int64_t sequence = request.sequenceOf(index);
+  int64_t column = index - request.begin(sequence);
   int32_t low = offsets[sequence], high = low + keyLengths[sequence] - 1;
   while (low < high) {
     int32_t middle = low + (high - low) / 2;

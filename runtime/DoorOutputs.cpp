@@ -45,7 +45,7 @@ void Door::unpack(const Request &request, const void *const *results) const {
         // Without a list, positions are the tokens that are there, no others.
         if (info.extent != TRANSOM_OUTPUT_POSITIONS)
           row = offsets[s];
-        for (int64_t column = 0; column < request.length; ++column)
+        for (int64_t column = 0; column < request.columns(s); ++column)
           if (request.isKept(begin + column))
             put(row++);
           else

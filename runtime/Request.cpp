@@ -63,6 +63,21 @@ bool Request::owns(const transom_input_info &info) const {
   return isSource == ofSource;
 }
 
+int64_t Request::sequenceOf(int64_t index) const {
+  if (!offsets)
+    return index / length;
+  // The last one that begins no later: one without tokens begins with the next.
+  int64_t low = 0, high = sequences - 1;
+  while (low < high) {
+    int64_t middle = high - (high - low) / 2;
+    if (begin(middle) <= index)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
 int32_t Request::firstRequired() const {
   for (int32_t i = 0; i < program->num_inputs; ++i)
     if (owns(program->inputs[i]) &&

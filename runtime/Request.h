@@ -59,6 +59,8 @@ struct Request {
   int64_t begin(int64_t sequence) const {
     return offsets ? loadInteger(*offsets, sequence) : sequence * length;
   }
+  /// The sequence that the token at this index (see `begin`) belongs to.
+  int64_t sequenceOf(int64_t index) const;
   /// Is the token at this index (see `begin`) there, or masked out?
   bool isKept(int64_t index) const {
     return !mask || loadInteger(*mask, index) != 0;
@@ -87,7 +89,7 @@ struct Request {
   bool readsSources = false;
   const transom_tensor **values = nullptr; ///< [num_inputs], null: left out
   transom_tensor **outputs = nullptr;   ///< [num_outputs], null: not asked for
-  const transom_tensor *mask = nullptr; ///< padded form only, or null
+  const transom_tensor *mask = nullptr; ///< or null: all tokens are there
   const transom_tensor *offsets = nullptr; ///< null: the padded form
   /// With a cache, the sequences that those of the batch are; else null.
   const transom_tensor *members = nullptr;
@@ -106,6 +108,8 @@ private:
   }
   bool isOfOther(const char *name) const;
   transom_status findInputs(const transom_tensor *tensors, size_t count);
+  transom_status checkTokens(int32_t rank, const char *form,
+                             const transom_tensor *&first);
   transom_status checkPadded();
   transom_status checkRagged();
   transom_status followSource();

@@ -48,22 +48,32 @@ static transom_status checkInput(const transom_tensor &tensor, int32_t rank,
   return TRANSOM_OK;
 }
 
-transom_status Request::checkPadded() {
-  const transom_tensor *first = nullptr;
+/// That all inputs with a value for each token, the mask among them, have the
+/// form that `form` says in words; `first` is the first of them, or null.
+transom_status Request::checkTokens(int32_t rank, const char *form,
+                                    const transom_tensor *&first) {
+  first = nullptr;
   for (int32_t i = 0; i <= program->num_inputs; ++i) {
     const transom_tensor *tensor = i < program->num_inputs ? perToken(i) : mask;
     if (!tensor)
       continue;
-    if (transom_status status = checkInput(*tensor, 2, "[batch, length]"))
+    if (transom_status status = checkInput(*tensor, rank, form))
       return status;
     if (!first)
       first = tensor;
-    if (tensor->dims[0] != first->dims[0] || tensor->dims[1] != first->dims[1])
+    if (memcmp(tensor->dims, first->dims, size_t(rank) * sizeof(*first->dims)))
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input '%s': expected dims %s as of '%s', got %s",
                   tensor->name, DimsText(*first).text, first->name,
                   DimsText(*tensor).text);
   }
+  return TRANSOM_OK;
+}
+
+transom_status Request::checkPadded() {
+  const transom_tensor *first;
+  if (transom_status status = checkTokens(2, "[batch, length]", first))
+    return status;
   if (!first)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "expected at least one input, got none");
@@ -74,11 +84,6 @@ transom_status Request::checkPadded() {
 }
 
 transom_status Request::checkRagged() {
-  if (mask)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "input '%s' belongs to the padded form: expected none "
-                "beside '%s', leave masked tokens out instead",
-                maskName, offsetsName);
   if (transom_status status = checkInput(*offsets, 1, "[sequences + 1]"))
     return status;
   if (offsets->dims[0] < 1)
@@ -97,21 +102,9 @@ transom_status Request::checkRagged() {
                   members->name, (long long)sequences, offsetsName,
                   DimsText(*members).text);
   }
-  const transom_tensor *first = nullptr;
-  for (int32_t i = 0; i < program->num_inputs; ++i) {
-    const transom_tensor *tensor = perToken(i);
-    if (!tensor)
-      continue;
-    if (transom_status status = checkInput(*tensor, 1, "[tokens]"))
-      return status;
-    if (!first)
-      first = tensor;
-    if (tensor->dims[0] != first->dims[0])
-      return fail(TRANSOM_INVALID_ARGUMENT,
-                  "input '%s': expected dims %s as of '%s', got %s",
-                  tensor->name, DimsText(*first).text, first->name,
-                  DimsText(*tensor).text);
-  }
+  const transom_tensor *first;
+  if (transom_status status = checkTokens(1, "[tokens]", first))
+    return status;
   int64_t previous = 0;
   for (int64_t i = 0; i <= sequences; ++i) {
     int64_t offset = loadInteger(*offsets, i);
@@ -166,14 +159,15 @@ transom_status Request::checkPositions() {
                   "[0, %lld), got %lld",
                   positions->name, (long long)i, (long long)elements,
                   (long long)index);
-    if (!isKept(index))
-      return fail(TRANSOM_INVALID_ARGUMENT,
-                  "input '%s', number %lld: expected a token that is "
-                  "there, got %lld (sequence %lld, position %lld), which '%s' "
-                  "hides",
-                  positions->name, (long long)i, (long long)index,
-                  (long long)(index / length), (long long)(index % length),
-                  maskName);
+    if (isKept(index))
+      continue;
+    int64_t sequence = sequenceOf(index);
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "input '%s', number %lld: expected a token that is there, got "
+                "%lld (sequence %lld, position %lld), which '%s' hides",
+                positions->name, (long long)i, (long long)index,
+                (long long)sequence, (long long)(index - begin(sequence)),
+                maskName);
   }
   return TRANSOM_OK;
 }
@@ -182,7 +176,7 @@ transom_status Request::checkPositions() {
 transom_status Request::checkContiguous() {
   for (int64_t s = 0; s < sequences; ++s) {
     int64_t gap = -1; // The first hidden token after one that is there.
-    for (int64_t column = 0, shown = 0; column < length; ++column) {
+    for (int64_t column = 0, shown = 0; column < columns(s); ++column) {
       bool kept = isKept(begin(s) + column);
       shown |= kept;
       if (kept && gap >= 0)

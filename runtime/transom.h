@@ -245,7 +245,8 @@ typedef struct transom_entry_points {
   ///     [batch][length] optional, 0 marks a token that is not there. Token
   ///     outputs come back as [batch][length][width], zeros where masked.
   ///   ragged: every values input [tokens], `sequence_offsets` [sequences + 1],
-  ///     from 0, ascending. Token outputs come back as [tokens][width].
+  ///     from 0, ascending; `attention_mask` [tokens] optional. Token outputs
+  ///     come back as [tokens][width], zeros where masked.
   /// Sequence outputs are [batch][width]. An empty batch is no failure.
   /// A library may take `positions` [count]: the tokens at which some of its
   /// outputs (logits over a vocabulary) are wanted, by their index among the

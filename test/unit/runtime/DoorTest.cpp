@@ -390,6 +390,37 @@ TEST_F(DoorTest, TakesRaggedSequences) {
   EXPECT_EQ(pooled[9], 77);
 }
 
+TEST_F(DoorTest, LeavesOutWhatIsMaskedOfRaggedSequences) {
+  // As if each were padded: columns count what is masked.
+  Ints offsets = {0, 2, 2, 6}, mask = {1, 0, 0, 1, 0, 1};
+  ASSERT_EQ(
+      run({input("input_ids", ids, {6}), input("attention_mask", mask, {6}),
+           input("sequence_offsets", offsets, {4})}),
+      TRANSOM_OK)
+      << transom_error();
+  EXPECT_THAT(seen[FakeLibrary::Ids], ElementsAre(1, 4, 6, 3));
+  EXPECT_THAT(seen[FakeLibrary::Positions], ElementsAre(0, 1, 3, 0));
+  EXPECT_THAT(seen[FakeLibrary::Offsets], ElementsAre(0, 1, 1, 4));
+  EXPECT_THAT(seen[FakeLibrary::Lengths], ElementsAre(1, 0, 2));
+  EXPECT_THAT(seen[FakeLibrary::Rows], ElementsAre(0, -1, 3));
+  EXPECT_THAT(dims(0), ElementsAre(6, 5));
+  EXPECT_EQ(token(0), tokenValue(1, 0, 0, 0));
+  for (int64_t row : {1, 2, 4})
+    EXPECT_EQ(token(row), 0) << row;
+  EXPECT_EQ(token(3), tokenValue(4, 0, 1, 0));
+  EXPECT_EQ(token(5), tokenValue(6, 0, 3, 0));
+  EXPECT_EQ(tokens[30], 77) << "beyond the output";
+  EXPECT_EQ(pool(1), 0) << "a sequence without tokens";
+  opened.fake.inputs[FakeLibrary::Lengths].contiguous = 1;
+  expectFailure(TRANSOM_INVALID_ARGUMENT,
+                {input("input_ids", ids, {6}),
+                 input("attention_mask", mask, {6}),
+                 input("sequence_offsets", offsets, {4})},
+                "run: input 'attention_mask', sequence 2, position 2: expected "
+                "no hidden token between others, for this model has relative "
+                "positions, got one");
+}
+
 TEST_F(DoorTest, TakesNoRaggedSequences) {
   Ints none;
   Longs offsets = {0};
@@ -617,11 +648,10 @@ TEST_F(DoorTest, RefusesBadOffsets) {
                 "2");
   expectFailure(TRANSOM_INVALID_ARGUMENT,
                 {input("input_ids", ids, {6}),
-                 input("attention_mask", ids, {6}),
+                 input("attention_mask", ids, {5}),
                  input("sequence_offsets", offsets, {2})},
-                "run: input 'attention_mask' belongs to the padded form: "
-                "expected none beside 'sequence_offsets', leave masked tokens "
-                "out instead");
+                "run: input 'attention_mask': expected dims [6] as of "
+                "'input_ids', got [5]");
 }
 
 TEST_F(DoorTest, RefusesBadOutputs) {

@@ -89,8 +89,7 @@ TEST(FuzzTest, RandomTensorsNeverCrash) {
     maybe("position_ids", 2);
     if (ragged != fuzz.oneIn(30))
       maybe("sequence_offsets", 100);
-    else
-      maybe("attention_mask", 2);
+    maybe("attention_mask", 2);
     maybe("output_positions", 2);
     if (fuzz.oneIn(40))
       maybe("input_ids", 100);

@@ -166,6 +166,39 @@ TEST_F(PositionsTest, CountsThroughTheRaggedForm) {
   EXPECT_EQ(logit(5), value(6, 3));
 }
 
+TEST_F(PositionsTest, FindsEveryTokenOfMaskedRaggedSequences) {
+  Ints many, mask, positions, columns, offsets = {0};
+  for (int length : {3, 0, 13, 0, 0, 1, 7, 0}) {
+    for (int column = 0; column < length; ++column) {
+      int index = int(many.size());
+      many.push_back(index);
+      mask.push_back(index * 7 % 5 < 3);
+      if (mask.back()) {
+        positions.push_back(index);
+        columns.push_back(column);
+      }
+    }
+    offsets.push_back(int32_t(many.size()));
+  }
+  std::reverse(positions.begin(), positions.end());
+  std::reverse(columns.begin(), columns.end());
+  auto with = [&](Ints &list) {
+    return std::vector<transom_tensor>{
+        input("input_ids", many, {int64_t(many.size())}),
+        input("attention_mask", mask, {int64_t(mask.size())}),
+        input("sequence_offsets", offsets, {int64_t(offsets.size())}),
+        input("output_positions", list, {int64_t(list.size())})};
+  };
+  ASSERT_EQ(run(with(positions)), TRANSOM_OK) << transom_error();
+  for (size_t i = 0; i < positions.size(); ++i)
+    EXPECT_EQ(logit(int64_t(i)), value(positions[i], columns[i]));
+  Ints hidden = {7};
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT, with(hidden),
+      "run: input 'output_positions', number 0: expected a token that is "
+      "there, got 7 (sequence 2, position 4), which 'attention_mask' hides");
+}
+
 TEST_F(PositionsTest, AnEmptyListIsNoFailure) {
   Ints none;
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
