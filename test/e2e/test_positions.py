@@ -122,7 +122,7 @@ def test_beside_other_outputs(pretraining):
 
 
 @pytest.mark.parametrize(
-    "output_positions, error, message",
+    "positions, error, message",
     [
         ([6], ValueError, r"number 0: expected a token's index in \[0, 6\), got 6"),
         ([0, -1], ValueError, r"number 1: expected a token's index in \[0, 6\), got -1"),

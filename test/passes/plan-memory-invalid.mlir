@@ -1,13 +1,13 @@
 // RUN: transom-opt %s --transom-plan-memory --split-input-file --verify-diagnostics
 
-// expected-error @+1 {{'func.func' op argument 0 expects the first of 'transformer.dims' to be "tokens", "sequences", "encoder_tokens", "positions", "blocks", "slots" or "encoder_blocks", got "batch"}}
+// expected-error @+1 {{'func.func' op argument 0 expects the first of 'transformer.dims' to be "tokens", "sequences", "encoder_tokens", "output_positions", "blocks", "slots" or "encoder_blocks", got "batch"}}
 func.func @padded(%x: tensor<?xi32> {transformer.dims = ["batch"]}) -> tensor<?xi32> {
   return %x : tensor<?xi32>
 }
 
 // -----
 
-// expected-error @+1 {{'func.func' op argument 0 expects the first of 'transformer.dims' to be "tokens", "sequences", "encoder_tokens", "positions", "blocks", "slots" or "encoder_blocks", got no names}}
+// expected-error @+1 {{'func.func' op argument 0 expects the first of 'transformer.dims' to be "tokens", "sequences", "encoder_tokens", "output_positions", "blocks", "slots" or "encoder_blocks", got no names}}
 func.func @no_dims(%x: tensor<?xi32>) -> tensor<?xi32> {
   return %x : tensor<?xi32>
 }

@@ -142,12 +142,12 @@ transformer.weight @up value dense<1.0> : tensor<100x8xf32>
 // What is asked for at positions has a region of its own, behind that of the
 // tokens: its bytes count the former, where it begins the latter.
 // CHECK-LABEL: kernel.program @positions(
-// CHECK-SAME:    %[[ROWS:[a-z0-9]+]]: !kernel.buffer<tensor<?xi32>, positions> {{.+}}arena [256, 0, 0, 768]
+// CHECK-SAME:    %[[ROWS:[a-z0-9]+]]: !kernel.buffer<tensor<?xi32>, output_positions> {{.+}}arena [256, 0, 0, 768]
 // CHECK:         kernel.launch @tanh_8 rows tokens
-// CHECK:         %[[G:.+]] = kernel.slot [256, 0, 0, 512] : !kernel.buffer<tensor<?x8xf32>, positions>
-// CHECK-NEXT:    kernel.launch @gather_8 rows positions reads(%[[ROWS]], %{{.+}}) writes(%[[G]])
-// CHECK-NEXT:    %[[L:.+]] = kernel.slot [256, 0, 0, 0] : !kernel.buffer<tensor<?x100xf32>, positions>
-// CHECK-NEXT:    kernel.launch @linear_8x100 rows positions reads(%[[G]], %{{.+}}) writes(%[[L]])
+// CHECK:         %[[G:.+]] = kernel.slot [256, 0, 0, 512] : !kernel.buffer<tensor<?x8xf32>, output_positions>
+// CHECK-NEXT:    kernel.launch @gather_8 rows output_positions reads(%[[ROWS]], %{{.+}}) writes(%[[G]])
+// CHECK-NEXT:    %[[L:.+]] = kernel.slot [256, 0, 0, 0] : !kernel.buffer<tensor<?x100xf32>, output_positions>
+// CHECK-NEXT:    kernel.launch @linear_8x100 rows output_positions reads(%[[G]], %{{.+}}) writes(%[[L]])
 func.func @positions(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]},
                      %rows: tensor<?xi32> {transformer.dims = ["output_positions"]}) -> tensor<?x100xf32> {
   %up = transformer.get_weight @up : tensor<100x8xf32>

@@ -24,7 +24,7 @@ func.func @no_rows(%x: tensor<?xi32> {transformer.dims = ["tokens"]})
 
 // -----
 
-// expected-error @+1 {{'func.func' op argument 0 expects another name than "positions", which 'transformer.select_positions' adds}}
+// expected-error @+1 {{'func.func' op argument 0 expects another name than "output_positions", which 'transformer.select_positions' adds}}
 func.func @name_is_taken(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "output_positions"})
     -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.select_positions}) {
   return %x : tensor<?x8xf32>

@@ -100,7 +100,7 @@ def test_fill_mask_asks_for_positions():
     plain = transom.pipeline(
         "fill-mask", StandIn(MODELS / "bert-shakespeare", "fill-mask")
     )
-    library = StandIn(MODELS / "bert-shakespeare", "fill-mask", output_positions=True)
+    library = StandIn(MODELS / "bert-shakespeare", "fill-mask", positions=True)
     texts = [*MASKED, "My [MASK], I [MASK] go"]
     equal(transom.pipeline("fill-mask", library)(texts), plain(texts))
 

@@ -287,7 +287,7 @@ TEST_F(PositionsTest, RefusesOtherShapes) {
                 "run: input 'output_positions' is given twice");
   expectFailure(TRANSOM_INVALID_ARGUMENT, {input("ids", ids, {2, 3})},
                 "run: input number 0: expected one of 'input_ids', "
-                "'token_type_ids', 'position_ids', 'positions', "
+                "'token_type_ids', 'position_ids', 'output_positions', "
                 "'attention_mask', 'sequence_offsets', got 'ids'");
   // Room for what is listed suffices, and no less.
   Floats room(9);
@@ -350,7 +350,7 @@ TEST_F(PositionsTest, LibrariesWithoutThemKnowNoSuchInput) {
   EXPECT_THAT(transom_error(),
               StrEq("run: input number 1: expected one of 'input_ids', "
                     "'token_type_ids', 'position_ids', 'attention_mask', "
-                    "'sequence_offsets', got 'positions'"));
+                    "'sequence_offsets', got 'output_positions'"));
 }
 
 TEST_F(PositionsTest, OpensNoLibraryThatContradictsItself) {

@@ -365,7 +365,7 @@ TEST_F(StepTest, RefusesWrongInputs) {
       TRANSOM_INVALID_ARGUMENT,
       run({tokens, ends, members, input("attention_mask", mask, {1, 3})}),
       "step: input number 3: expected one of 'input_ids', "
-      "'position_ids', 'positions', 'sequences', "
+      "'position_ids', 'output_positions', 'sequences', "
       "'sequence_offsets', got 'attention_mask'");
   members.dims[0] = 1;
   expectFailure(TRANSOM_INVALID_ARGUMENT, run({tokens, ends, members}),
