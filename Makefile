@@ -59,7 +59,7 @@ format: setup-test ## format it
 	@scripts/format.sh
 
 tidy: build ## clang-tidy over all sources
-	@run-clang-tidy-22 -quiet -p $(BUILD) '^$(CURDIR)/(codegen|frontends|ir|passes|runtime|tools)/'
+	@run-clang-tidy-22 -quiet -p $(BUILD) '^$(CURDIR)/(codegen|frontends|ir|passes|runtime|tools|verify)/'
 
 docs: configure ## write docs/reference from the .td files
 	@cmake --build --preset $(PRESET) --target docs

@@ -10,7 +10,16 @@ import pathlib
 import re
 import sys
 
-FOLDERS = ("bench", "codegen", "frontends", "ir", "passes", "runtime", "tools")
+FOLDERS = (
+    "bench",
+    "codegen",
+    "frontends",
+    "ir",
+    "passes",
+    "runtime",
+    "tools",
+    "verify",
+)
 
 # folder -> what of our own tree and of our libraries it may include.
 MAY = {
@@ -18,6 +27,7 @@ MAY = {
     "ir": {"ir", "LLVM", "MLIR"},
     "frontends": {"frontends", "ir", "LLVM", "MLIR"},
     "passes": {"passes", "ir", "LLVM", "MLIR"},
+    "verify": {"verify", "ir", "passes", "runtime", "LLVM", "MLIR"},
     "codegen": {"codegen", "ir", "runtime", "LLVM", "MLIR"},
     "tools": {
         "tools",
@@ -26,6 +36,7 @@ MAY = {
         "ir",
         "passes",
         "runtime",
+        "verify",
         "LLVM",
         "MLIR",
         "LLD",
@@ -74,6 +85,8 @@ def complaint(folder, header, angled):
         return f"{layer}/ may not include {to}" + ("/" if to in FOLDERS else "")
     if layer == "codegen" and to == "runtime" and header != "runtime/abi.h":
         return "codegen/ may include no header of runtime/ but runtime/abi.h"
+    if layer == "verify" and to == "runtime" and header != "runtime/transom.h":
+        return "verify/ may include no header of runtime/ but runtime/transom.h"
     if layer == "runtime" and angled and re.fullmatch(r"\w+", header):
         if header not in RUNTIME_CXX:
             return f"runtime/ may not include C++ header <{header}>"

@@ -2,14 +2,14 @@
 
 #include "tools/commands/Commands.h"
 #include "tools/commands/Diagnostics.h"
-#include "tools/commands/VerifyLibrary.h"
+#include "tools/commands/Library.h"
 
 #include "codegen/Compiler.h"
 #include "codegen/ObjectCache.h"
 #include "frontends/huggingface/HuggingFace.h"
 #include "passes/Pipelines.h"
-#include "passes/StageChecker.h"
 #include "tools/Registry.h"
+#include "verify/CompiledLibrary.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -22,6 +22,8 @@
 using namespace llvm;
 
 namespace transom {
+
+using verify::StageChecker;
 
 static cl::SubCommand flags("verify",
                             "hold every stage of compilation against the "
@@ -112,7 +114,15 @@ compileAndRun(mlir::ModuleOp module, const WeightSource *weights,
   if (mlir::failed(
           codegen::compileProgram(module, weights, *machine, options, report)))
     return createStringError("the program cannot be compiled");
-  return checkLibrary(options.output, module, checker);
+  Expected<Library> library = Library::load(options.output);
+  if (!library)
+    return library.takeError();
+  Expected<Session> session =
+      Session::open(*library, /*weights=*/"", /*threads=*/0);
+  if (!session)
+    return session.takeError();
+  return verify::checkLibrary(library->entry(), session->get(), module,
+                              checker);
 }
 
 /// The model of a folder; or a module, all of whose weights have values.

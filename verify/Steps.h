@@ -8,16 +8,16 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TRANSOM_IR_INTERPRETER_STEPS_H
-#define TRANSOM_IR_INTERPRETER_STEPS_H
+#ifndef TRANSOM_VERIFY_STEPS_H
+#define TRANSOM_VERIFY_STEPS_H
 
-#include "ir/Interpreter/Batch.h"
 #include "ir/Interpreter/Interpreter.h"
+#include "verify/Batch.h"
 
 #include <string>
 #include <vector>
 
-namespace transom::interpreter {
+namespace transom::verify {
 
 /// New tokens of one sequence of a batch, or of its source, in one run.
 struct Part {
@@ -52,9 +52,9 @@ struct NamedResult {
 /// first is not a number. Fails with a diagnostic if an argument has no
 /// counterpart in the batch, or a run fails.
 mlir::FailureOr<std::vector<NamedResult>>
-runInSteps(mlir::FunctionOpInterface step, const Batch &batch, Context &context,
-           unsigned seed);
+runInSteps(mlir::FunctionOpInterface step, const Batch &batch,
+           interpreter::Context &context, unsigned seed);
 
-} // namespace transom::interpreter
+} // namespace transom::verify
 
-#endif // TRANSOM_IR_INTERPRETER_STEPS_H
+#endif // TRANSOM_VERIFY_STEPS_H

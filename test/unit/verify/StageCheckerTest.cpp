@@ -1,13 +1,13 @@
 // StageChecker: a pass that changes the numbers is caught and named; all others
 // agree, in padded and in packed form.
 
-#include "passes/StageChecker.h"
+#include "verify/StageChecker.h"
 
 #include "ir/Interpreter/Interpreter.h"
-#include "ir/Interpreter/Steps.h"
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/Transformer.h"
 #include "passes/Pipelines.h"
+#include "verify/Steps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -19,6 +19,7 @@
 
 using namespace mlir;
 using namespace transom;
+using namespace transom::verify;
 using testing::ElementsAre;
 
 namespace {
@@ -203,7 +204,7 @@ TEST_F(StageCheckerTest, MissingFunctionDeparts) {
 // masked token 0, which is a query but no key.
 TEST_F(StageCheckerTest, PacksAsTheDoorDoes) {
   auto padded = module->lookupSymbol<func::FuncOp>("forward");
-  auto batch = interpreter::Batch::generate(padded, 1);
+  auto batch = Batch::generate(padded, 1);
   ASSERT_TRUE(succeeded(batch));
   EXPECT_THAT(batch->getMask().getShape(), ElementsAre(5, 9));
 
@@ -223,7 +224,7 @@ TEST_F(StageCheckerTest, PacksAsTheDoorDoes) {
   EXPECT_THAT((*arguments)[4].integers(),
               ElementsAre(28, 26, 25, 24, 23, 22, 21, 19, 18, 17, 16, 15, 14,
                           13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
-  const interpreter::Tensor &ids = batch->getInputs().lookup("ids");
+  const Tensor &ids = batch->getInputs().lookup("ids");
   EXPECT_EQ((*arguments)[0].integers()[14], ids.integers()[2 * 9 + 3]);
   EXPECT_EQ((*arguments)[0].integers()[20], ids.integers()[2 * 9]);
 }
@@ -241,7 +242,7 @@ TEST_F(StageCheckerTest, SkipsWhatIsNotAskedFor) {
   ASSERT_TRUE(succeeded(arguments));
   interpreter::Context interpreter(*module);
   interpreter.requested = 1;
-  SmallVector<interpreter::Tensor> results;
+  SmallVector<Tensor> results;
   ASSERT_TRUE(succeeded(interpreter.run(program, *arguments, results)));
   StageChecker::Stage stage =
       checker->compare("one", checker->getBatch().unpack(program, results));
@@ -292,16 +293,16 @@ TEST_F(StageCheckerTest, LostKeysDepart) {
 // alone, some with others, and not all sequences are in every run.
 TEST_F(StageCheckerTest, CutsFeedEachTokenOnce) {
   module = parseSourceString<ModuleOp>(decoder, &context);
-  auto batch = interpreter::Batch::generate(
-      module->lookupSymbol<func::FuncOp>("forward"), 1);
+  auto batch =
+      Batch::generate(module->lookupSymbol<func::FuncOp>("forward"), 1);
   ASSERT_TRUE(succeeded(batch));
   ArrayRef<int64_t> shape = batch->getMask().getShape();
   std::vector<std::vector<int64_t>> columns(shape[0]);
   bool single = false, several = false, absent = false;
-  for (ArrayRef<interpreter::Part> run : interpreter::cutAtRandom(*batch, 1)) {
+  for (ArrayRef<Part> run : cutAtRandom(*batch, 1)) {
     ASSERT_FALSE(run.empty());
     absent |= static_cast<int64_t>(run.size()) < shape[0];
-    for (const interpreter::Part &part : run) {
+    for (const Part &part : run) {
       std::vector<int64_t> &fed = columns[part.sequence];
       EXPECT_EQ(part.past, static_cast<int64_t>(fed.size()));
       fed.insert(fed.end(), part.columns.begin(), part.columns.end());

@@ -1,18 +1,18 @@
 //===- StageChecker.h - which pass changes the numbers ----------*- C++ -*-===//
 
-#ifndef TRANSOM_PASSES_STAGECHECKER_H
-#define TRANSOM_PASSES_STAGECHECKER_H
+#ifndef TRANSOM_VERIFY_STAGECHECKER_H
+#define TRANSOM_VERIFY_STAGECHECKER_H
 
-#include "ir/Interpreter/Batch.h"
-#include "ir/Interpreter/Steps.h"
 #include "ir/Weights/WeightSource.h"
+#include "verify/Batch.h"
+#include "verify/Steps.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 
 #include <functional>
 
-namespace transom {
+namespace transom::verify {
 
 /// Holds what a model's function computes before any pass against what it
 /// computes later, and what its `@step` does once there is one.
@@ -41,37 +41,34 @@ public:
   Stage check(llvm::StringRef stage, mlir::ModuleOp module) const;
 
   /// Compares results in padded form, as Batch::unpack has them.
-  Stage compare(llvm::StringRef stage,
-                llvm::ArrayRef<interpreter::Tensor> results) const;
+  Stage compare(llvm::StringRef stage, llvm::ArrayRef<Tensor> results) const;
 
   /// Adds the errors of what a step gave, and what its sources were made to:
   /// each is one of the function's results, by its name.
-  void compareStep(llvm::ArrayRef<interpreter::NamedResult> results,
-                   Stage &outcome) const;
+  void compareStep(llvm::ArrayRef<NamedResult> results, Stage &outcome) const;
 
   /// Checks after each pass of `manager`, and hands the outcome to `report`.
   /// The checker must outlive the run.
   void checkEachPass(mlir::PassManager &manager,
                      std::function<void(const Stage &)> report) const;
 
-  const interpreter::Batch &getBatch() const { return batch; }
-  llvm::ArrayRef<interpreter::Tensor> getExpected() const { return expected; }
+  const Batch &getBatch() const { return batch; }
+  llvm::ArrayRef<Tensor> getExpected() const { return expected; }
   /// The function's result of that name; null if there is none.
-  const interpreter::Tensor *findExpected(llvm::StringRef name) const;
+  const Tensor *findExpected(llvm::StringRef name) const;
 
 private:
-  StageChecker(interpreter::Batch batch, std::string function,
-               const WeightSource *weights)
+  StageChecker(Batch batch, std::string function, const WeightSource *weights)
       : batch(std::move(batch)), function(std::move(function)),
         weights(weights) {}
 
-  interpreter::Batch batch;
+  Batch batch;
   std::string function;
   const WeightSource *weights;
-  llvm::SmallVector<interpreter::Tensor> expected;
+  llvm::SmallVector<Tensor> expected;
   llvm::StringMap<unsigned> numbers; ///< of the results, by their names
 };
 
-} // namespace transom
+} // namespace transom::verify
 
-#endif // TRANSOM_PASSES_STAGECHECKER_H
+#endif // TRANSOM_VERIFY_STAGECHECKER_H

@@ -1,6 +1,6 @@
 //===- Batch.cpp - the same batch, padded and packed ----------------------===//
 
-#include "ir/Interpreter/Batch.h"
+#include "verify/Batch.h"
 
 #include "ir/Transformer/ModelAttributes.h"
 
@@ -8,7 +8,7 @@
 
 using namespace mlir;
 using namespace transom;
-using namespace transom::interpreter;
+using namespace transom::verify;
 
 /// The text of an argument's attribute, or empty.
 static StringRef getText(FunctionOpInterface function, unsigned argument,

@@ -7,8 +7,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TRANSOM_IR_INTERPRETER_BATCH_H
-#define TRANSOM_IR_INTERPRETER_BATCH_H
+#ifndef TRANSOM_VERIFY_BATCH_H
+#define TRANSOM_VERIFY_BATCH_H
 
 #include "ir/Interpreter/Tensor.h"
 
@@ -19,7 +19,9 @@
 #include <string>
 #include <utility>
 
-namespace transom::interpreter {
+namespace transom::verify {
+
+using interpreter::Tensor;
 
 /// Sequences of unequal length, padded to [sequences, length], with a value for
 /// every input of a function. A decoder's sequences have sources of other
@@ -87,6 +89,6 @@ private:
   llvm::StringMap<Tensor> inputs, places;
 };
 
-} // namespace transom::interpreter
+} // namespace transom::verify
 
-#endif // TRANSOM_IR_INTERPRETER_BATCH_H
+#endif // TRANSOM_VERIFY_BATCH_H

@@ -1,6 +1,6 @@
 //===- Steps.cpp - a batch fed to a step function bit by bit --------------===//
 
-#include "ir/Interpreter/Steps.h"
+#include "verify/Steps.h"
 
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/CacheLayout.h"
@@ -11,7 +11,8 @@
 
 using namespace mlir;
 using namespace transom;
-using namespace transom::interpreter;
+using namespace transom::verify;
+using interpreter::Context;
 using transformer::cacheBlock;
 
 //===----------------------------------------------------------------------===//
@@ -28,8 +29,8 @@ static std::vector<SmallVector<int64_t>> findColumns(const Tensor &mask) {
   return columns;
 }
 
-std::vector<SmallVector<Part>>
-transom::interpreter::cutAtRandom(const Batch &batch, unsigned seed) {
+std::vector<SmallVector<Part>> transom::verify::cutAtRandom(const Batch &batch,
+                                                            unsigned seed) {
   std::mt19937 engine(seed);
   auto draw = [&](int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(engine);
@@ -61,8 +62,7 @@ transom::interpreter::cutAtRandom(const Batch &batch, unsigned seed) {
   return runs;
 }
 
-std::vector<SmallVector<Part>>
-transom::interpreter::cutSources(const Batch &batch) {
+std::vector<SmallVector<Part>> transom::verify::cutSources(const Batch &batch) {
   auto columns = findColumns(*batch.getTokens()[Batch::Sources].mask);
   std::vector<SmallVector<Part>> runs(2);
   for (auto [sequence, list] : llvm::enumerate(columns))
@@ -70,9 +70,9 @@ transom::interpreter::cutSources(const Batch &batch) {
   return runs;
 }
 
-void transom::interpreter::placeRows(const Batch &batch, ArrayRef<Part> run,
-                                     const Tensor &rows, Tensor &padded,
-                                     Batch::Set set) {
+void transom::verify::placeRows(const Batch &batch, ArrayRef<Part> run,
+                                const Tensor &rows, Tensor &padded,
+                                Batch::Set set) {
   ArrayRef<int64_t> mask = batch.getTokens()[set].mask->getShape();
   if (!padded.getElementType()) {
     SmallVector<int64_t> shape(mask);
@@ -318,7 +318,7 @@ FailureOr<std::vector<NamedResult>> Feeder::run() {
 } // namespace
 
 FailureOr<std::vector<NamedResult>>
-transom::interpreter::runInSteps(FunctionOpInterface step, const Batch &batch,
-                                 Context &context, unsigned seed) {
+transom::verify::runInSteps(FunctionOpInterface step, const Batch &batch,
+                            Context &context, unsigned seed) {
   return Feeder(step, batch, context, seed).run();
 }

@@ -1,6 +1,6 @@
 //===- StageChecker.cpp - which pass changes the numbers ------------------===//
 
-#include "passes/StageChecker.h"
+#include "verify/StageChecker.h"
 
 #include "ir/Interpreter/Interpreter.h"
 #include "ir/Transformer/ModelAttributes.h"
@@ -13,7 +13,7 @@
 
 using namespace mlir;
 using namespace transom;
-using interpreter::Tensor;
+using namespace transom::verify;
 
 /// The largest difference over the root mean square of `expected`.
 static double getError(const Tensor &expected, const Tensor &actual) {
@@ -51,8 +51,7 @@ FailureOr<StageChecker> StageChecker::create(ModuleOp module,
   auto padded = module.lookupSymbol<FunctionOpInterface>(function);
   if (!padded)
     return module.emitError() << "expects a function @" << function;
-  FailureOr<interpreter::Batch> batch =
-      interpreter::Batch::generate(padded, /*seed=*/1);
+  FailureOr<Batch> batch = Batch::generate(padded, /*seed=*/1);
   if (failed(batch))
     return failure();
   StageChecker checker(*batch, function.str(), weights);
@@ -92,8 +91,8 @@ StageChecker::Stage StageChecker::check(StringRef stage,
   auto step = module.lookupSymbol<FunctionOpInterface>("step");
   if (!step)
     return outcome;
-  FailureOr<std::vector<interpreter::NamedResult>> stepped =
-      interpreter::runInSteps(step, batch, context, /*seed=*/1);
+  FailureOr<std::vector<NamedResult>> stepped =
+      runInSteps(step, batch, context, /*seed=*/1);
   if (failed(stepped))
     outcome.errors.push_back(INFINITY);
   else
@@ -106,9 +105,9 @@ const Tensor *StageChecker::findExpected(StringRef name) const {
   return number == numbers.end() ? nullptr : &expected[number->second];
 }
 
-void StageChecker::compareStep(ArrayRef<interpreter::NamedResult> results,
+void StageChecker::compareStep(ArrayRef<NamedResult> results,
                                Stage &outcome) const {
-  for (const interpreter::NamedResult &result : results) {
+  for (const NamedResult &result : results) {
     const Tensor *expected = findExpected(result.name);
     outcome.errors.push_back(expected ? ::getError(*expected, result.padded)
                                       : INFINITY);
