@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Compiler.h"
-#include "codegen/KernelSelection.h"
 #include "codegen/Metadata.h"
 #include "codegen/ObjectCache.h"
 #include "codegen/host/HostObject.h"
@@ -17,6 +16,7 @@
 #include "codegen/link/Header.h"
 #include "codegen/link/Linker.h"
 #include "codegen/link/WeightsObject.h"
+#include "codegen/selection/KernelSelection.h"
 #include "codegen/weights/WeightWriter.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

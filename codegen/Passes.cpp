@@ -1,9 +1,9 @@
 //===- Passes.cpp - codegen as passes, for transom-opt --------------------===//
 
 #include "codegen/Passes.h"
-#include "codegen/KernelSelection.h"
 #include "codegen/Metadata.h"
 #include "codegen/host/LowerHost.h"
+#include "codegen/selection/KernelSelection.h"
 #include "codegen/weights/WeightPlan.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

@@ -2,8 +2,8 @@
 #ifndef TRANSOM_CODEGEN_HOST_LOWERHOST_H
 #define TRANSOM_CODEGEN_HOST_LOWERHOST_H
 
-#include "codegen/KernelSelection.h"
 #include "codegen/host/Interface.h"
+#include "codegen/selection/KernelSelection.h"
 #include "codegen/weights/WeightPlan.h"
 
 #include "mlir/IR/BuiltinOps.h"

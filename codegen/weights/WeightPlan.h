@@ -2,7 +2,7 @@
 #ifndef TRANSOM_CODEGEN_WEIGHTS_WEIGHTPLAN_H
 #define TRANSOM_CODEGEN_WEIGHTS_WEIGHTPLAN_H
 
-#include "codegen/KernelSelection.h"
+#include "codegen/selection/KernelSelection.h"
 #include "codegen/weights/Packing.h"
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/Transformer.h"

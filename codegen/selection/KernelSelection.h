@@ -5,8 +5,8 @@
 // operand of the kernel is.
 //
 //===----------------------------------------------------------------------===//
-#ifndef TRANSOM_CODEGEN_KERNELSELECTION_H
-#define TRANSOM_CODEGEN_KERNELSELECTION_H
+#ifndef TRANSOM_CODEGEN_SELECTION_KERNELSELECTION_H
+#define TRANSOM_CODEGEN_SELECTION_KERNELSELECTION_H
 
 #include "codegen/kernels/KernelSpec.h"
 #include "codegen/schedule/Machine.h"
@@ -61,4 +61,4 @@ mlir::FailureOr<KernelTable> selectKernels(mlir::ModuleOp module,
 
 } // namespace transom::codegen
 
-#endif // TRANSOM_CODEGEN_KERNELSELECTION_H
+#endif // TRANSOM_CODEGEN_SELECTION_KERNELSELECTION_H

@@ -1,6 +1,6 @@
-//===- RowPrograms.h - chains of row-wise ops -> RowProgram ---------------===//
-#ifndef TRANSOM_CODEGEN_ROWPROGRAMS_H
-#define TRANSOM_CODEGEN_ROWPROGRAMS_H
+//===- RowProgramBuilder.h - chains of row-wise ops -> RowProgram ---------===//
+#ifndef TRANSOM_CODEGEN_SELECTION_ROWPROGRAMBUILDER_H
+#define TRANSOM_CODEGEN_SELECTION_ROWPROGRAMBUILDER_H
 
 #include "codegen/kernels/KernelSpec.h"
 
@@ -8,19 +8,7 @@
 #include "mlir/Support/LLVM.h"
 #include "llvm/ADT/DenseMap.h"
 
-#include <optional>
-
 namespace transom::codegen {
-
-/// Some columns of an argument of a kernel.define.
-struct ColumnView {
-  unsigned argument = 0;
-  int64_t offset = 0; ///< the first column
-  int64_t stride = 0; ///< between rows, in elements; 0 for a vector
-};
-
-/// Looks through slices of columns; nullopt if `value` is not an argument's.
-std::optional<ColumnView> columnViewOf(mlir::Value value);
 
 /// Translates values on rows of `width` columns, and the scalars in regions of
 /// fused ops, into the expressions of a RowProgram.
@@ -61,4 +49,4 @@ private:
 
 } // namespace transom::codegen
 
-#endif // TRANSOM_CODEGEN_ROWPROGRAMS_H
+#endif // TRANSOM_CODEGEN_SELECTION_ROWPROGRAMBUILDER_H

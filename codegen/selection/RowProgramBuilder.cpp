@@ -1,4 +1,4 @@
-//===- RowPrograms.cpp - chains of row-wise ops -> RowProgram -------------===//
+//===- RowProgramBuilder.cpp - chains of row-wise ops -> RowProgram -------===//
 //
 // Expressions have no shapes: a value that is one per row, per column, or one
 // in all simply repeats. So only the tensors that are read, and reductions,
@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/RowPrograms.h"
+#include "codegen/selection/RowProgramBuilder.h"
+#include "codegen/selection/ColumnView.h"
 #include "ir/Transformer/Transformer.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

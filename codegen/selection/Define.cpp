@@ -1,0 +1,48 @@
+//===- Define.cpp - a kernel.define as selection reads it -----------------===//
+
+#include "codegen/selection/Define.h"
+#include "ir/Transformer/Transformer.h"
+
+using namespace mlir;
+using namespace transom;
+using namespace transom::codegen;
+
+Define::Define(kernel::DefineOp op)
+    : op(op), yield(cast<kernel::YieldOp>(op.getBody().front().back())) {
+  for (Operation &each : op.getBody().front().without_terminator())
+    if (!isa<transformer::SliceOp>(each) &&
+        !each.hasTrait<OpTrait::ConstantLike>())
+      ops.push_back(&each);
+}
+
+std::optional<ColumnView> Define::activation(Value value) const {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  std::optional<ColumnView> view = columnViewOf(value);
+  if (!view || !type || type.getRank() != 2 || !type.getElementType().isF32() ||
+      isWeight(*view))
+    return std::nullopt;
+  return view;
+}
+
+std::optional<ColumnView> Define::weight(Value value) const {
+  std::optional<ColumnView> view = columnViewOf(value);
+  if (!view || isa_and_present<transformer::SliceOp>(value.getDefiningOp()) ||
+      !isWeight(*view) ||
+      !cast<RankedTensorType>(value.getType()).getElementType().isF32())
+    return std::nullopt;
+  return view;
+}
+
+std::optional<ColumnView> Define::integers(Value value) const {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  std::optional<ColumnView> view = columnViewOf(value);
+  if (!view || !type || type.getRank() != 1 ||
+      !type.getElementType().isInteger(32))
+    return std::nullopt;
+  return view;
+}
+
+int64_t transom::codegen::widthOf(Value value) {
+  int64_t last = cast<RankedTensorType>(value.getType()).getShape().back();
+  return ShapedType::isDynamic(last) ? 1 : last;
+}

@@ -1,0 +1,39 @@
+//===- Rotary.cpp - rotary position embedding -----------------------------===//
+
+#include "codegen/selection/Families.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace transom;
+using namespace transom::codegen;
+
+std::optional<SelectedKernel>
+transom::codegen::selectRotary(const Define &define) {
+  auto rotary = define.only<transformer::RotaryOp>();
+  if (!rotary || !rotary.getHeads())
+    return std::nullopt;
+  std::optional<ColumnView> input = define.activation(rotary.getInput());
+  std::optional<ColumnView> positions = define.integers(rotary.getPositions());
+  if (!input || !positions)
+    return std::nullopt;
+
+  SelectedKernel kernel;
+  RotarySpec spec;
+  spec.heads = *rotary.getHeads();
+  spec.headDim = widthOf(rotary.getInput()) / spec.heads;
+  spec.xStride = input->stride;
+  spec.xOffset = input->offset;
+  spec.outStride = rowStride(widthOf(rotary.getResult()));
+  // Rounded to f32 where models that are trained in it round, for the angle of
+  // a late position multiplies every difference.
+  double theta = rotary.getTheta().convertToDouble();
+  for (int64_t i = 0; i < spec.headDim / 2; ++i) {
+    float exponent = float(2 * i) / float(spec.headDim);
+    spec.frequencies.push_back(1.0f / float(std::pow(theta, exponent)));
+  }
+  kernel.operands = {
+      {input->argument}, {positions->argument}, {0, /*isResult=*/true}};
+  kernel.spec = std::move(spec);
+  return kernel;
+}
