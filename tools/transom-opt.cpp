@@ -1,7 +1,6 @@
 //===- transom-opt.cpp - run passes and stages on a file of IR -----------===//
 
 #include "tools/Registry.h"
-#include "tools/TestPasses.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 
@@ -9,7 +8,6 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   transom::registerDialects(registry);
   transom::registerAllPasses();
-  transom::registerTestPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "Transom's passes, one at a time or in stages\n", registry));
 }

@@ -5,34 +5,14 @@
 #include "ir/Interpreter/Interpreter.h"
 #include "ir/Transformer/ModelAttributes.h"
 #include "passes/Pipelines.h"
+#include "verify/Compare.h"
 
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Pass/PassInstrumentation.h"
 
-#include <cmath>
-
 using namespace mlir;
 using namespace transom;
 using namespace transom::verify;
-
-/// The largest difference over the root mean square of `expected`.
-static double getError(const Tensor &expected, const Tensor &actual) {
-  if (expected.getType() != actual.getType())
-    return INFINITY;
-  if (expected.isInteger())
-    return expected.integers() == actual.integers() ? 0 : INFINITY;
-  double square = 0, largest = 0;
-  for (auto [want, have] :
-       llvm::zip_equal(expected.floats(), actual.floats())) {
-    if (!(std::isfinite(want) && std::isfinite(have)))
-      return INFINITY;
-    square += want * want;
-    largest = std::max(largest, std::fabs(want - have));
-  }
-  if (largest == 0)
-    return 0;
-  return largest / std::sqrt(square / expected.getNumElements());
-}
 
 static StringRef getResultText(FunctionOpInterface function, unsigned result,
                                StringRef name) {
@@ -72,7 +52,7 @@ StageChecker::Stage StageChecker::compare(StringRef stage,
   Stage outcome{stage.str(), {}};
   for (auto [number, tensor] : llvm::enumerate(expected))
     outcome.errors.push_back(number < results.size()
-                                 ? ::getError(tensor, results[number])
+                                 ? verify::getError(tensor, results[number])
                                  : INFINITY);
   return outcome;
 }
@@ -109,8 +89,8 @@ void StageChecker::compareStep(ArrayRef<NamedResult> results,
                                Stage &outcome) const {
   for (const NamedResult &result : results) {
     const Tensor *expected = findExpected(result.name);
-    outcome.errors.push_back(expected ? ::getError(*expected, result.padded)
-                                      : INFINITY);
+    outcome.errors.push_back(
+        expected ? verify::getError(*expected, result.padded) : INFINITY);
   }
 }
 

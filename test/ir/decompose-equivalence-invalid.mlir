@@ -1,4 +1,4 @@
-// RUN: transom-opt %s --test-decompose-equivalence --verify-diagnostics -o /dev/null
+// RUN: transom-test-opt %s --test-decompose-equivalence --verify-diagnostics -o /dev/null
 
 // The check itself: a function without anything to decompose proves nothing.
 // expected-error @+1 {{'func.func' op has nothing that decomposes}}

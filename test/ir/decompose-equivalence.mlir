@@ -1,4 +1,4 @@
-// RUN: transom-opt %s --test-decompose-equivalence -o /dev/null
+// RUN: transom-test-opt %s --test-decompose-equivalence -o /dev/null
 
 // Each op that decomposes computes what its decomposition computes, in the
 // interpreter, over extents of 1 and several sizes of every dynamic dimension.

@@ -1,7 +1,7 @@
 // RUN: transom-opt %s --transom-fuse-attention | FileCheck %s
 // RUN: transom-opt %s --transom-fuse-attention --remarks-filter=fusion \
 // RUN:   2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
-// RUN: transom-opt %s -o /dev/null \
+// RUN: transom-test-opt %s -o /dev/null \
 // RUN:   --test-pass-equivalence="passes=transom-fuse-attention"
 
 // CHECK-LABEL: @fuses_scale_and_padding

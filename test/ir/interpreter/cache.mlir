@@ -1,4 +1,4 @@
-// RUN: transom-opt %s --test-interpret -o /dev/null | FileCheck %s
+// RUN: transom-test-opt %s --test-interpret -o /dev/null | FileCheck %s
 
 // Two tokens of one head of one column; the third is not stored. The rest of
 // the cache stays as it was.

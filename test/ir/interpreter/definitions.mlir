@@ -1,4 +1,4 @@
-// RUN: transom-opt %s --test-interpret -o /dev/null | FileCheck %s
+// RUN: transom-test-opt %s --test-interpret -o /dev/null | FileCheck %s
 
 transformer.weight @table value dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf32>
 transformer.weight @bias value dense<[1.0, 0.0, -1.0]> : tensor<3xf32>

@@ -1,4 +1,4 @@
-// RUN: transom-opt %s --test-interpret -o /dev/null | FileCheck %s
+// RUN: transom-test-opt %s --test-interpret -o /dev/null | FileCheck %s
 
 transformer.weight @w value dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
 transformer.weight @g value dense<1.0> : tensor<2xf32>

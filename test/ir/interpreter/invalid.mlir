@@ -1,4 +1,4 @@
-// RUN: transom-opt %s --test-interpret --split-input-file --verify-diagnostics -o /dev/null
+// RUN: transom-test-opt %s --test-interpret --split-input-file --verify-diagnostics -o /dev/null
 
 // What only numbers show is a diagnostic at the op, never a crash.
 

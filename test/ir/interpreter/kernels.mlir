@@ -1,4 +1,4 @@
-// RUN: transom-opt %s --test-interpret -o /dev/null | FileCheck %s
+// RUN: transom-test-opt %s --test-interpret -o /dev/null | FileCheck %s
 
 transformer.weight @t value dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf32>
 kernel.define private @embedding_2(%ids: tensor<?xi32>, %t: tensor<3x2xf32>) -> tensor<?x2xf32> rows 0 weights [1] {

@@ -1,4 +1,4 @@
-// RUN: transom-opt %s --test-interpret -o /dev/null | FileCheck %s
+// RUN: transom-test-opt %s --test-interpret -o /dev/null | FileCheck %s
 
 // CHECK-LABEL: @unary
 // CHECK-NEXT{LITERAL}: tensor<3xf32> [1, -0, -2]

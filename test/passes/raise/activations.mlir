@@ -1,5 +1,5 @@
 // RUN: transom-opt %s --transom-raise | FileCheck %s
-// RUN: transom-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
+// RUN: transom-test-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
 
 // As PyTorch's TorchScript exporter writes nn.GELU().
 // CHECK-LABEL: @raises_erf_gelu_of_torchscript

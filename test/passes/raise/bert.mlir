@@ -4,7 +4,7 @@
 //
 // RUN: transom-opt %s --transom-raise --cse --transom-fuse-attention \
 // RUN:   --transom-fuse-norm | FileCheck %s
-// RUN: transom-opt %s -o /dev/null --test-pass-equivalence="passes=transom-raise,cse,transom-fuse-attention,transom-fuse-norm"
+// RUN: transom-test-opt %s -o /dev/null --test-pass-equivalence="passes=transom-raise,cse,transom-fuse-attention,transom-fuse-norm"
 
 transformer.weight @word value dense<[[-0.52, 0.09, -0.26, 0.21], [0.25, -0.87, -0.97, 0.67], [-0.48, -0.53, 0.99, -0.06], [0.67, -0.05, 0.28, -0.70], [0.27, 0.74, 0.05, 0.48]]> : tensor<5x4xf32>
 transformer.weight @position value dense<[[0.34, -0.87, 0.52, 0.18], [-0.40, -0.94, 0.73, -0.05], [0.44, 0.76, 0.43, 0.84], [-0.21, 0.60, -0.11, 0.87], [0.76, -0.81, -0.73, -0.57], [0.93, -0.13, 0.25, -0.40], [0.01, -0.23, -0.30, 0.17]]> : tensor<7x4xf32>

@@ -1,5 +1,5 @@
 // RUN: transom-opt %s --transom-raise | FileCheck %s
-// RUN: transom-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
+// RUN: transom-test-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
 
 transformer.weight @table value dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf32>
 

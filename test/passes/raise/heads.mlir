@@ -1,5 +1,5 @@
 // RUN: transom-opt %s --transom-raise | FileCheck %s
-// RUN: transom-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
+// RUN: transom-test-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
 
 // CHECK-LABEL: @raises_split_heads
 // CHECK-SAME: (%[[X:.+]]: tensor<?x?x8xf32>)

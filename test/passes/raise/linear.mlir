@@ -1,5 +1,5 @@
 // RUN: transom-opt %s --transom-raise --split-input-file | FileCheck %s
-// RUN: transom-opt %s --test-pass-equivalence="passes=transom-raise" \
+// RUN: transom-test-opt %s --test-pass-equivalence="passes=transom-raise" \
 // RUN:   --split-input-file -o /dev/null
 
 // Exporters store weights [K, N] and add the bias from the left. Once nothing

@@ -1,7 +1,7 @@
 // RUN: transom-opt %s --transom-raise --cse | FileCheck %s
 // RUN: transom-opt %s --transom-raise --remarks-filter=fusion 2>&1 >/dev/null \
 // RUN:   | FileCheck %s --check-prefix=REMARK
-// RUN: transom-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
+// RUN: transom-test-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
 
 // get_extended_attention_mask of transformers 4: (1 - mask[:, None, None]) * lowest.
 // CHECK-LABEL: @raises_arithmetic_mask

@@ -1,5 +1,5 @@
 // RUN: transom-opt %s --transom-raise | FileCheck %s
-// RUN: transom-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
+// RUN: transom-test-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
 
 // As both of PyTorch's exporters write nn.LayerNorm below opset 17.
 // CHECK-LABEL: @raises_layer_norm_of_torchscript

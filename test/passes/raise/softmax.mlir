@@ -1,5 +1,5 @@
 // RUN: transom-opt %s --transom-raise | FileCheck %s
-// RUN: transom-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
+// RUN: transom-test-opt %s --test-pass-equivalence="passes=transom-raise" -o /dev/null
 
 // CHECK-LABEL: @raises_softmax
 // CHECK-SAME: (%[[X:.+]]: tensor<?x2x?x?xf32>)

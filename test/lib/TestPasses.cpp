@@ -1,11 +1,25 @@
-//===- TestPasses.cpp - passes that only tests use ------------------------===//
-
-#include "tools/TestPasses.h"
+//===- TestPasses.cpp - transom-opt with passes that only tests use -------===//
+//
+// transom-test-opt knows all that transom-opt does, and:
+//   --test-decompose              replaces what decomposes, one level
+//   --test-decompose-equivalence  runs each function on random arguments before
+//                                 and after all that decomposes is decomposed,
+//                                 and fails where the results differ
+//   --test-pass-equivalence       the same, before and after a pass pipeline
+//   --test-interpret              runs each function without arguments and
+//                                 prints its results; each program, on three
+//                                 tokens of two sequences
+// Random arguments cover several sizes of the dimensions that transformer.dims
+// names.
+//
+//===----------------------------------------------------------------------===//
 
 #include "ir/Interpreter/Interpreter.h"
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/CacheLayout.h"
 #include "ir/Transformer/Transformer.h"
+#include "tools/Registry.h"
+#include "verify/Compare.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -13,6 +27,7 @@
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/ADT/StringMap.h"
 
 #include <random>
@@ -121,27 +136,6 @@ SmallVector<Tensor> makeArguments(func::FuncOp function, int64_t round) {
   return result;
 }
 
-/// The largest difference, relative to the root mean square of what is
-/// expected; infinity where one is not a number and the other is.
-double getError(const Tensor &expected, const Tensor &actual) {
-  if (expected.getType() != actual.getType())
-    return INFINITY;
-  if (expected.isInteger())
-    return expected.integers() == actual.integers() ? 0 : INFINITY;
-  double square = 0, largest = 0;
-  for (auto [want, have] :
-       llvm::zip_equal(expected.floats(), actual.floats())) {
-    if (std::isnan(want) != std::isnan(have))
-      return INFINITY;
-    square += want * want;
-    if (want != have)
-      largest = std::max(largest, std::fabs(want - have));
-  }
-  double rms =
-      std::sqrt(square / std::max<int64_t>(expected.getNumElements(), 1));
-  return largest / std::max(rms, 1e-30);
-}
-
 /// Fails, with a diagnostic, if two functions of the same type don't compute
 /// the same numbers for random arguments. `other` says what the second one is.
 LogicalResult compareFunctions(func::FuncOp function, ModuleOp module,
@@ -156,7 +150,7 @@ LogicalResult compareFunctions(func::FuncOp function, ModuleOp module,
       return failure();
     for (auto [number, pair] :
          llvm::enumerate(llvm::zip_equal(expected, actual)))
-      if (double error = getError(std::get<0>(pair), std::get<1>(pair));
+      if (double error = verify::getError(std::get<0>(pair), std::get<1>(pair));
           !(error <= 1e-6))
         return function.emitOpError()
                << "result " << number << " departs from " << other << " by "
@@ -244,7 +238,7 @@ struct TestDecomposeEquivalence
   LogicalResult check(func::FuncOp function) {
     OwningOpRef<ModuleOp> clone(getOperation().clone());
     auto decomposed = clone->lookupSymbol<func::FuncOp>(function.getName());
-    if (failed(decomposeAll(decomposed)) || failed(verify(*clone)))
+    if (failed(decomposeAll(decomposed)) || failed(mlir::verify(*clone)))
       return failure();
     return compareFunctions(function, getOperation(), decomposed, *clone,
                             "its decomposition");
@@ -284,9 +278,14 @@ struct TestDecompose : PassWrapper<TestDecompose, OperationPass<>> {
 
 } // namespace
 
-void transom::registerTestPasses() {
+int main(int argc, char **argv) {
+  DialectRegistry registry;
+  registerDialects(registry);
+  registerAllPasses();
   PassRegistration<TestDecompose>();
   PassRegistration<TestInterpret>();
   PassRegistration<TestDecomposeEquivalence>();
   PassRegistration<TestPassEquivalence>();
+  return asMainReturnCode(MlirOptMain(
+      argc, argv, "Transom's passes and those of its tests\n", registry));
 }
