@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
-from transom import _abi
 
 
 def shape(value: Any) -> str:
@@ -22,6 +21,18 @@ def depth(value: Any) -> int:
         value = next(iter(value), None)
         levels += 1
     return levels + np.ndim(value)
+
+
+def whole(name: str, value: Any, bits: int) -> int:
+    """`value` as an integer that C holds in so many bits: ctypes would cut it."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expects an integer, got {value!r:.80}") from None
+    end = 1 << (bits - 1)
+    if not -end <= number < end:
+        raise ValueError(f"{name}: expects less than 2**{bits - 1}, got {number}")
+    return number
 
 
 _SHAPES = {1: "[tokens]", 2: "[batch, length]"}
@@ -68,7 +79,7 @@ def lengths(name: str, rows: Sequence[Any]) -> list[int]:
 
 
 def same_lengths(
-    name: str, lengths: list[int], leader: str, expected: list[int]
+    name: str, lengths: Sequence[int], leader: str, expected: Sequence[int]
 ) -> None:
     if len(lengths) != len(expected):
         raise ValueError(
@@ -90,20 +101,9 @@ def flat(name: str, rows: Sequence[Any]) -> np.ndarray:
     return np.concatenate([integers(name, row, 1) for row in rows])
 
 
-def token_lists(
-    name: str, rows: Sequence[Any]
-) -> tuple[_abi.TokenLists, list[np.ndarray]]:
-    """Lists of token ids as a library takes them, and the arrays that must
-    outlive them."""
-    arrays = [np.asarray(row, np.int64) for row in rows]
-    for i, row in enumerate(arrays):
-        wrong = (row < 0) | (row > 2**31 - 1)
-        if wrong.any():
-            raise ValueError(f"{name}[{i}]: expects token ids, got {row[wrong][0]}")
-    tokens = np.concatenate([np.zeros(0, np.int64), *arrays]).astype(np.int32)
-    offsets = np.zeros(len(arrays) + 1, np.int64)
-    np.cumsum([len(row) for row in arrays], out=offsets[1:])
-    return (
-        _abi.TokenLists(tokens.ctypes.data, offsets.ctypes.data, len(arrays)),
-        [tokens, offsets],
-    )
+def offsets(lengths: Sequence[int]) -> np.ndarray:
+    """Where each row begins if all lie one behind the other; then their number of
+    values."""
+    ends = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    return ends

@@ -2,111 +2,168 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from transom import _arrays
+from transom._program import Output
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenInputs:
+    """The inputs that have a value for each token of one set of tokens: those of
+    an encoder beside a decoder, or all others.
+
+    Attributes:
+        names: the model's own inputs; the first that is given decides the form.
+        mask, offsets: the inputs that say which tokens there are.
+    """
+
+    names: Sequence[str]
+    mask: str = "attention_mask"
+    offsets: str = "sequence_offsets"
+
+    def of(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of a call's inputs that belong to this set."""
+        own = {*self.names, self.mask, self.offsets}
+        return {name: value for name, value in given.items() if name in own}
+
+    def first_of(self, given: Mapping[str, Any]) -> str | None:
+        return next((name for name in self.names if name in given), None)
 
 
 class Batch:
-    """The inputs of one run in one of the two forms that the library takes,
-    and how its outputs become those of the form that the caller used."""
+    """The inputs of one set of tokens in a form that the library takes, padded or
+    ragged, and how outputs return to the form that the caller used.
 
-    def __init__(self, sequences: int, tokens: tuple[int, ...]):
+    Attributes:
+        tensors: the inputs by name.
+        num_sequences: how many sequences there are.
+        token_dims: the leading dimensions of outputs that have a row for each
+            token.
+        rows: where the rows of each sequence are, if the caller gave lists.
+        choices: how many sequences each example has, if they are choices.
+        num_positions: how many output positions are given, if any are;
+        positions_each: and how many of each sequence, if the caller gave lists.
+    """
+
+    def __init__(self, inputs: TokenInputs, num_sequences: int, token_dims: Any):
+        self.inputs = inputs
         self.tensors: dict[str, np.ndarray] = {}
-        self.sequences = sequences
-        self.tokens = tokens  # Leading dims of token outputs.
-        self.rows: list[Any] | None = None  # Where each sequence's are.
-        self.choices: list[int] | None = None  # Sequences of each example.
-        self.lengths: list[int] | None = None  # If the padded form is our own.
-        self.selected: int | None = None  # Positions, if they are given,
-        self.counts: list[int] | None = None  # and if so of each sequence.
+        self.num_sequences = num_sequences
+        self.token_dims: tuple[int, ...] = tuple(token_dims)
+        self.rows: list[slice] | None = None
+        self.choices: list[int] | None = None
+        self.num_positions: int | None = None
+        self.positions_each: list[int] | None = None
 
     @classmethod
-    def of(cls, leader: str, given: Mapping[str, Any]) -> Batch:
-        """`given` in the form that the input `leader` has."""
-        value = given[leader]
-        if "sequence_offsets" in given:
-            return cls.packed(leader, given)
-        if isinstance(value, (list, tuple)):
-            lengths = _arrays.lengths(leader, value)
+    def of(cls, inputs: TokenInputs, first: str, given: Mapping[str, Any]) -> Batch:
+        """`given` in the form that its input `first` has."""
+        if inputs.offsets in given:
+            return cls._packed(inputs, first, given)
+        if isinstance(given[first], (list, tuple)):
+            lengths = _arrays.lengths(first, given[first])
             if not lengths or min(lengths) != max(lengths):
-                return cls.ragged(leader, lengths, given)
-        return cls.padded(leader, given)
+                return cls._ragged(inputs, first, lengths, given)
+        return cls._padded(inputs, first, given)
 
     @classmethod
-    def packed(cls, leader: str, given: Mapping[str, Any]) -> Batch:
+    def of_choices(
+        cls, inputs: TokenInputs, first: str, given: Mapping[str, Any]
+    ) -> Batch:
+        """`given` in the form `[batch, choices, length]`, or nested lists."""
+        choices: list[int] = []
+        flat: dict[str, Any] = {}
+        for name in sorted(given, key=lambda name: name != first):
+            value = given[name]
+            if not isinstance(value, (list, tuple)):
+                value = np.asarray(value)
+                if value.ndim != 3:
+                    raise ValueError(
+                        f"{name}: expects the shape [batch, choices, length], "
+                        f"got {_arrays.shape(value)}"
+                    )
+            lengths = _arrays.lengths(name, value)
+            choices = lengths if name == first else choices
+            _arrays.same_lengths(name, lengths, first, choices)
+            if isinstance(value, np.ndarray):
+                flat[name] = value.reshape(-1, value.shape[-1])
+            else:
+                flat[name] = list(itertools.chain.from_iterable(value))
+        batch = cls.of(inputs, first, flat)
+        batch.choices = choices
+        return batch
+
+    @classmethod
+    def _packed(
+        cls, inputs: TokenInputs, first: str, given: Mapping[str, Any]
+    ) -> Batch:
         arrays = {name: _arrays.integers(name, given[name], 1) for name in given}
-        batch = cls(len(arrays["sequence_offsets"]) - 1, arrays[leader].shape)
+        batch = cls(inputs, len(arrays[inputs.offsets]) - 1, arrays[first].shape)
         batch.tensors = arrays
         return batch
 
     @classmethod
-    def padded(cls, leader: str, given: Mapping[str, Any]) -> Batch:
-        first = _arrays.integers(leader, given[leader], 2)
-        batch = cls(len(first), first.shape)
+    def _padded(
+        cls, inputs: TokenInputs, first: str, given: Mapping[str, Any]
+    ) -> Batch:
+        array = _arrays.integers(first, given[first], 2)
+        batch = cls(inputs, len(array), array.shape)
+        batch.tensors[first] = array
         for name, value in given.items():
-            array = first if name == leader else _arrays.integers(name, value, 2)
-            if array.shape != first.shape:
-                raise ValueError(
-                    f"{name}: expects the shape of {leader}, {_arrays.shape(first)}, "
-                    f"got {_arrays.shape(array)}"
-                )
-            batch.tensors[name] = array
+            if name != first:
+                batch.tensors[name] = batch._padded_array(name, value, first)
         return batch
 
     @classmethod
-    def ragged(cls, leader: str, lengths: list[int], given: Mapping[str, Any]) -> Batch:
-        arrays = {}
+    def _ragged(
+        cls,
+        inputs: TokenInputs,
+        first: str,
+        lengths: list[int],
+        given: Mapping[str, Any],
+    ) -> Batch:
+        offsets = _arrays.offsets(lengths)
+        batch = cls(inputs, len(lengths), (int(offsets[-1]),))
         for name, rows in given.items():
-            _arrays.same_lengths(name, _arrays.lengths(name, rows), leader, lengths)
-            values = _arrays.flat(name, rows) if lengths else np.zeros(0, np.int32)
-            arrays[name] = values
-        mask = arrays.pop("attention_mask", None)
-        if mask is not None and not mask.all():
-            return cls.holed(lengths, {**arrays, "attention_mask": mask})
-        offsets = np.zeros(len(lengths) + 1, np.int32)
-        np.cumsum(lengths, out=offsets[1:])
-        batch = cls(len(lengths), (int(offsets[-1]),))
-        batch.tensors = {**arrays, "sequence_offsets": offsets}
+            batch.tensors[name] = _ragged_array(name, rows, first, lengths)
+        batch.tensors[inputs.offsets] = offsets
         ends = offsets.tolist()
         batch.rows = [slice(*pair) for pair in zip(ends, ends[1:])]
         return batch
 
-    @classmethod
-    def holed(cls, lengths: list[int], arrays: Mapping[str, np.ndarray]) -> Batch:
-        """Masks go with the padded form alone, so that form is made."""
-        shape = (len(lengths), max(lengths))
-        there = np.arange(shape[1]) < np.array(lengths)[:, None]
-        batch = cls(len(lengths), shape)
-        batch.lengths = lengths
-        for name, array in arrays.items():
-            batch.tensors[name] = np.zeros(shape, np.int64)
-            batch.tensors[name][there] = array
-        batch.rows = [(i, slice(n)) for i, n in enumerate(lengths)]
-        return batch
-
-    def follow(self, given: Mapping[str, Any]) -> Batch:
-        """The batch of a decoder that reads what this one, its source, is; what
-        is `given` says which tokens there are."""
-        batch = copy.copy(self)
-        batch.tensors = {}
+    def followed_by(self, decoder: TokenInputs, given: Mapping[str, Any]) -> Batch:
+        """The batch of a decoder whose ids are this encoder's, shifted right;
+        `given` says which of its tokens there are."""
+        batch = Batch(decoder, self.num_sequences, self.token_dims)
+        batch.rows = self.rows
+        first = self.inputs.first_of(self.tensors) or ""
         for name, value in given.items():
-            padded = name != "sequence_offsets" and len(self.tokens) == 2
-            batch.tensors[name] = array = _arrays.integers(name, value, 1 + padded)
-            if padded and array.shape != self.tokens:
-                raise ValueError(
-                    f"{name}: expects the shape of the source, {list(self.tokens)}, "
-                    f"got {_arrays.shape(array)}"
-                )
+            if self.rows is not None:
+                lengths = [rows.stop - rows.start for rows in self.rows]
+                batch.tensors[name] = _ragged_array(name, value, first, lengths)
+            elif len(self.token_dims) == 2 and name != decoder.offsets:
+                batch.tensors[name] = self._padded_array(name, value, first)
+            else:
+                batch.tensors[name] = _arrays.integers(name, value, 1)
         return batch
 
-    def place(self, name: str, value: Any) -> None:
-        """Takes the place of one token of each sequence."""
+    def _padded_array(self, name: str, value: Any, first: str) -> np.ndarray:
+        array = _arrays.integers(name, value, 2)
+        if array.shape != self.token_dims:
+            raise ValueError(
+                f"{name}: expects the shape of {first}, {list(self.token_dims)}, "
+                f"got {_arrays.shape(array)}"
+            )
+        return array
+
+    def set_token_index(self, name: str, value: Any) -> None:
+        """Takes an input that says which token of each sequence a head reads."""
         if self.choices is not None:
             rows = value if isinstance(value, (list, tuple)) else np.atleast_1d(value)
             shapes = [np.shape(row) for row in rows]
@@ -115,17 +172,90 @@ class Batch:
                     f"{name}: expects a position for each choice, {self.choices} of "
                     f"them, got rows of {[list(shape) for shape in shapes]}"
                 )
-            value = [place for row in rows for place in row]
-        places = _arrays.integers(name, value, 1, "[batch]")
-        if len(places) != self.sequences:
+            value = [index for row in rows for index in row]
+        indices = _arrays.integers(name, value, 1, "[batch]")
+        if len(indices) != self.num_sequences:
             raise ValueError(
-                f"{name}: expects a position for each of the {self.sequences} "
-                f"sequences, got {len(places)}"
+                f"{name}: expects a position for each of the {self.num_sequences} "
+                f"sequences, got {len(indices)}"
             )
-        self.tensors[name] = places
+        self.tensors[name] = indices
 
-    def group(self, rows: Any) -> Any:
-        """What there is of each sequence, for each example that it is of."""
+    def set_output_positions(self, positions: Any) -> None:
+        """Takes the tokens that logits are computed for, in any form."""
+        name = "output_positions"
+        pairs: Any = None
+        if isinstance(positions, (list, tuple)):
+            if positions and all(isinstance(p, tuple) for p in positions):
+                pairs = positions
+            elif any(np.ndim(p) for p in positions):
+                counts = _arrays.lengths(name, positions)
+                if len(counts) != self.num_sequences:
+                    raise ValueError(
+                        f"{name}: expects a list for each of the "
+                        f"{self.num_sequences} sequences, got {len(counts)}; "
+                        "write (row, column) in tuples"
+                    )
+                self.positions_each = counts
+                rows = np.repeat(np.arange(self.num_sequences), counts)
+                pairs = np.stack([rows, _arrays.flat(name, positions)], 1)
+        elif np.ndim(positions) == 2:
+            pairs = positions
+        if pairs is None:
+            indices = _arrays.integers(name, positions, 1, "[count] or [count, 2]")
+        else:
+            pairs = _arrays.integers(name, pairs, 2, "[count, 2]")
+            if pairs.shape[1] != 2:
+                raise ValueError(
+                    f"{name}: expects the shape [count, 2], got " + _arrays.shape(pairs)
+                )
+            indices = self._token_indices(*pairs.T)
+        self.num_positions = len(indices)
+        self.tensors[name] = indices
+
+    def _token_indices(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Tokens as the library counts them, by sequence and column in it."""
+        offsets = self.tensors.get(self.inputs.offsets)
+        if offsets is not None:
+            starts, lengths = offsets[:-1], np.diff(offsets)
+        else:
+            starts = np.arange(self.num_sequences) * self.token_dims[1]
+            lengths = np.full(self.num_sequences, self.token_dims[1])
+        for i in np.flatnonzero((rows < 0) | (rows >= self.num_sequences))[:1]:
+            raise ValueError(
+                f"output_positions[{i}]: expects a row in [0, {self.num_sequences}), "
+                f"got {rows[i]}"
+            )
+        for i in np.flatnonzero((columns < 0) | (columns >= lengths[rows]))[:1]:
+            raise ValueError(
+                f"output_positions: expects a column in [0, {lengths[rows[i]]}) of "
+                f"sequence {rows[i]}, got {columns[i]}"
+            )
+        return np.ascontiguousarray(starts[rows] + columns, np.int64)
+
+    def allocate(self, output: Output) -> np.ndarray:
+        """Room for what the library computes."""
+        dims: tuple[int, ...] = (self.num_sequences,)
+        if output.per_position and self.num_positions is not None:
+            dims = (self.num_positions,)
+        elif output.per_token:
+            dims = self.token_dims
+        return np.empty(dims + output.width, np.float32)
+
+    def restore(
+        self, output: Output, array: np.ndarray
+    ) -> np.ndarray | list[np.ndarray]:
+        """What the library has computed, in the form of the caller's inputs."""
+        if output.per_position and self.num_positions is not None:
+            if self.positions_each is None:
+                return array
+            return np.split(array, np.cumsum(self.positions_each)[:-1])
+        if output.per_token and self.rows is not None:
+            return self._by_example([array[rows] for rows in self.rows])
+        return self._by_example(array)
+
+    def _by_example(self, rows: Any) -> Any:
+        """What there is of each sequence, for each example that it belongs to."""
         if self.choices is None:
             return rows
         if isinstance(rows, np.ndarray):
@@ -135,101 +265,10 @@ class Batch:
         rest = iter(rows)
         return [list(itertools.islice(rest, count)) for count in self.choices]
 
-    def select(self, positions: Any) -> None:
-        """Takes the tokens that outputs are asked for, in any form."""
-        pairs: Any = None
-        rows = None
-        if isinstance(positions, (list, tuple)):
-            if positions and all(isinstance(p, tuple) for p in positions):
-                pairs = positions
-            elif any(np.ndim(p) for p in positions):
-                self.counts = _arrays.lengths("output_positions", positions)
-                if len(self.counts) != self.sequences:
-                    raise ValueError(
-                        "output_positions: expects a list for each of the "
-                        f"{self.sequences} sequences, got {len(self.counts)}; "
-                        "write (row, column) in tuples"
-                    )
-                rows = np.repeat(np.arange(self.sequences), self.counts)
-                columns = _arrays.flat("output_positions", positions)
-        elif np.ndim(positions) == 2:
-            pairs = positions
-        if pairs is not None:
-            pairs = _arrays.integers("output_positions", pairs, 2, "[count, 2]")
-            if pairs.shape[1] != 2:
-                raise ValueError(
-                    "output_positions: expects the shape [count, 2], got "
-                    + _arrays.shape(pairs)
-                )
-            rows, columns = pairs.T
-        if rows is not None:
-            indices = self._indices(rows, columns)
-        else:
-            wanted = "[count] or [count, 2]"
-            indices = _arrays.integers("output_positions", positions, 1, wanted)
-            if self.lengths is not None:
-                # What the caller counts is not what the padded form counts.
-                ends = np.cumsum(self.lengths)
-                wrong = (indices < 0) | (indices >= ends[-1])
-                if wrong.any():
-                    raise ValueError(
-                        f"output_positions: expects values in [0, {ends[-1]}), got "
-                        f"{indices[wrong][0]}"
-                    )
-                rows = np.searchsorted(ends, indices, side="right")
-                columns = indices - (ends - self.lengths)[rows]
-                indices = self._indices(rows, columns)
-        self.selected = len(indices)
-        self.tensors["output_positions"] = indices
 
-    def _indices(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Tokens as the library counts them, by sequence and place in it."""
-        offsets = self.tensors.get("sequence_offsets")
-        if offsets is not None:
-            starts, lengths = offsets[:-1], np.diff(offsets)
-        else:
-            starts = np.arange(self.sequences) * self.tokens[1]
-            lengths = np.full(self.sequences, self.tokens[1])
-            if self.lengths is not None:
-                lengths = np.array(self.lengths)
-        for i in np.flatnonzero((rows < 0) | (rows >= self.sequences))[:1]:
-            raise ValueError(
-                f"output_positions[{i}]: expects a row in [0, {self.sequences}), got {rows[i]}"
-            )
-        for i in np.flatnonzero((columns < 0) | (columns >= lengths[rows]))[:1]:
-            raise ValueError(
-                f"output_positions: expects a column in [0, {lengths[rows[i]]}) of sequence "
-                f"{rows[i]}, got {columns[i]}"
-            )
-        return np.ascontiguousarray(starts[rows] + columns, np.int64)
-
-
-class Output:
-    """Name and dims of an output: one row for each token or sequence."""
-
-    def __init__(self, info: Mapping[str, Any]):
-        self.name = info["name"]
-        self.encoded = self.name.encode()
-        dims = info["dims"]
-        self.per_position = "output_positions" in dims
-        self.of_source = "encoder_tokens" in dims
-        self.per_token = "tokens" in dims or self.of_source or self.per_position
-        self.width = tuple(d for d in dims if isinstance(d, int))
-
-    def allocate(self, batch: Batch) -> np.ndarray:
-        rows: tuple[int, ...] = (batch.sequences,)
-        if self.per_position and batch.selected is not None:
-            rows = (batch.selected,)
-        elif self.per_token:
-            rows = batch.tokens
-        return np.empty(rows + self.width, np.float32)
-
-    def finish(self, array: np.ndarray, batch: Batch) -> np.ndarray | list[np.ndarray]:
-        """The array as the form of the caller's inputs has it."""
-        if self.per_position and batch.selected is not None:
-            if batch.counts is not None:
-                return np.split(array, np.cumsum(batch.counts)[:-1])
-            return array
-        if self.per_token and batch.rows is not None:
-            return batch.group([array[rows] for rows in batch.rows])
-        return batch.group(array)
+def _ragged_array(
+    name: str, rows: Any, first: str, lengths: Sequence[int]
+) -> np.ndarray:
+    """The values of all rows, whose lengths are those of the input `first`."""
+    _arrays.same_lengths(name, _arrays.lengths(name, rows), first, lengths)
+    return _arrays.flat(name, rows) if lengths else np.zeros(0, np.int32)

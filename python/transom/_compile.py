@@ -37,9 +37,9 @@ def _flags(options: dict[str, Any]) -> list[str]:
 
 
 def _run(command: list[str]) -> tuple[int, str]:
-    """Exit status and messages; the summary on standard output is dropped. Of what the compiler writes, lines are kept
-    and returned; a line that it overwrites, its progress, is shown as it comes
-    if standard error is a terminal."""
+    """Exit status and messages of the compiler. Its summary on standard output is
+    dropped. A line that it overwrites, its progress, is no message: a terminal shows
+    it as it comes."""
     terminal = sys.stderr is not None and sys.stderr.isatty()
     if not terminal:
         done = subprocess.run(

@@ -5,21 +5,19 @@ from __future__ import annotations
 import collections
 import ctypes
 import dataclasses
-import os
+import functools
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from transom import _abi, _arrays
 from transom._generation_config import Settings
-from transom._prompts import Batch, Prompt
-from transom._watch import Watch
-
-if TYPE_CHECKING:
-    from transom._library import Library
-    from transom._session import Session, SessionPool
+from transom._model import Model
+from transom._options import Request
+from transom._prompts import Prompt, Prompts
+from transom._stopping_criteria import StoppingCriteria
 
 #: Why a sequence ended, by the number that the library gives.
 _FINISH = (None, "eos", "length", "stop", "cancelled", "failed")
@@ -61,49 +59,54 @@ class Engine:
             for event in engine:
                 print(event.request, event.tokens, event.finish)
 
-    All that are live go through the model together; a request's tokens are those
-    of `generate`, whoever else there is. An engine is used by one thread at a
-    time.
+    All live requests go through the model together. A request's tokens are those
+    of `generate`, whoever else there is. One thread at a time may use an engine.
 
     Args:
-        library: a library that generates text.
+        model: a library that generates text.
         max_num_seqs: how many sequences go together, 64 by default; more
             requests wait for their turn.
-        max_num_batched_tokens: tokens of one step, 512 by default; longer prompts are read
-            in parts.
+        max_num_batched_tokens: how many tokens a step has at most, 512 by default;
+            a longer prompt takes several steps.
         prefix_cache_sequences: how many finished sequences are remembered for prompts
             that begin as they do.
     """
 
     def __init__(
         self,
-        library: Library,
+        model: Model,
         max_num_seqs: int = 0,
         max_num_batched_tokens: int = 0,
         prefix_cache_sequences: int = 0,
     ):
-        self._library = library
+        self._model = model
         self._events: collections.deque[Event] = collections.deque()
-        self._callback = _abi.GenerationCallback(_collector(library, self._events))
+        self._callback = _abi.GenerationCallback(_collector(model.entry, self._events))
         self._live = ctypes.c_int64()
+        sizes = {
+            "max_num_seqs": max_num_seqs,
+            "max_num_batched_tokens": max_num_batched_tokens,
+            "prefix_cache_sequences": prefix_cache_sequences,
+        }
         options = _abi.EngineOptions(
-            max_num_seqs=max_num_seqs,
-            max_num_batched_tokens=max_num_batched_tokens,
-            prefix_cache_sequences=prefix_cache_sequences,
+            **{name: _arrays.whole(name, size, 32) for name, size in sizes.items()}
         )
         self._handle = ctypes.c_void_p()
-        session = library._sessions.take()
+        session = model.sessions.take()
         try:
-            library._check(
-                library._entry.engine_create(
+            model.check(
+                model.entry.engine_create(
                     session.handle, ctypes.byref(options), ctypes.byref(self._handle)
                 )
             )
         except BaseException:
-            library._sessions.give(session)
+            model.sessions.give(session)
             raise
         self._finalizer = weakref.finalize(
-            self, _close_engine, library._sessions, session, self._handle
+            self,
+            model.sessions.release,
+            session,
+            functools.partial(model.entry.engine_destroy, self._handle),
         )
 
     def submit(
@@ -114,10 +117,10 @@ class Engine:
         decoder_input_ids: Any = None,
         **options: Any,
     ) -> int:
-        """Takes a request; returns its number. Of one prompt, `[length]`, and
-        the options of `generate`, but stop_strings and max_time: `cancel` a
-        request whose text or time is enough."""
-        settings = self._library._settings(generation_config, options)
+        """Takes a request; returns its id. A request is one prompt, `[length]`, with
+        the options of `generate` but stop_strings and max_time: `cancel` a request
+        whose text or time is enough."""
+        settings = Settings.of_call(self._model, generation_config, options)
         for name, value in (
             ("stop_strings", settings.stop_strings),
             ("max_time", settings.max_time),
@@ -125,51 +128,52 @@ class Engine:
             if value:
                 raise ValueError(f"{name}: is not supported here; cancel the request")
         ids = _row("input_ids", input_ids)
-        batch = Batch.of(
-            self._library,
+        prompts = Prompts.of(
+            self._model,
             ids,
             None if ids is None else np.ones_like(ids),  # No id is padding.
             _row("decoder_input_ids", decoder_input_ids),
             None,
             settings,
         )
-        return self.submit_prompt(batch.each()[0], settings, None)
+        return self.submit_prompt(prompts.each()[0], settings)
 
     def submit_prompt(
-        self, prompt: Prompt, settings: Settings, padded: int | None
+        self, prompt: Prompt, settings: Settings, padded: int | None = None
     ) -> int:
-        """Takes a request whose options are checked."""
-        settings.lengths([len(prompt.tokens)], padded, self._library.max_positions)
-        lists, kept = settings.take([prompt])
-        number = ctypes.c_int64()
+        """Takes a request whose options are checked; see `Settings.lengths`."""
+        count = len(prompt.tokens)
+        lengths = settings.lengths([count], padded, self._model.max_positions)
+        taken = Request([prompt], settings, lengths)
+        request = ctypes.c_int64()
         self._call(
-            self._library._entry.engine_submit,
-            lists.tokens,
-            len(prompt.given),
-            ctypes.byref(settings.options),
+            self._model.entry.engine_submit,
+            taken.prompts.tokens,
+            len(prompt.input_ids),
+            ctypes.byref(taken.options),
             self._callback,
             None,
-            ctypes.byref(number),
+            ctypes.byref(request),
         )
         self._live.value += 1
-        del kept
-        return number.value
+        return request.value
 
     def _call(self, function: Any, *arguments: Any) -> None:
         if not self._finalizer.alive:
             raise ValueError("the engine is closed")
-        self._library._check(function(self._handle, *arguments))
+        self._model.check(function(self._handle, *arguments))
 
     def step(self) -> list[Event]:
         """Gives all live sequences a token; returns what came of it."""
-        self._call(self._library._entry.engine_step, ctypes.byref(self._live))
+        self._call(self._model.entry.engine_step, ctypes.byref(self._live))
         events = list(self._events)
         self._events.clear()
         return events
 
     def cancel(self, request: int) -> None:
-        """Ends a request; the next step says so. Nothing if it has ended."""
-        self._call(self._library._entry.engine_cancel, request)
+        """Ends a request; the next step says so. Does nothing if it has ended."""
+        number = _arrays.whole("request", request, 64)
+        self._call(self._model.entry.engine_cancel, number)
 
     def __iter__(self) -> Iterator[Event]:
         """Steps until no request is left. More may be submitted meanwhile."""
@@ -192,15 +196,8 @@ def _row(name: str, ids: Any) -> np.ndarray | None:
     return None if ids is None else _arrays.integers(name, ids, 1, "[length]")[None]
 
 
-def _close_engine(sessions: SessionPool, session: Session, handle: Any) -> None:
-    if sessions.pid == os.getpid():  # A fork has none of the engine's workers.
-        sessions.entry.engine_destroy(handle)
-        sessions.give(session)
-
-
-def _collector(library: Library, events: collections.deque[Event]) -> Any:
+def _collector(entry: _abi.EntryPoints, events: collections.deque[Event]) -> Any:
     """A callback that appends to `events`."""
-    entry = library._entry
 
     def collect(user: int | None, pointer: Any) -> int:
         event = pointer.contents
@@ -221,50 +218,48 @@ def _collector(library: Library, events: collections.deque[Event]) -> Any:
 
 
 def stream_prompt(
-    library: Library, prompt: Prompt, settings: Settings, padded: int | None
+    model: Model, prompt: Prompt, settings: Settings, padded: int | None = None
 ) -> Iterator[int]:
     """The ids that follow a prompt, as they come."""
-    watch = Watch(settings, [prompt])
-    engine = Engine(library, max_num_seqs=1)
+    criteria = StoppingCriteria(settings, prompt)
+    engine = Engine(model, max_num_seqs=1)
     engine.submit_prompt(prompt, settings, padded)
-    return _tokens(engine, watch)
+    return _tokens(engine, criteria)
 
 
-def _tokens(engine: Engine, watch: Watch) -> Iterator[int]:
+def _tokens(engine: Engine, criteria: StoppingCriteria) -> Iterator[int]:
     with engine:
         for event in engine:
             for token in event.checked_tokens():
                 yield token
-                if watch.ends(0, token):
+                if criteria.ends_with(token):
                     return
 
 
 def generate_each(
-    library: Library,
-    prompts: Sequence[Prompt],
-    settings: Sequence[Settings],
+    model: Model, prompts: Sequence[Prompt], settings: Sequence[Settings]
 ) -> list[list[np.ndarray]]:
     """For each prompt its sequences' new tokens, under settings of its own."""
     results: list[list[np.ndarray]] = [[] for _ in prompts]
     owners: dict[int, int] = {}
     rows: dict[tuple[int, int], list[int]] = {}
-    watches: dict[int, Watch] = {}
+    criteria: dict[int, StoppingCriteria] = {}
     ended: set[int] = set()
-    with Engine(library) as engine:
+    with Engine(model) as engine:
         for i, (prompt, own) in enumerate(zip(prompts, settings)):
-            for _ in range(own.separate()):
-                request = engine.submit_prompt(prompt, own, None)
-                own.options.stream += 1
+            for copy in range(own.requests_per_prompt):
+                apart = dataclasses.replace(own, stream=own.stream + copy)
+                request = engine.submit_prompt(prompt, apart)
                 owners[request] = i
-                watches[request] = Watch(own, [prompt])
-                for j in range(own.options.num_return_sequences):
+                criteria[request] = StoppingCriteria(own, prompt)
+                for j in range(own.sequences_per_request):
                     rows[request, j] = []
         for event in engine:
             request = event.request
             for token in event.checked_tokens():
                 if request not in ended:
                     rows[request, event.sequence].append(token)
-                    if watches[request].ends(0, token):
+                    if criteria[request].ends_with(token):
                         ended.add(request)
                         engine.cancel(request)
     for (request, _), row in sorted(rows.items()):

@@ -6,18 +6,17 @@ import collections
 import ctypes
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from transom import _abi
 from transom._engine import stream_prompt
-from transom._generation_config import Settings
-from transom._prompts import Batch, Ids, Prompt
-from transom._watch import Watch
-
-if TYPE_CHECKING:
-    from transom._library import Library
+from transom._generation_config import Lengths, Settings
+from transom._model import Model
+from transom._options import Request
+from transom._prompts import Ids, Prompt, Prompts
+from transom._stopping_criteria import StoppingCriteria
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,10 +37,11 @@ class Generated:
 class _Callback:
     """What is done in a call as soon as a token is known."""
 
-    def __init__(self, watch: Watch, streamer: Any):
+    def __init__(self, criteria: Sequence[StoppingCriteria], streamer: Any):
         self.error: BaseException | None = None
         self.streamer = streamer
-        self.watch = watch
+        #: Of each request.
+        self.criteria = criteria
         #: Of sequences that were ended here: their tokens.
         self.ended: dict[int, int] = {}
         self.counts: collections.Counter[int] = collections.Counter()
@@ -62,14 +62,14 @@ class _Callback:
             self.counts[event.request] += 1
             if self.streamer is not None:
                 self.streamer.put(np.array([token]))
-            if self.watch.ends(event.request, token):
+            if self.criteria[event.request].ends_with(token):
                 self.ended[event.request] = self.counts[event.request]
                 return True
         return False
 
 
 def generate(
-    library: Library,
+    model: Model,
     input_ids: Any,
     attention_mask: Any,
     decoder_input_ids: Any,
@@ -79,17 +79,40 @@ def generate(
     given: Mapping[str, Any],
 ) -> Ids | Generated:
     """See `Library.generate`."""
-    settings = library._settings(generation_config, given)
-    batch = Batch.of(
-        library,
+    settings = Settings.of_call(model, generation_config, given)
+    prompts = Prompts.of(
+        model,
         input_ids,
         attention_mask,
         decoder_input_ids,
         decoder_attention_mask,
         settings,
     )
-    prompts = batch.prompts
+    rows = prompts.rows
     copies = settings.num_return_sequences
+    _check_combinations(settings, len(rows.rows) * copies, streamer)
+    eos, pad = settings.eos_token_id, settings.pad_token_id or 0
+    if settings.num_beams > 1 and eos:
+        # So does transformers: to it the id 0 is none where beams are padded.
+        pad = pad or eos[0]
+    if not rows.rows:
+        return _result(settings, rows.extended([], copies, pad), None)
+    counts = [len(row) for row in rows.rows]
+    lengths = settings.lengths(counts, rows.padded, model.max_positions)
+    per_prompt = settings.requests_per_prompt
+    requests = [prompt for prompt in prompts.each() for _ in range(per_prompt)]
+    callback = _Callback([StoppingCriteria(settings, p) for p in requests], streamer)
+    if streamer is not None:
+        streamer.put(np.stack(rows.rows))
+    sequences, scores = _run(model, requests, settings, lengths, callback)
+    if callback.error is not None:
+        raise callback.error
+    if streamer is not None:
+        streamer.end()
+    return _result(settings, rows.extended(sequences, copies, pad), scores)
+
+
+def _check_combinations(settings: Settings, sequences: int, streamer: Any) -> None:
     if settings.num_beams > 1:
         for name, value in (
             ("streamer", streamer),
@@ -98,80 +121,59 @@ def generate(
         ):
             if value is not None:
                 raise ValueError(f"{name}: expects num_beams=1; beams end together")
-    if streamer is not None and len(prompts.rows) * copies != 1:
-        raise ValueError(
-            f"streamer: expects one sequence, got {len(prompts.rows) * copies}"
-        )
-    pad = settings.pad or 0
-    if settings.num_beams > 1 and settings.eos:
-        # So does transformers: to it the id 0 is none where beams are padded.
-        pad = settings.pad or settings.eos[0]
-    if not prompts.rows:
-        return _result(settings, prompts.extended([], copies, pad), None)
-    counts = [len(row) for row in prompts.rows]
-    limit = library.max_positions
-    most = settings.lengths(counts, prompts.padded, limit)
-    if limit is not None:
-        most = min(most, limit + 1)  # The library refuses more.
-    each = [prompt for prompt in batch.each() for _ in range(settings.separate())]
-    callback = _Callback(Watch(settings, each), streamer)
-    if streamer is not None:
-        streamer.put(np.stack(prompts.rows))
-    sequences, scores = _run(library, each, settings, most, callback)
-    if callback.error is not None:
-        raise callback.error
-    if streamer is not None:
-        streamer.end()
-    return _result(settings, prompts.extended(sequences, copies, pad), scores)
+    if streamer is not None and sequences != 1:
+        raise ValueError(f"streamer: expects one sequence, got {sequences}")
 
 
 def _result(
     settings: Settings, sequences: Ids, scores: np.ndarray | None
 ) -> Ids | Generated:
-    if not settings.return_dict:
+    if not settings.return_dict_in_generate:
         return sequences
     return Generated(sequences, scores if settings.num_beams > 1 else None)
 
 
 def _run(
-    library: Library,
+    model: Model,
     prompts: Sequence[Prompt],
     settings: Settings,
-    most: int,
+    lengths: Lengths,
     callback: _Callback,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The new tokens of each sequence, and scores."""
-    count = len(prompts) * settings.options.num_return_sequences
-    lists, kept = settings.take(prompts)
+    most = lengths.most
+    if model.max_positions is not None:
+        most = min(most, model.max_positions + 1)  # The library refuses more.
+    count = len(prompts) * settings.sequences_per_request
+    request = Request(prompts, settings, lengths)
     tokens = np.zeros((count, most), np.int32)
-    lengths = np.zeros(count, np.int64)
+    counts = np.zeros(count, np.int64)
     scores = np.zeros(count, np.float32)
     results = _abi.Generated(
         tokens=tokens.ctypes.data,
         row_tokens=most,
-        lengths=lengths.ctypes.data,
+        lengths=counts.ctypes.data,
         scores=scores.ctypes.data,
     )
-    with library._session() as session:
-        library._check(
-            library._entry.generate(
+    with model.session() as session:
+        model.check(
+            model.entry.generate(
                 session.handle,
-                ctypes.byref(lists),
-                ctypes.byref(settings.options),
+                ctypes.byref(request.prompts),
+                ctypes.byref(request.options),
                 callback.function,
                 None,
                 ctypes.byref(results),
             )
         )
-    del kept
-    if settings.options.num_return_sequences == 1:
+    if settings.sequences_per_request == 1:
         for row, length in callback.ended.items():
-            lengths[row] = min(lengths[row], length)
-    return [row[:length] for row, length in zip(tokens, lengths)], scores
+            counts[row] = min(counts[row], length)
+    return [row[:length] for row, length in zip(tokens, counts)], scores
 
 
 def stream(
-    library: Library,
+    model: Model,
     input_ids: Any,
     attention_mask: Any,
     decoder_input_ids: Any,
@@ -179,27 +181,23 @@ def stream(
     given: Mapping[str, Any],
 ) -> Iterator[int]:
     """See `Library.generate_stream`."""
-    settings = library._settings(generation_config, given)
-    for name in ("num_beams", "num_return_sequences"):
-        if getattr(settings, name) > 1:
-            raise ValueError(f"{name}: expects 1, since one sequence is streamed")
-    batch = Batch.of(
-        library,
+    settings = Settings.of_call(model, generation_config, given)
+    settings.check_streamed()
+    prompts = Prompts.of(
+        model,
         _one_row(input_ids),
         attention_mask,
         _one_row(decoder_input_ids),
         None,
         settings,
     )
-    prompts = batch.each()
-    if len(prompts) != 1:
-        raise ValueError(f"input_ids: expects one prompt, got {len(prompts)}")
-    return stream_prompt(library, prompts[0], settings, batch.prompts.padded)
+    each = prompts.each()
+    if len(each) != 1:
+        raise ValueError(f"input_ids: expects one prompt, got {len(each)}")
+    return stream_prompt(model, each[0], settings, prompts.rows.padded)
 
 
 def _one_row(ids: Any) -> Any:
     """`[length]` as `[1, length]`."""
-    if isinstance(ids, (list, tuple)) or np.ndim(ids) == 1:
-        if all(np.ndim(token) == 0 for token in ids):
-            return [ids]
-    return ids
+    flat = isinstance(ids, (list, tuple)) or np.ndim(ids) == 1
+    return [ids] if flat and all(np.ndim(token) == 0 for token in ids) else ids

@@ -12,15 +12,12 @@ import difflib
 import math
 import operator
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from transom import _abi, _arrays
-
-if TYPE_CHECKING:
-    from transom._prompts import Prompt
+from transom._model import Model
 
 _INT32_MAX = 2**31 - 1
 
@@ -59,6 +56,9 @@ _DEFAULTS: dict[str, Any] = {
     "max_time": None,
     "return_dict_in_generate": False,
 }
+
+# What has an effect with do_sample only.
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p")
 
 # They say how transformers computes, not what.
 _IGNORED = {
@@ -214,14 +214,26 @@ def _whole(values: Mapping[str, Any], name: str, least: int) -> int | None:
     return number
 
 
-def _real(values: Mapping[str, Any], name: str, wanted: str, holds: Any) -> float:
-    """A number for which `holds`, which stands for `wanted`, is true."""
+_ABOVE_ZERO = ("a number above 0", lambda x: x > 0)
+_SHARE = ("a number in [0, 1]", lambda x: 0 <= x <= 1)
+_SHARE_ABOVE_ZERO = ("a number above 0, at most 1", lambda x: 0 < x <= 1)
+
+
+def _real(
+    values: Mapping[str, Any], name: str, wanted: str, holds: Callable[[float], bool]
+) -> float | None:
+    """A number for which `holds`, which `wanted` puts in words, is true, also of the
+    float32 that a library computes with; None if it is None."""
     value = values[name]
+    if value is None:
+        return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _refuse(name, wanted, value) from None
-    if not math.isfinite(number) or not holds(number):
+    with np.errstate(over="ignore"):
+        rounded = float(np.float32(number))
+    if not math.isfinite(rounded) or not holds(number) or not holds(rounded):
         raise _refuse(name, wanted, value)
     return number
 
@@ -237,7 +249,8 @@ def _ids(name: str, value: Any, empty: bool = False) -> list[int]:
     return ids
 
 
-def _id_lists(name: str, value: Any) -> list[list[int]]:
+def _id_lists(values: Mapping[str, Any], name: str) -> list[list[int]]:
+    value = values[name]
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Sequence):
@@ -245,12 +258,9 @@ def _id_lists(name: str, value: Any) -> list[list[int]]:
     return [_ids(f"{name}[{i}]", ids) for i, ids in enumerate(value)]
 
 
-def _token(values: Mapping[str, Any], name: str) -> int | None:
-    return _whole(values, name, 0)
-
-
-def _one_or_more(name: str, value: Any) -> list[int]:
+def _one_or_more(values: Mapping[str, Any], name: str) -> list[int]:
     """Token ids, of which one may stand alone; none for None."""
+    value = values[name]
     if value is None:
         return []
     if not isinstance(value, Sequence) and np.ndim(value) == 0:
@@ -258,181 +268,171 @@ def _one_or_more(name: str, value: Any) -> list[int]:
     return _ids(name, value, empty=True)
 
 
-@dataclasses.dataclass
-class Settings:
-    """The arguments of a call, checked."""
+def _returned(values: Mapping[str, Any], beams: int) -> int:
+    name = "num_return_sequences"
+    returned = _whole(values, name, 1) or 1
+    if returned > 1 and beams == 1 and not values["do_sample"]:
+        raise _refuse(name, "1 without do_sample and beams", returned)
+    if beams > 1 and returned > beams:
+        raise _refuse(name, f"at most num_beams, {beams}", returned)
+    return returned
 
-    options: _abi.GenerationOptions  # All but the lengths.
-    kept: list[Any]  # What the options point to.
+
+def _seed(value: Any) -> int:
+    if value is None:
+        return secrets.randbits(64)
+    try:
+        seed = operator.index(value)
+    except TypeError:
+        raise _refuse("seed", "a whole number", value) from None
+    if not 0 <= seed < 2**64:
+        raise _refuse("seed", "a whole number in [0, 2**64)", value)
+    return seed
+
+
+def _early_stopping(value: Any, beams: int) -> bool | str:
+    if value is not None and not isinstance(value, bool) and value != "never":
+        raise _refuse("early_stopping", 'True, False or "never"', value)
+    return False if beams == 1 else value or False
+
+
+def _stop_strings(values: Mapping[str, Any]) -> list[str]:
+    strings = values["stop_strings"] or []
+    strings = [strings] if isinstance(strings, str) else list(strings)
+    if not all(isinstance(text, str) and text for text in strings):
+        raise _refuse("stop_strings", "a text, or a list of texts", strings)
+    if strings and values["tokenizer"] is None:
+        raise ValueError("stop_strings: need the argument tokenizer")
+    return strings
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The arguments of one call of `generate`, checked.
+
+    An attribute has the name of its argument, and its value once None and what
+    stands for it are resolved. `stream` sets requests with one seed apart.
+    """
+
     max_new_tokens: int | None
     max_length: int | None
     min_new_tokens: int | None
     min_length: int
+    do_sample: bool
+    seed: int
+    temperature: float | None
+    top_k: int
+    top_p: float | None
+    min_p: float | None
+    typical_p: float | None
+    repetition_penalty: float | None
+    no_repeat_ngram_size: int
+    renormalize_logits: bool
     num_beams: int
     num_return_sequences: int
-    eos: list[int]
-    pad: int | None
-    bos: int | None
-    decoder_start: list[int]
-    forced_bos: int | None
+    early_stopping: bool | str
+    length_penalty: float | None
+    prompt_lookup_num_tokens: int
+    max_matching_ngram_size: int
+    eos_token_id: list[int]
+    pad_token_id: int | None
+    bos_token_id: int | None
+    decoder_start_token_id: list[int]
+    forced_bos_token_id: int | None
+    forced_eos_token_id: list[int]
+    bad_words_ids: list[list[int]]
+    stop_sequences: list[list[int]]
     stop_strings: list[str]
     tokenizer: Any
     max_time: float | None
-    return_dict: bool
+    return_dict_in_generate: bool
+    stream: int = 0
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """Raises ValueError for a value that is out of range, naming it."""
-        options = _abi.GenerationOptions()
         beams = _whole(values, "num_beams", 1) or 1
-        returned = _whole(values, "num_return_sequences", 1) or 1
-        options.do_sample = bool(values["do_sample"])
-        if returned > 1 and beams == 1 and not options.do_sample:
-            raise _refuse(
-                "num_return_sequences", "1 without do_sample and beams", returned
-            )
-        if beams > 1 and returned > beams:
-            raise _refuse(
-                "num_return_sequences", f"at most num_beams, {beams}", returned
-            )
-        options.num_beams = beams
-        options.num_return_sequences = returned
-        cls._fill_scores(options, values)
-        cls._fill_beams(options, values, beams)
-        eos = _one_or_more("eos_token_id", values["eos_token_id"])
-        pad = _token(values, "pad_token_id")
-        bos = _token(values, "bos_token_id")
-        start = values["decoder_start_token_id"]
-        kept: list[Any] = [np.array(eos, np.int32)]
-        options.num_eos_token_ids = len(eos) or -1
-        options.eos_token_ids = kept[0].ctypes.data
-        for field, name in (
-            ("bad_words_ids", "bad_words_ids"),
-            ("stop_sequences", "stop_sequences"),
-        ):
-            lists, arrays = _arrays.token_lists(name, _id_lists(name, values[name]))
-            setattr(options, field, lists)
-            kept += arrays
-        forced = _one_or_more("forced_eos_token_id", values["forced_eos_token_id"])
-        kept.append(np.array(forced, np.int32))
-        options.num_forced_eos_token_ids = len(forced)
-        options.forced_eos_token_ids = kept[-1].ctypes.data
-        strings = values["stop_strings"] or []
-        strings = [strings] if isinstance(strings, str) else list(strings)
-        if not all(isinstance(text, str) and text for text in strings):
-            raise _refuse("stop_strings", "a text, or a list of texts", strings)
-        if strings and values["tokenizer"] is None:
-            raise ValueError("stop_strings: need the argument tokenizer")
-        time = values["max_time"]
-        if time is not None:
-            time = _real(values, "max_time", "seconds", lambda x: x >= 0)
-        return cls(
-            options,
-            kept,
-            _whole(values, "max_new_tokens", 1),
-            _whole(values, "max_length", 1),
-            _whole(values, "min_new_tokens", 0),
-            _whole(values, "min_length", 0) or 0,
-            beams,
-            returned,
-            eos,
-            eos[0] if pad is None and eos else pad,
-            bos,
-            _one_or_more("decoder_start_token_id", bos if start is None else start),
-            _token(values, "forced_bos_token_id"),
-            strings,
-            values["tokenizer"],
-            time,
-            bool(values["return_dict_in_generate"]),
-        )
-
-    @staticmethod
-    def _fill_scores(
-        options: _abi.GenerationOptions, values: Mapping[str, Any]
-    ) -> None:
-        """What is done to the scores of the next token."""
-
-        def real(name: str, wanted: str, holds: Any) -> float:
-            if values[name] is None:
-                return 0.0
-            return _real(values, name, wanted, holds)
-
-        options.repetition_penalty = real(
-            "repetition_penalty", "a number above 0", lambda x: x > 0
-        )
-        options.no_repeat_ngram_size = _whole(values, "no_repeat_ngram_size", 0) or 0
-        options.renormalize_logits = bool(values["renormalize_logits"])
-        options.prompt_lookup_num_tokens = (
-            _whole(values, "prompt_lookup_num_tokens", 1) or 0
-        )
-        options.max_matching_ngram_size = (
-            _whole(values, "max_matching_ngram_size", 1) or 0
-        )
-        if not options.do_sample:
-            return
-        seed = values["seed"]
-        if seed is None:
-            seed = secrets.randbits(64)
-        try:
-            options.seed = operator.index(seed)
-        except TypeError:
-            raise _refuse("seed", "a whole number", seed) from None
-        if options.seed != seed:
-            raise _refuse("seed", "a whole number in [0, 2**64)", seed)
-        options.temperature = real("temperature", "a number above 0", lambda x: x > 0)
-        options.top_k = _whole(values, "top_k", 0) or 0
-        top_p = real("top_p", "a number in [0, 1]", lambda x: 0 <= x <= 1)
-        # To the library 0 is "not used"; here it is the best token alone.
-        options.top_p = top_p if values["top_p"] is None else max(top_p, 1e-30)
-        options.min_p = real("min_p", "a number in [0, 1]", lambda x: 0 <= x <= 1)
-        options.typical_p = real(
-            "typical_p", "a number above 0, at most 1", lambda x: 0 < x <= 1
-        )
-
-    @staticmethod
-    def _fill_beams(
-        options: _abi.GenerationOptions, values: Mapping[str, Any], beams: int
-    ) -> None:
-        stopping = values["early_stopping"]
-        known = {
-            None: _abi.EARLY_STOPPING_FALSE,
-            False: _abi.EARLY_STOPPING_FALSE,
-            True: _abi.EARLY_STOPPING_TRUE,
-            "never": _abi.EARLY_STOPPING_NEVER,
-        }
-        if not isinstance(stopping, (bool, str, type(None))) or stopping not in known:
-            raise _refuse("early_stopping", 'True, False or "never"', stopping)
+        # What has no effect may have any value: a model's file may say
+        # "temperature": 0.0 beside "do_sample": false.
+        if not values["do_sample"]:
+            values = {**values, **dict.fromkeys(_SAMPLING)}
         if beams == 1:
-            return
-        options.early_stopping = known[stopping]
-        if values["length_penalty"] is not None:
-            penalty = _real(values, "length_penalty", "a number", lambda x: True)
-            options.length_penalty = penalty or _abi.NO_LENGTH_PENALTY
-
-    def separate(self) -> int:
-        """How many times a prompt is to be given for its sequences. Where they
-        end by their text each is a request of its own, since it ends alone."""
-        if not self.stop_strings:
-            return 1
-        self.options.num_return_sequences = 1
-        return self.num_return_sequences
-
-    def take(self, prompts: Sequence[Prompt]) -> tuple[_abi.TokenLists, list[Any]]:
-        """Prompts as the library takes them with these options, which then hold
-        what decoders begin with; and the arrays that must outlive both."""
-        lists, kept = _arrays.token_lists(
-            "input_ids", [prompt.given for prompt in prompts]
+            values = {**values, "length_penalty": None}
+        eos = _one_or_more(values, "eos_token_id")
+        pad = _whole(values, "pad_token_id", 0)
+        bos = _whole(values, "bos_token_id", 0)
+        start = _one_or_more(values, "decoder_start_token_id")
+        if values["decoder_start_token_id"] is None and bos is not None:
+            start = [bos]
+        return cls(
+            max_new_tokens=_whole(values, "max_new_tokens", 1),
+            max_length=_whole(values, "max_length", 1),
+            min_new_tokens=_whole(values, "min_new_tokens", 0),
+            min_length=_whole(values, "min_length", 0) or 0,
+            do_sample=bool(values["do_sample"]),
+            seed=_seed(values["seed"]) if values["do_sample"] else 0,
+            temperature=_real(values, "temperature", *_ABOVE_ZERO),
+            top_k=_whole(values, "top_k", 0) or 0,
+            top_p=_real(values, "top_p", *_SHARE),
+            min_p=_real(values, "min_p", *_SHARE),
+            typical_p=_real(values, "typical_p", *_SHARE_ABOVE_ZERO),
+            repetition_penalty=_real(values, "repetition_penalty", *_ABOVE_ZERO),
+            no_repeat_ngram_size=_whole(values, "no_repeat_ngram_size", 0) or 0,
+            renormalize_logits=bool(values["renormalize_logits"]),
+            num_beams=beams,
+            num_return_sequences=_returned(values, beams),
+            early_stopping=_early_stopping(values["early_stopping"], beams),
+            length_penalty=_real(values, "length_penalty", "a number", lambda x: True),
+            prompt_lookup_num_tokens=_whole(values, "prompt_lookup_num_tokens", 1) or 0,
+            max_matching_ngram_size=_whole(values, "max_matching_ngram_size", 1) or 0,
+            eos_token_id=eos,
+            pad_token_id=eos[0] if pad is None and eos else pad,
+            bos_token_id=bos,
+            decoder_start_token_id=start,
+            forced_bos_token_id=_whole(values, "forced_bos_token_id", 0),
+            forced_eos_token_id=_one_or_more(values, "forced_eos_token_id"),
+            bad_words_ids=_id_lists(values, "bad_words_ids"),
+            stop_sequences=_id_lists(values, "stop_sequences"),
+            stop_strings=_stop_strings(values),
+            tokenizer=values["tokenizer"],
+            max_time=_real(values, "max_time", "seconds", lambda x: x >= 0),
+            return_dict_in_generate=bool(values["return_dict_in_generate"]),
         )
-        begun = [prompt.tokens for prompt in prompts if prompt.source is not None]
-        self.options.decoder_input_ids, more = _arrays.token_lists(
-            "decoder_input_ids", begun
-        )
-        return lists, kept + more
+
+    @classmethod
+    def of_call(
+        cls, model: Model, generation_config: Any, given: Mapping[str, Any]
+    ) -> Settings:
+        """The arguments of a call of a model."""
+        start = given.get("decoder_start_token_id")
+        if start is not None and not model.has_encoder:
+            raise ValueError(
+                "decoder_start_token_id: expects a model with an encoder, and "
+                f"{model.path.name} has none"
+            )
+        of_model = model.metadata.get("generation_config", {})
+        return cls.of(merge(of_model, generation_config, given))
+
+    def check_streamed(self) -> None:
+        """Raises ValueError if there is more than one sequence."""
+        for name in ("num_beams", "num_return_sequences"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name}: expects 1, since one sequence is streamed")
+
+    @property
+    def requests_per_prompt(self) -> int:
+        """As how many requests a prompt is submitted. A request ends as a whole, so
+        where text ends a sequence each sequence is a request."""
+        return self.num_return_sequences if self.stop_strings else 1
+
+    @property
+    def sequences_per_request(self) -> int:
+        return 1 if self.stop_strings else self.num_return_sequences
 
     def lengths(
         self, counts: Sequence[int], padded: int | None, limit: int | None
-    ) -> int:
-        """Fills in the options' lengths; returns the most new tokens of a prompt.
+    ) -> Lengths:
+        """The bounds of what follows prompts.
 
         Args:
             counts: tokens of each prompt.
@@ -440,20 +440,14 @@ class Settings:
                 what counts, as in transformers; None: nothing is padded.
             limit: the model's positions; None: any number.
 
-        Raises ValueError if there is no room for one.
+        Raises ValueError if there is no room for one token.
         """
-        options = self.options
-        # It comes behind one token, where padding counts as such.
-        options.has_forced_bos_token_id = self.forced_bos is not None and padded in (
-            None,
-            1,
-        )
-        options.forced_bos_token_id = self.forced_bos or 0
         longest = max(counts) if padded is None else padded
         shortest = min(counts) if padded is None else padded
-        least = self.min_new_tokens
-        if self.max_new_tokens is not None:
-            most = options.max_new_tokens = self.max_new_tokens
+        new = self.max_new_tokens
+        whole = 0
+        if new is not None:
+            most = new
         elif self.max_length is not None:
             if self.max_length <= longest:
                 raise ValueError(
@@ -463,17 +457,39 @@ class Settings:
                 )
             most = self.max_length - shortest
             if padded is None:
-                options.max_length = self.max_length
+                whole = self.max_length
             else:
-                options.max_new_tokens = most
+                new = most
         else:
             most = 20
             if padded is not None and limit is not None:
-                most = max(1, min(most, limit - padded))
-                options.max_new_tokens = most
-        if least is not None or padded is not None:
-            least = max(0, self.min_length - longest) if least is None else least
-            options.min_new_tokens = min(least, most)
-        else:
-            options.min_length = self.min_length
-        return most
+                new = most = max(1, min(most, limit - padded))
+        least = self.min_new_tokens
+        if least is None and padded is not None:
+            least = max(0, self.min_length - longest)
+        return Lengths(
+            max_new_tokens=new or 0,
+            max_length=whole,
+            min_new_tokens=min(least or 0, most),
+            min_length=self.min_length if least is None else 0,
+            # The forced token comes behind one token, where padding counts as such.
+            forces_bos=self.forced_bos_token_id is not None and padded in (None, 1),
+            most=most,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Lengths:
+    """The bounds of what follows prompts, as a library takes them; 0: not used.
+
+    Attributes:
+        forces_bos: whether forced_bos_token_id has a place.
+        most: the most new tokens of any prompt.
+    """
+
+    max_new_tokens: int
+    max_length: int
+    min_new_tokens: int
+    min_length: int
+    forces_bos: bool
+    most: int

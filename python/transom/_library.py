@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import json
-import pathlib
-import weakref
-from collections.abc import Iterator, Mapping, Sequence, Set
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Union
 
 import numpy as np
 
-from transom import _abi, _arrays, _engine, _generate, _generation_config, _prompts
-from transom._batch import Batch, Output
+from transom import _arrays, _engine, _generate, _prompts
+from transom._batch import Batch, TokenInputs
+from transom._model import Model
 from transom._sequences import Sequences
-from transom._session import MismatchError, PathLike, Session, SessionPool, check
+from transom._session import PathLike
 
 Outputs = dict[str, Union[np.ndarray, list[np.ndarray]]]
 
-# What says which tokens of a set there are: its name for callers of a library
-# whose decoder reads a source, and its name for a Batch.
-_SOURCE_NAMES = {
-    "attention_mask": "attention_mask",
-    "encoder_offsets": "sequence_offsets",
-}
-_TARGET_NAMES = {
-    "decoder_attention_mask": "attention_mask",
-    "sequence_offsets": "sequence_offsets",
-}
 
-
-class Library:
+class Library(Model):
     """A compiled model; `transom.load` makes it.
 
     Attributes:
@@ -51,83 +37,23 @@ class Library:
     memory until `close`, the end of a `with` block, or until it is collected.
     """
 
-    def __init__(
-        self,
-        path: PathLike,
-        weights: PathLike | None = None,
-        threads: int | None = None,
-        max_tokens: int | None = None,
-        cache_tokens: int | None = None,
-    ):
-        self.path = pathlib.Path(path)
-        if not self.path.exists():
-            raise FileNotFoundError(f"{self.path}: no such library")
-        entry = _abi.open_entry(str(self.path))
-        if entry.abi_version != _abi.ABI_VERSION:
-            raise MismatchError(
-                f"{self.path}: expected a library of ABI version "
-                f"{_abi.ABI_VERSION}, got version {entry.abi_version}; compile "
-                "the model again"
-            )
-        self.name: str = entry.name.decode()
-        self.metadata: dict[str, Any] = json.loads(entry.metadata)
-        self.task: str = self.metadata["task"]
-        self.config: dict[str, Any] = self.metadata["config"]
-        labels = self.config.get("id2label") or {}
-        self.labels: dict[int, str] = {int(i): name for i, name in labels.items()}
-        self.inputs: dict[str, dict[str, Any]] = {
-            info["name"]: info for info in self.metadata["inputs"]
-        }
-        positions = self.inputs.get("position_ids", {})
-        self.max_positions: int | None = positions.get("bound") or None
-        self.outputs: dict[str, dict[str, Any]] = {
-            info["name"]: info for info in self.metadata["outputs"]
-        }
-        programs = self.metadata.get("programs", {})
-        #: Whether prompts are read by an encoder, and a decoder's ids follow.
-        self.has_encoder = "encode" in programs
-        assets = self.path.with_name(self.name + ".assets")
-        self.assets: pathlib.Path | None = assets if assets.is_dir() else None
-
-        self._entry = entry
-        self._outputs = [Output(info) for info in self.metadata["outputs"]]
-        # Of what a library does beside a call: first inputs and all outputs.
-        self._leaders = {n: p["inputs"][0]["name"] for n, p in programs.items()}
-        self._program_outputs = {
-            name: [Output(info) for info in program["outputs"]]
-            for name, program in programs.items()
-        }
-        # These two say which tokens there are; every library takes them.
-        self._names = [*self.inputs, "attention_mask", "sequence_offsets"]
-        # Those that choose one token of each sequence.
-        self._places = {
-            name for name, info in self.inputs.items() if "sequences" in info["dims"]
-        }
-        # What an encoder reads, if there is a decoder beside it.
-        self._source = {
-            name
-            for name, info in self.inputs.items()
-            if "encoder_tokens" in info["dims"]
-        }
-        if self._source:
-            self._names = [*self.inputs, *_SOURCE_NAMES, *_TARGET_NAMES]
-        self._encoded = {name: name.encode() for name in [*self._names, "sequences"]}
-        self._sessions = SessionPool(
-            str(self.path),
-            entry,
-            weights,
-            threads or 0,
-            max_tokens or 0,
-            cache_tokens or 0,
-            (
-                len(self._encoded),
-                max(map(len, [self._outputs, *self._program_outputs.values()])),
-            ),
+    @functools.cached_property
+    def _sets(self) -> tuple[TokenInputs, TokenInputs | None]:
+        """The inputs of tokens, and those of an encoder beside the decoder."""
+        dims = {name: self.inputs[name]["dims"] for name in self.inputs}
+        of_encoder = [n for n in dims if "encoder_tokens" in dims[n]]
+        others = [n for n in dims if "tokens" in dims[n]]
+        if not of_encoder:
+            return TokenInputs(others), None
+        return (
+            TokenInputs(others, mask="decoder_attention_mask"),
+            TokenInputs(of_encoder, offsets="encoder_offsets"),
         )
-        self._finalizer = weakref.finalize(self, self._sessions.close)
-        # At once, so that wrong options are an error here.
-        with self._session() as session:
-            self.threads: int = entry.session_threads(session.handle)
+
+    @functools.cached_property
+    def _token_indices(self) -> list[str]:
+        """Inputs that say which token of each sequence a head reads."""
+        return [n for n, info in self.inputs.items() if "sequences" in info["dims"]]
 
     def __call__(
         self,
@@ -196,166 +122,78 @@ class Library:
             "attention_mask": attention_mask,
             "token_type_ids": token_type_ids,
             "position_ids": position_ids,
-            "output_positions": output_positions,
             **inputs,
         }
         given = {name: value for name, value in given.items() if value is not None}
-        for name in given:
-            if name not in self._names:
-                raise TypeError(
-                    f'{self.path.name} has no input "{name}"; it has '
-                    + ", ".join(self._names)
-                )
-        asked = self._asked(outputs)
-        selected = given.pop("output_positions", None)
-        places = {name: given.pop(name) for name in self._places & given.keys()}
-        source = None
-        if self._source:
-            read = {*self._source, *_SOURCE_NAMES}
-            source = self._set(
-                {name: value for name, value in given.items() if name in read},
-                self._source,
-                _SOURCE_NAMES,
-            )
-            given = {name: value for name, value in given.items() if name not in read}
-            read = self.inputs.keys() - self._source
-            batch = self._set(given, read, _TARGET_NAMES, source)
-        else:
-            batch = self._batch(given)
-        for name, value in places.items():
-            batch.place(name, value)
-        if selected is not None:
-            batch.select(selected)
-        tensors = {**source.tensors, **batch.tensors} if source else batch.tensors
-        batches = [source if source and o.of_source else batch for o in asked]
-        arrays = [output.allocate(of) for output, of in zip(asked, batches)]
-        with self._session() as session:
-            self._run(self._entry.run, session, tensors, asked, arrays)
+        forward = self.program("forward")
+        selected = forward.select(outputs)
+        batch, encoder = self._batches(given, output_positions)
+        tensors = {**(encoder.tensors if encoder else {}), **batch.tensors}
+        batches = [encoder if encoder and o.of_encoder else batch for o in selected]
+        arrays = [own.allocate(output) for own, output in zip(batches, selected)]
+        with self.session() as session:
+            forward.run(session, tensors, selected, arrays)
         return {
-            output.name: output.finish(array, of)
-            for output, array, of in zip(asked, arrays, batches)
+            output.name: own.restore(output, array)
+            for own, output, array in zip(batches, selected, arrays)
         }
 
-    def _set(
-        self,
-        given: Mapping[str, Any],
-        inputs: Set[str],
-        names: Mapping[str, str],
-        source: Batch | None = None,
-    ) -> Batch:
-        """The batch of the source, or of the decoder beside its `source`; its
-        tensors have the library's names, `names` are those that are other ones
-        in a batch."""
-        leader = next((n for n in self.inputs if n in inputs and n in given), None)
-        if leader is None:
-            first = next(name for name in self.inputs if name in inputs)
-            if (
-                source is not None
-                and self.inputs[first].get("default") == "shifted_right"
-            ):
-                return source.follow(given)
-            raise TypeError(f'{self.path.name} expects the input "{first}"')
-        batch = Batch.of(leader, {names.get(n, n): v for n, v in given.items()})
-        given_as = {inner: outer for outer, inner in names.items()}
-        batch.tensors = {given_as.get(n, n): v for n, v in batch.tensors.items()}
-        return batch
+    def _batches(
+        self, given: Mapping[str, Any], output_positions: Any
+    ) -> tuple[Batch, Batch | None]:
+        """The batch of a call's inputs, and that of the encoder beside it."""
+        self._check_names(given, output_positions)
+        tokens, encoder = self._sets
+        if encoder is None:
+            batch, encoder_batch = self._batch(tokens, tokens.of(given)), None
+        else:
+            of_encoder = encoder.of(given)
+            first = self._first(encoder, of_encoder)
+            encoder_batch = Batch.of(encoder, first, of_encoder)
+            batch = self._decoder_batch(encoder_batch, tokens, tokens.of(given))
+        for name in self._token_indices:
+            if name in given:
+                batch.set_token_index(name, given[name])
+        if output_positions is not None:
+            batch.set_output_positions(output_positions)
+        return batch, encoder_batch
 
-    def _asked(
-        self, names: Sequence[str] | None, program: str | None = None
-    ) -> list[Output]:
-        """The outputs of a call, or of a program beside it."""
-        all_of_them = self._outputs
-        if program is not None:
-            if program not in self._program_outputs:
-                raise ValueError(f'{self.path.name} has no program "{program}"')
-            all_of_them = self._program_outputs[program]
-        if names is None:
-            return all_of_them
-        if isinstance(names, str):
-            raise TypeError(f'outputs: expects a list of names, got "{names}"')
-        there = [output.name for output in all_of_them]
-        for name in names:
-            if name not in there:
-                raise ValueError(
-                    f'{self.path.name} has no output "{name}"; it has '
-                    + ", ".join(there)
+    def _check_names(self, given: Mapping[str, Any], output_positions: Any) -> None:
+        tokens, encoder = self._sets
+        known = list(self.inputs)
+        known += [] if encoder is None else [encoder.mask, encoder.offsets]
+        known += [tokens.mask, tokens.offsets]
+        asked = [] if output_positions is None else ["output_positions"]
+        for name in [*given, *asked]:
+            if name not in known:
+                raise TypeError(
+                    f'{self.path.name} has no input "{name}"; it has '
+                    + ", ".join(known)
                 )
-        return [output for output in all_of_them if output.name in names]
 
-    def _batch(self, given: Mapping[str, Any]) -> Batch:
-        leader = next((name for name in self.inputs if name in given), None)
-        if leader is None:
-            raise TypeError(
-                f'{self.path.name} expects the input "{next(iter(self.inputs))}"'
-            )
-        nests = self.task == "multiple-choice" or (
-            self.task == "double-heads" and _arrays.depth(given[leader]) == 3
-        )
-        if not nests or "sequence_offsets" in given:
-            return Batch.of(leader, given)
-        choices = None
-        flat: dict[str, Any] = {}
-        for name, value in given.items():
-            if not isinstance(value, (list, tuple)):
-                value = np.asarray(value)
-                if value.ndim != 3:
-                    raise ValueError(
-                        f"{name}: expects the shape [batch, choices, length], "
-                        f"got {_arrays.shape(value)}"
-                    )
-            lengths = _arrays.lengths(name, value)
-            choices = lengths if choices is None else choices
-            _arrays.same_lengths(name, lengths, leader, choices)
-            if isinstance(value, np.ndarray):
-                flat[name] = value.reshape(-1, value.shape[-1])
-            else:
-                flat[name] = list(itertools.chain.from_iterable(value))
-        batch = Batch.of(leader, flat)
-        batch.choices = choices
-        return batch
+    def _first(self, inputs: TokenInputs, given: Mapping[str, Any]) -> str:
+        """The input that decides the form of the others."""
+        first = inputs.first_of(given)
+        if first is None:
+            raise TypeError(f'{self.path.name} expects the input "{inputs.names[0]}"')
+        return first
 
-    @contextlib.contextmanager
-    def _session(self) -> Iterator[Session]:
-        """A session of one's own."""
-        session = self._sessions.take()
-        try:
-            yield session
-        finally:
-            self._sessions.give(session)
+    def _batch(self, inputs: TokenInputs, given: Mapping[str, Any]) -> Batch:
+        first = self._first(inputs, given)
+        # An output with one number for each sequence scores choices.
+        scores = [info["dims"] == ["sequences"] for info in self.outputs.values()]
+        nested = all(scores) or (any(scores) and _arrays.depth(given[first]) == 3)
+        if nested and inputs.offsets not in given:
+            return Batch.of_choices(inputs, first, given)
+        return Batch.of(inputs, first, given)
 
-    def _check(self, status: int) -> None:
-        check(self._entry, status)
-
-    def _run(
-        self,
-        function: Any,
-        session: Session,
-        tensors: Mapping[str, np.ndarray],
-        asked: Sequence[Output],
-        arrays: Sequence[np.ndarray],
-    ) -> None:
-        """Calls `run` or `step` of the library."""
-        for slot, (name, array) in zip(session.inputs, tensors.items()):
-            slot.name = self._encoded[name]
-            slot.data = array.__array_interface__["data"][0]
-            slot.capacity = array.nbytes
-            slot.dtype = _abi.INT64 if array.itemsize == 8 else _abi.INT32
-            slot.rank = array.ndim
-            slot.dims[: array.ndim] = array.shape
-        for slot, output, array in zip(session.outputs, asked, arrays):
-            slot.name = output.encoded
-            slot.data = array.__array_interface__["data"][0]
-            slot.capacity = array.nbytes
-            slot.dtype = _abi.FLOAT32
-        self._check(
-            function(
-                session.handle,
-                session.inputs,
-                len(tensors),
-                session.outputs,
-                len(asked),
-            )
-        )
+    def _decoder_batch(
+        self, encoder: Batch, inputs: TokenInputs, given: Mapping[str, Any]
+    ) -> Batch:
+        is_shifted = self.inputs[inputs.names[0]].get("default") == "shifted_right"
+        if is_shifted and inputs.first_of(given) is None:
+            return encoder.followed_by(inputs, given)
+        return Batch.of(inputs, self._first(inputs, given), given)
 
     def generate(
         self,
@@ -396,7 +234,8 @@ class Library:
                 prompt_lookup_num_tokens, max_matching_ngram_size; eos_token_id,
                 pad_token_id, bos_token_id, decoder_start_token_id,
                 forced_bos_token_id, forced_eos_token_id, bad_words_ids;
-                stop_strings with tokenizer; max_time; return_dict_in_generate. And two of our own:
+                stop_strings with tokenizer; max_time; return_dict_in_generate. And
+                two of our own:
                 seed: the same seed gives the same samples, whatever the batch.
                     Default: another one in each call.
                 stop_sequences: lists of ids; a sequence ends with one of them.
@@ -459,20 +298,6 @@ class Library:
             options,
         )
 
-    def _settings(
-        self, generation_config: Any, given: Mapping[str, Any]
-    ) -> _generation_config.Settings:
-        """The options of a call of `generate`, checked."""
-        start = given.get("decoder_start_token_id")
-        if start is not None and not self.has_encoder:
-            raise ValueError(
-                "decoder_start_token_id: expects a model with an encoder, and "
-                f"{self.path.name} has none"
-            )
-        model = self.metadata.get("generation_config", {})
-        values = _generation_config.merge(model, generation_config, given)
-        return _generation_config.Settings.of(values)
-
     def engine(self, **options: int) -> _engine.Engine:
         """Serves requests that come at any time; see `transom.Engine`."""
         return _engine.Engine(self, **options)
@@ -480,11 +305,6 @@ class Library:
     def sequences(self) -> Sequences:
         """Sequences to feed step by step; see `transom.Sequences`."""
         return Sequences(self)
-
-    def close(self) -> None:
-        """Frees sessions, threads and weights once the running calls are done.
-        A call after that is a ValueError."""
-        self._finalizer()
 
     def __enter__(self) -> Library:
         return self

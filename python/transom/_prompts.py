@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Union
 
 import numpy as np
 
 from transom import _arrays
 from transom._generation_config import Settings
-
-if TYPE_CHECKING:
-    from transom._library import Library
+from transom._model import Model
 
 #: [batch, length], or a list of arrays of unequal length.
 Ids = Union[np.ndarray, list[np.ndarray]]
@@ -25,24 +22,28 @@ class Prompt:
 
     Attributes:
         tokens: the ids before them; what a decoder begins with.
-        source: what an encoder reads; None: the model has none.
+        encoder_tokens: what an encoder reads; None: the model has none.
     """
 
     tokens: np.ndarray
-    source: np.ndarray | None = None
+    encoder_tokens: np.ndarray | None = None
 
     @property
-    def given(self) -> np.ndarray:
-        """What the library takes as the prompt."""
-        return self.tokens if self.source is None else self.source
+    def input_ids(self) -> np.ndarray:
+        """What the model reads first."""
+        return self.tokens if self.encoder_tokens is None else self.encoder_tokens
 
 
-class Prompts:
+class PromptRows:
     """Rows of ids as the caller gives them: padded or not, at either side.
 
     Args:
-        name: of the argument, for messages; its mask's ends in attention_mask.
+        name: the argument's name, for messages, with which its mask's begins, too.
         pad: the id that is padding where there is no mask; None: none is.
+
+    Attributes:
+        rows: the ids of each row, without padding.
+        array: the rows as they were given, if they are of equal length.
     """
 
     def __init__(self, name: str, ids: Any, mask: Any, pad: int | None):
@@ -124,34 +125,40 @@ class Prompts:
 
 
 @dataclasses.dataclass(frozen=True)
-class Batch:
-    """Prompts, and the sources of a model with an encoder."""
+class Prompts:
+    """The prompts of one call.
 
-    prompts: Prompts
-    sources: list[np.ndarray] | None
+    Attributes:
+        rows: the ids that new tokens follow.
+        encoder_rows: what the model's encoder reads for each; None: it has none.
+    """
+
+    rows: PromptRows
+    encoder_rows: list[np.ndarray] | None
 
     @classmethod
     def of(
         cls,
-        library: Library,
+        model: Model,
         input_ids: Any,
         attention_mask: Any,
         decoder_input_ids: Any,
         decoder_attention_mask: Any,
         settings: Settings,
-    ) -> Batch:
+    ) -> Prompts:
         """What a call gives, with transformers' rules for what it leaves out."""
         if input_ids is None:
-            if settings.bos is None:
+            if settings.bos_token_id is None:
                 raise ValueError(
                     "input_ids: are needed, since the model has no bos_token_id"
                 )
-            input_ids = np.array([[settings.bos]])
-        # Without a mask padding is told by its id, but for an id that ends
-        # sequences, too.
-        pad = None if settings.pad in settings.eos else settings.pad
-        given = Prompts("input_ids", input_ids, attention_mask, pad)
-        if not library.has_encoder:
+            input_ids = np.array([[settings.bos_token_id]])
+        # Without a mask the id of padding says where padding is, unless that id
+        # ends sequences, too.
+        pad = settings.pad_token_id
+        pad = None if pad in settings.eos_token_id else pad
+        given = PromptRows("input_ids", input_ids, attention_mask, pad)
+        if not model.has_encoder:
             for name, value in (
                 ("decoder_input_ids", decoder_input_ids),
                 ("decoder_attention_mask", decoder_attention_mask),
@@ -159,7 +166,7 @@ class Batch:
                 if value is not None:
                     raise ValueError(
                         f"{name}: expects a model with an encoder, and "
-                        f"{library.path.name} has none"
+                        f"{model.path.name} has none"
                     )
             return cls(given, None)
         starts = decoder_starts(settings, len(given.rows))
@@ -170,7 +177,7 @@ class Batch:
                     "the model says neither it nor bos_token_id"
                 )
             decoder_input_ids = np.array(starts, np.int64).reshape(-1, 1)
-        begun = Prompts(
+        begun = PromptRows(
             "decoder_input_ids", decoder_input_ids, decoder_attention_mask, None
         )
         if len(begun.rows) != len(given.rows):
@@ -183,13 +190,14 @@ class Batch:
         return cls(begun, given.rows)
 
     def each(self) -> list[Prompt]:
-        sources = itertools.repeat(None) if self.sources is None else self.sources
-        return [Prompt(*pair) for pair in zip(self.prompts.rows, sources)]
+        if self.encoder_rows is None:
+            return [Prompt(row) for row in self.rows.rows]
+        return [Prompt(*pair) for pair in zip(self.rows.rows, self.encoder_rows)]
 
 
 def decoder_starts(settings: Settings, count: int) -> list[int] | None:
-    """For each row what its decoder begins with; None: nobody knows."""
-    starts = settings.decoder_start
+    """What the decoder of each row begins with; None: nothing says it."""
+    starts = settings.decoder_start_token_id
     if not starts:
         return None
     if len(starts) == 1:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-import os
+import functools
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from transom import _arrays
-
-if TYPE_CHECKING:
-    from transom._batch import Output
-    from transom._library import Library
-    from transom._session import Session, SessionPool
+from transom import _abi, _arrays
+from transom._model import Model
+from transom._program import Program
+from transom._session import Session
 
 
 class Sequences:
-    """Sequences whose keys and values a library keeps.
+    """Sequences whose keys and values stay in a cache.
 
         with model.sequences() as sequences:
             one = sequences.add()
@@ -27,120 +25,98 @@ class Sequences:
             other = sequences.fork(one)
             sequences.step({one: [8], other: [9, 10]})
 
-    Those of a model with an encoder need a source before their first tokens:
+    Those of a model with an encoder need its states before their first tokens:
 
         sequences.encode({one: [5, 6, 7, 1]})
         sequences.step({one: [0]})
 
-    Tokens of many sequences may go through the model in one step, whole prompts
-    among them, and the bits of a result depend neither on that nor on how a
-    sequence is divided into steps. Sequences are numbers. To be used by one
-    thread at a time.
+    One step may take tokens of many sequences, whole prompts among them. The bits
+    of a result depend neither on that nor on how a sequence is divided into steps.
+    A sequence is known by its id, an integer. One thread at a time may use them.
     """
 
-    def __init__(self, library: Library):
-        self._library = library
-        self._session = library._sessions.take()
+    def __init__(self, model: Model):
+        self._model = model
+        self._session = model.sessions.take()
         self._live: set[int] = set()
         self._finalizer = weakref.finalize(
-            self, _release, library._sessions, self._session, self._live
+            self,
+            model.sessions.release,
+            self._session,
+            functools.partial(_free, model.entry, self._session, self._live),
         )
 
-    def _call(self, name: str, *arguments: Any) -> Any:
+    def _open_session(self) -> Session:
         if not self._finalizer.alive:
             raise ValueError("the sequences are closed")
-        return getattr(self._library._entry, name)(self._session.handle, *arguments)
+        return self._session
+
+    def _call(self, function: Any, *arguments: Any) -> None:
+        self._model.check(function(self._open_session().handle, *arguments))
 
     def encode(
-        self, sources: Mapping[int, Any], outputs: Sequence[str] | None = None
+        self, inputs: Mapping[int, Any], outputs: Sequence[str] | None = None
     ) -> dict[str, list[np.ndarray]]:
-        """Gives sequences what the model's encoder reads for them, before their
-        first step. A fork has it, too.
+        """Computes the encoder's states for sequences, before their first step. A
+        fork shares them.
 
         Args:
-            sources: for each sequence ids; may be none.
+            inputs: for each sequence the ids that the encoder reads; may be none.
             outputs: names of the encoder's outputs to return. Default: all.
 
         Returns:
             For each output a list of arrays [length, width], in the order of
-            `sources`.
+            `inputs`.
 
         Raises:
             ValueError: a model without an encoder, a sequence that has tokens, or
                 as a call of the library. All are as before.
             MemoryError: no memory, or over `cache_tokens`.
         """
-        tensors = self._tensors("encode", "sources", sources)
-        offsets = tensors["sequence_offsets"]
-        asked = self._library._asked(outputs, "encode")
-        arrays = [np.empty((offsets[-1], *o.width), np.float32) for o in asked]
-        self._run("encode", tensors, asked, arrays)
+        program = self._model.program("encode")
+        tensors, offsets = _tensors(program, "inputs", inputs)
+        selected = program.select(outputs)
+        arrays = [np.empty((offsets[-1], *o.width), np.float32) for o in selected]
+        program.run(self._open_session(), tensors, selected, arrays)
         return {
             output.name: np.split(array, offsets[1:-1])
-            for output, array in zip(asked, arrays)
+            for output, array in zip(selected, arrays)
         }
-
-    def _tensors(
-        self, program: str, name: str, rows: Mapping[int, Any]
-    ) -> dict[str, np.ndarray]:
-        """The inputs of a program for ids of sequences."""
-        arrays = [
-            _arrays.integers(f"{name}[{number}]", ids, 1, "[tokens]")
-            for number, ids in rows.items()
-        ]
-        offsets = np.zeros(len(arrays) + 1, np.int64)
-        np.cumsum([len(row) for row in arrays], out=offsets[1:])
-        ids = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
-        library = self._library
-        first = library._leaders.get(program, next(iter(library.inputs)))
-        return {
-            first: ids,
-            "sequence_offsets": offsets,
-            "sequences": np.array(list(rows), np.int64),
-        }
-
-    def _run(
-        self,
-        program: str,
-        tensors: Mapping[str, np.ndarray],
-        asked: Sequence[Output],
-        arrays: Sequence[np.ndarray],
-    ) -> None:
-        if not self._finalizer.alive:
-            raise ValueError("the sequences are closed")
-        function = getattr(self._library._entry, program)
-        self._library._run(function, self._session, tensors, asked, arrays)
 
     def add(self) -> int:
         """A new sequence, without tokens."""
-        number = ctypes.c_int64()
-        self._library._check(self._call("sequence_add", ctypes.byref(number)))
-        self._live.add(number.value)
-        return number.value
+        sequence = ctypes.c_int64()
+        self._call(self._model.entry.sequence_add, ctypes.byref(sequence))
+        self._live.add(sequence.value)
+        return sequence.value
 
     def fork(self, sequence: int, length: int | None = None) -> int:
         """A new sequence that begins as another: with its first `length` tokens,
-        or all. What both have is there once."""
-        number = ctypes.c_int64()
-        first = -1 if length is None else _length(length)
-        self._library._check(
-            self._call("sequence_fork", sequence, first, ctypes.byref(number))
+        or all. What both have is in the cache once."""
+        fork = ctypes.c_int64()
+        self._call(
+            self._model.entry.sequence_fork,
+            _id(sequence),
+            -1 if length is None else _length(length),
+            ctypes.byref(fork),
         )
-        self._live.add(number.value)
-        return number.value
+        self._live.add(fork.value)
+        return fork.value
 
     def truncate(self, sequence: int, length: int) -> None:
         """Forgets all but the first `length` tokens."""
-        self._library._check(self._call("sequence_truncate", sequence, _length(length)))
+        entry = self._model.entry
+        self._call(entry.sequence_truncate, _id(sequence), _length(length))
 
     def free(self, sequence: int) -> None:
-        """Gives its memory to other sequences."""
-        self._library._check(self._call("sequence_free", sequence))
+        """Gives the sequence's memory to others."""
+        self._call(self._model.entry.sequence_free, _id(sequence))
         self._live.discard(sequence)
 
     def length(self, sequence: int) -> int:
-        """How many tokens it has."""
-        length = self._call("sequence_length", sequence)
+        """How many tokens the sequence has."""
+        handle = self._open_session().handle
+        length: int = self._model.entry.sequence_length(handle, _id(sequence))
         if length < 0:
             raise ValueError(f"{sequence}: no such sequence")
         return length
@@ -169,41 +145,44 @@ class Sequences:
                 than the model can do. All are as long as before.
             MemoryError: no memory, or over `cache_tokens`.
         """
-        tensors = self._tensors("step", "tokens", tokens)
-        offsets = tensors["sequence_offsets"]
+        program = self._model.program("step")
+        tensors, offsets = _tensors(program, "tokens", tokens)
         lengths = np.diff(offsets).tolist()
-        for number, length in zip(tokens, lengths):
+        for sequence, length in zip(tokens, lengths):
             if length == 0:
-                raise ValueError(f"tokens[{number}]: expects at least one, got none")
+                raise ValueError(f"tokens[{sequence}]: expects at least one, got none")
         counts = lengths
         if isinstance(output_positions, str):
             if output_positions not in ("last", "all"):
                 raise ValueError(
-                    f'output_positions: expects "last", "all" or lists, got {output_positions!r}'
+                    'output_positions: expects "last", "all" or lists, got '
+                    f"{output_positions!r}"
                 )
             if output_positions == "last":
                 counts = [1] * len(lengths)
                 tensors["output_positions"] = offsets[1:] - 1
         else:
-            counts, tensors["output_positions"] = _columns(
+            counts, tensors["output_positions"] = _token_indices(
                 output_positions, lengths, offsets
             )
-        asked = self._library._asked(outputs, "step")
-        selected = [
-            output.per_position and "output_positions" in tensors for output in asked
+        results: dict[str, Any] = {}
+        selected = program.select(outputs)
+        rows = [
+            counts if o.per_position and "output_positions" in tensors else lengths
+            for o in selected
         ]
         arrays = [
-            np.empty((sum(counts if s else lengths), *output.width), np.float32)
-            for output, s in zip(asked, selected)
+            np.empty((sum(own), *output.width), np.float32)
+            for own, output in zip(rows, selected)
         ]
-        self._run("step", tensors, asked, arrays)
-        results = {}
-        for output, array, s in zip(asked, arrays, selected):
-            if output_positions == "last":
-                results[output.name] = array if s else array[offsets[1:] - 1]
+        program.run(self._open_session(), tensors, selected, arrays)
+        for own, output, array in zip(rows, selected, arrays):
+            if output_positions != "last":
+                results[output.name] = np.split(array, np.cumsum(own)[:-1])
+            elif output.per_position:
+                results[output.name] = array
             else:
-                ends = np.cumsum(counts if s else lengths)[:-1]
-                results[output.name] = np.split(array, ends)
+                results[output.name] = array[offsets[1:] - 1]
         return results
 
     def close(self) -> None:
@@ -217,22 +196,44 @@ class Sequences:
         self.close()
 
 
+def _tensors(
+    program: Program, name: str, rows: Mapping[int, Any]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The inputs of a program for ids of sequences, and where each begins."""
+    arrays = [
+        _arrays.integers(f"{name}[{sequence}]", ids, 1, "[tokens]")
+        for sequence, ids in rows.items()
+    ]
+    offsets = _arrays.offsets([len(row) for row in arrays])
+    tensors = {
+        program.inputs[0]: np.concatenate([np.zeros(0, np.int64), *arrays]),
+        "sequence_offsets": offsets,
+        "sequences": np.array([_id(sequence) for sequence in rows], np.int64),
+    }
+    return tensors, offsets
+
+
+def _id(sequence: int) -> int:
+    return _arrays.whole("sequence", sequence, 64)
+
+
 def _length(value: int) -> int:
     if value < 0:
         raise ValueError(f"length: expects 0 or more, got {value}")
-    return value
+    return _arrays.whole("length", value, 64)
 
 
-def _columns(
+def _token_indices(
     output_positions: Any, lengths: Sequence[int], offsets: np.ndarray
 ) -> tuple[list[int], np.ndarray]:
-    """How many each sequence has, and their places among all tokens."""
+    """How many output positions each sequence has, and which of all tokens they
+    are."""
     if len(output_positions) != len(lengths):
         raise ValueError(
-            f"output_positions: expects a list for each of the {len(lengths)} sequences, "
-            f"got {len(output_positions)}"
+            f"output_positions: expects a list for each of the {len(lengths)} "
+            f"sequences, got {len(output_positions)}"
         )
-    places = []
+    indices = []
     for i, (columns, length) in enumerate(zip(output_positions, lengths)):
         array = _arrays.integers(f"output_positions[{i}]", columns, 1, "[count]")
         wrong = (array < 0) | (array >= length)
@@ -241,13 +242,11 @@ def _columns(
                 f"output_positions[{i}]: expects columns in [0, {length}), got "
                 f"{array[wrong][0]}"
             )
-        places.append(array + offsets[i])
-    return [len(p) for p in places], np.concatenate(places).astype(np.int64)
+        indices.append(array + offsets[i])
+    every = np.concatenate([np.zeros(0, np.int64), *indices])
+    return [len(own) for own in indices], every
 
 
-def _release(sessions: SessionPool, session: Session, live: set[int]) -> None:
-    if sessions.pid != os.getpid():
-        return  # A fork has none of the session's workers.
-    for number in live:
-        sessions.entry.sequence_free(session.handle, number)
-    sessions.give(session)
+def _free(entry: _abi.EntryPoints, session: Session, live: set[int]) -> None:
+    for sequence in live:
+        entry.sequence_free(session.handle, sequence)

@@ -6,7 +6,7 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Union
 
 from transom import _abi
@@ -61,14 +61,15 @@ class SessionPool:
         threads: int,
         max_tokens: int,
         cache_tokens: int,
-        tensors: Sequence[int],
+        max_inputs: int,
+        max_outputs: int,
     ):
         self.path = path
         self.entry = entry
         self.threads = threads
         self.max_tokens = max_tokens
         self.cache_tokens = cache_tokens
-        self.tensors = tensors
+        self.descriptors = (max_inputs, max_outputs)
         self.closed = False
         self.model = ctypes.c_void_p()
         named = None if weights is None else os.fsencode(weights)
@@ -114,7 +115,7 @@ class SessionPool:
             self.model, ctypes.byref(options), ctypes.byref(handle)
         )
         check(entry, status, self.path)
-        return Session(handle, *self.tensors)
+        return Session(handle, *self.descriptors)
 
     def give(self, session: Session | None) -> None:
         with self.lock:
@@ -125,6 +126,14 @@ class SessionPool:
                 return
             last = self.taken == 0
         self.destroy([session] if session else [], last)
+
+    def release(self, session: Session, forget: Callable[[], None]) -> None:
+        """Takes back a session that an engine or sequences have held, once
+        `forget` has freed what the session keeps for them. A forked child has
+        none of the session's workers, so there nothing may be freed."""
+        if self.pid == os.getpid():
+            forget()
+            self.give(session)
 
     def close(self) -> None:
         """Calls that are running finish; the last of them closes the model."""

@@ -7,7 +7,7 @@ import shutil
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def compiler():
+def compiler() -> str:
     """Path of the `transom` program.
 
     $TRANSOM if set, else the build tree beside this package, else PATH.

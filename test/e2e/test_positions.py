@@ -125,12 +125,14 @@ def test_beside_other_outputs(pretraining):
     "positions, error, message",
     [
         ([6], ValueError, r"number 0: expected a token's index in \[0, 6\), got 6"),
-        ([0, -1], ValueError, r"number 1: expected a token's index in \[0, 6\), got -1"),
-        ([0, 5], ValueError, r"number 1: expected a token that is there, got 5 "
-                             r"\(sequence 1, position 2\), which 'attention_mask' hides"),
+        ([0, -1], ValueError, r"1: expected a token's index in \[0, 6\), got -1"),
+        ([0, 5], ValueError,
+         r"number 1: expected a token that is there, got 5 "
+         r"\(sequence 1, position 2\), which 'attention_mask' hides"),
         ([(0, 3)], ValueError, r"expects a column in \[0, 3\) of sequence 0, got 3"),
         ([(0, -1)], ValueError, r"expects a column in \[0, 3\) of sequence 0, got -1"),
-        ([(0, 0), (2, 0)], ValueError, r"output_positions\[1\]: expects a row in \[0, 2\), got 2"),
+        ([(0, 0), (2, 0)], ValueError,
+         r"output_positions\[1\]: expects a row in \[0, 2\), got 2"),
         ([[0]], ValueError, "expects a list for each of the 2 sequences, got 1; write"),
         ([[0], [3]], ValueError, r"expects a column in \[0, 3\) of sequence 1, got 3"),
         (np.zeros((2, 3), int), ValueError, r"the shape \[count, 2\], got \[2, 3\]"),
@@ -150,13 +152,14 @@ def test_refuses(library, positions, error, message):
 
 def test_fill_mask_asks_for_its_masks(library, monkeypatch):
     asked = []
-    run = library._run
+    forward = library.program("forward")
+    run = forward.run
 
-    def watch(function, session, tensors, *rest):
+    def record(session, tensors, *rest):
         asked.append(tensors["output_positions"].tolist())
-        run(function, session, tensors, *rest)
+        run(session, tensors, *rest)
 
-    monkeypatch.setattr(library, "_run", watch)
+    monkeypatch.setattr(forward, "run", record)
     fill = transom.pipeline("fill-mask", library)
     theirs = transformers.pipeline(
         "fill-mask", str(ROOT / "examples" / "models" / "bert-shakespeare")

@@ -294,7 +294,7 @@ def test_class_of_a_source_that_does_not_end(tmp_path, compile_folder):
     ):
         library(input_ids=[[5, 1]], decoder_input_ids=[[0]])
     with pytest.raises(
-        ValueError, match="decoder_attention_mask: .* the source, \\[1, 2\\]"
+        ValueError, match="decoder_attention_mask: .* of input_ids, \\[1, 2\\]"
     ):
         library(input_ids=[[5, 1]], decoder_attention_mask=[[1]])
     with pytest.raises(

@@ -1,5 +1,8 @@
 """Arguments of generate: transformers' names, defaults and precedence."""
 
+import ctypes
+import dataclasses
+
 import numpy as np
 import pytest
 import transformers
@@ -12,14 +15,28 @@ from transom._generation_config import (
     Settings,
     merge,
 )
+from transom._options import Request
+from transom._prompts import Prompt
+from transom._stopping_criteria import StopStrings
 from transom._tokenizer import TextStream, Tokenizer
-from transom._watch import StopStrings
 
 OURS = {"seed", "stop_sequences", "tokenizer"}
 
 
 def settings(**given):
     return Settings.of(merge({}, None, given))
+
+
+def options(own, padded=None):
+    """What the library is given for a prompt of one token."""
+    request = Request([Prompt(np.array([5]))], own, own.lengths([1], padded, None))
+    # The arrays that they point to must live as long as they do.
+    request.options.request = request
+    return request.options
+
+
+def ids_at(pointer, count, ctype=ctypes.c_int32):
+    return (ctype * count).from_address(pointer)[:]
 
 
 @pytest.fixture(scope="module")
@@ -138,23 +155,38 @@ def test_greedy_has_one_sequence():
 
 
 def test_options():
-    got = settings(
+    own = settings(
         do_sample=True, seed=2**64 - 1, top_p=0.0, top_k=None, eos_token_id=[4, 5],
         bad_words_ids=[[1, 2], [3]],
     )  # fmt: skip
-    options = got.options
-    assert options.seed == 2**64 - 1 and options.top_k == 0
-    assert 0 < options.top_p < 1e-20 and options.num_eos_token_ids == 2
-    assert got.pad == 4 and options.bad_words_ids.count == 2
-    np.testing.assert_array_equal(got.kept[1], [1, 2, 3])
-    np.testing.assert_array_equal(got.kept[2], [0, 2, 3])
-    assert settings().options.num_eos_token_ids == -1
-    assert settings(do_sample=True).options.top_k == 50
-    # Without sampling they have no part in it.
-    assert settings(top_k=3).options.top_k == 0
-    assert settings(num_beams=2, length_penalty=0.0).options.length_penalty > 0
-    drawn = {settings(do_sample=True).options.seed for _ in range(3)}
+    got = options(own)
+    assert got.seed == 2**64 - 1 and got.top_k == 0
+    assert 0 < got.top_p < 1e-20 and got.num_eos_token_ids == 2
+    assert ids_at(got.eos_token_ids, 2) == [4, 5]
+    assert own.pad_token_id == 4 and got.bad_words_ids.count == 2
+    assert ids_at(got.bad_words_ids.tokens, 3) == [1, 2, 3]
+    assert ids_at(got.bad_words_ids.offsets, 3, ctypes.c_int64) == [0, 2, 3]
+    assert options(settings()).num_eos_token_ids == -1
+    assert options(settings(do_sample=True)).top_k == 50
+    # Without sampling they have no part in it, whatever their values.
+    assert options(settings(top_k=3)).top_k == 0
+    assert options(settings(temperature=0.0)).temperature == 0.0
+    assert options(settings(num_beams=2, length_penalty=0.0)).length_penalty > 0
+    drawn = {settings(do_sample=True).seed for _ in range(3)}
     assert len(drawn) == 3
+
+
+def test_settings_are_frozen():
+    own = settings(do_sample=True, seed=3, num_return_sequences=4)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        own.stream = 1
+    apart = dataclasses.replace(own, stream=7)
+    assert options(apart).stream == 7 and options(own).stream == 0
+    # Where text ends a sequence, each is a request.
+    assert options(own).num_return_sequences == 4 and own.requests_per_prompt == 1
+    strings = dataclasses.replace(own, stop_strings=["x"])
+    assert options(strings).num_return_sequences == 1
+    assert strings.requests_per_prompt == strings.num_return_sequences == 4
 
 
 @pytest.mark.parametrize(
@@ -173,33 +205,24 @@ def test_options():
     ],
 )
 def test_lengths(given, counts, padded, most, new, whole, least):
-    got = settings(**given)
-    assert got.lengths(counts, padded, 64) == most
-    options = got.options
-    assert (options.max_new_tokens, options.max_length) == (new, whole)
-    assert options.min_new_tokens == least
+    got = settings(**given).lengths(counts, padded, 64)
+    assert got.most == most
+    assert (got.max_new_tokens, got.max_length) == (new, whole)
+    assert got.min_new_tokens == least
 
 
 def test_forced_tokens():
     own = settings(forced_bos_token_id=0, forced_eos_token_id=[7, 8])
-    options = own.options
     # transformers counts a prompt's padding: only one of one token is followed
     # by the forced one.
     for padded, has in ((None, 1), (1, 1), (3, 0)):
-        own.lengths([1], padded, None)
-        assert (
-            options.has_forced_bos_token_id == has and options.forced_bos_token_id == 0
-        )
-    assert options.num_forced_eos_token_ids == 2
-    ids = next(array for array in own.kept if array.tolist() == [7, 8])
-    assert options.forced_eos_token_ids == ids.ctypes.data
-    assert settings(forced_eos_token_id=7).options.num_forced_eos_token_ids == 1
-    none = settings()
-    none.lengths([1], None, None)
-    assert (
-        not none.options.has_forced_bos_token_id
-        and not none.options.num_forced_eos_token_ids
-    )
+        got = options(own, padded)
+        assert got.has_forced_bos_token_id == has and got.forced_bos_token_id == 0
+    assert got.num_forced_eos_token_ids == 2
+    assert ids_at(got.forced_eos_token_ids, 2) == [7, 8]
+    assert options(settings(forced_eos_token_id=7)).num_forced_eos_token_ids == 1
+    none = options(settings())
+    assert not none.has_forced_bos_token_id and not none.num_forced_eos_token_ids
 
 
 def test_task_specific_parameters_come_after_the_models():
@@ -228,7 +251,7 @@ def test_stop_strings(tokenizer):
         (first, second) = tokenizer.encode([prompt, text])
         stop = StopStrings(strings, tokenizer, np.array(first.ids))
         for token in second.ids:
-            if stop.hits(token):
+            if stop.ends_with(token):
                 return tokenizer.decode(stop.tokens)
         return None
 

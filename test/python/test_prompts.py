@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from transom._generation_config import Settings, merge
-from transom._prompts import Batch
+from transom._prompts import Prompts
 
 
 def settings(**given):
@@ -22,8 +22,8 @@ def library(has_encoder):
     )
 
 
-def batch(ids, mask, own, begun=None, begun_mask=None, encoder=False):
-    return Batch.of(library(encoder), ids, mask, begun, begun_mask, own)
+def prompts_of(ids, mask, own, begun=None, begun_mask=None, encoder=False):
+    return Prompts.of(library(encoder), ids, mask, begun, begun_mask, own)
 
 
 def lists(rows):
@@ -35,24 +35,24 @@ def test_prompts():
     ids = [[0, 0, 5], [0, 6, 7]]
     # By a mask, by an id, and at the right as well.
     for given, mask in ((ids, [[0, 0, 1], [0, 1, 1]]), (np.array(ids), None)):
-        prompts = batch(given, mask, own).prompts
+        prompts = prompts_of(given, mask, own).rows
         assert lists(prompts.rows) == [[5], [6, 7]]
         assert prompts.padded == 3
         got = prompts.extended([np.array([8]), np.array([9, 2])], 1, 0)
         assert got.dtype == np.int64
         assert got.tolist() == [[0, 0, 5, 8, 0], [0, 6, 7, 9, 2]]
-    assert lists(batch([[5, 0]], None, own).prompts.rows) == [[5]]
+    assert lists(prompts_of([[5, 0]], None, own).rows.rows) == [[5]]
     # An id that ends sequences is no padding.
     same = settings(pad_token_id=2, eos_token_id=2)
-    assert lists(batch([[2, 5]], None, same).prompts.rows) == [[2, 5]]
-    ragged = batch([[5], [6, 7]], None, own).prompts
+    assert lists(prompts_of([[2, 5]], None, same).rows.rows) == [[2, 5]]
+    ragged = prompts_of([[5], [6, 7]], None, own).rows
     assert ragged.padded is None
     got = ragged.extended([np.array([8]), np.array([9, 2])], 1, 0)
     assert lists(got) == [[5, 8], [6, 7, 9, 2]]
-    alone = batch(None, None, own)
-    assert lists(alone.prompts.rows) == [[1]] and alone.sources is None
+    alone = prompts_of(None, None, own)
+    assert lists(alone.rows.rows) == [[1]] and alone.encoder_rows is None
     (prompt,) = alone.each()
-    assert prompt.source is None and prompt.given.tolist() == [1]
+    assert prompt.encoder_tokens is None and prompt.input_ids.tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_prompts():
 )
 def test_prompts_refuse(ids, mask, text):
     with pytest.raises(ValueError, match=text):
-        batch(ids, mask, settings())
+        prompts_of(ids, mask, settings())
 
 
 @pytest.fixture(scope="module")
@@ -103,25 +103,25 @@ def test_a_decoder_begins_as_in_transformers(start, begun, mask, reference):
         2, "input_ids", dict(options), torch.tensor(start)
     )
     own = settings(decoder_start_token_id=start, pad_token_id=0)
-    got = batch(sources, None, own, begun, mask, encoder=True)
-    assert got.prompts.array.tolist() == want.tolist()
+    got = prompts_of(sources, None, own, begun, mask, encoder=True)
+    assert got.rows.array.tolist() == want.tolist()
     there = more.get("decoder_attention_mask", torch.ones_like(want)).bool()
     for prompt, row, kept, source in zip(got.each(), want, there, sources):
         assert prompt.tokens.tolist() == row[kept].tolist()
-        assert prompt.given.tolist() == prompt.source.tolist() == source
+        assert prompt.input_ids.tolist() == prompt.encoder_tokens.tolist() == source
 
 
 def test_decoders_begin_at_unequal_lengths():
     own = settings(decoder_start_token_id=3)
-    got = batch([[8, 1], [9, 1]], None, own, [[3, 5], [7], [3]][:2], None, True)
+    got = prompts_of([[8, 1], [9, 1]], None, own, [[3, 5], [7], [3]][:2], None, True)
     # Each row stands for itself.
-    assert lists(got.prompts.rows) == [[3, 5], [3, 7]]
-    assert got.prompts.padded is None
+    assert lists(got.rows.rows) == [[3, 5], [3, 7]]
+    assert got.rows.padded is None
     # The padding of sources has nothing to do with it.
     own = settings(pad_token_id=0, bos_token_id=3)
-    got = batch([[8, 1, 0], [9, 6, 1]], None, own, encoder=True)
-    assert lists(got.sources) == [[8, 1], [9, 6, 1]]
-    assert got.prompts.padded == 1 and lists(got.prompts.rows) == [[3], [3]]
+    got = prompts_of([[8, 1, 0], [9, 6, 1]], None, own, encoder=True)
+    assert lists(got.encoder_rows) == [[8, 1], [9, 6, 1]]
+    assert got.rows.padded == 1 and lists(got.rows.rows) == [[3], [3]]
 
 
 @pytest.mark.parametrize(
@@ -145,4 +145,4 @@ def test_decoders_begin_at_unequal_lengths():
 def test_decoder_refuses(encoder, begun, mask, start, text):
     own = settings(decoder_start_token_id=start)
     with pytest.raises(ValueError, match=text):
-        batch([[8, 1], [9, 1]], None, own, begun, mask, encoder)
+        prompts_of([[8, 1], [9, 1]], None, own, begun, mask, encoder)

@@ -12,6 +12,7 @@ from typing import Any, Union
 import numpy as np
 from tokenizers import Encoding
 
+from transom import _arrays
 from transom._library import Library, load
 from transom._progress import Progress
 from transom._tokenizer import Text, Tokenizer
@@ -22,6 +23,20 @@ PathLike = Union[str, "os.PathLike[str]"]
 @dataclasses.dataclass(frozen=True)
 class Parameters:
     """The arguments of a pipeline that a call may give."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """An item, its encodings, and what `forward` gave for each of them."""
+
+    item: Any
+    encodings: list[Encoding]
+    values: list[Any]
+
+    @property
+    def value(self) -> Any:
+        """Of an item with one encoding."""
+        return self.values[0]
 
 
 class Pipeline:
@@ -83,6 +98,8 @@ class Pipeline:
 
     def tokenization(self, parameters: Any) -> dict[str, Any]:
         """Arguments of `Tokenizer.encode`."""
+        if isinstance(parameters, TokenizerParameters):
+            return parameters.tokenization(self.max_length())
         return {}
 
     def forward(
@@ -91,9 +108,7 @@ class Pipeline:
         """For each encoding the model's results."""
         raise NotImplementedError
 
-    def postprocess(
-        self, item: Any, encodings: list[Encoding], results: list[Any], parameters: Any
-    ) -> Any:
+    def postprocess(self, results: Results, parameters: Any) -> Any:
         """The answer for an item."""
         raise NotImplementedError
 
@@ -129,7 +144,7 @@ class Pipeline:
                 items = list(itertools.islice(iterator, size))
                 if not items:
                     return
-                parts = self._encode(items, parameters)
+                parts = self.encode(items, parameters)
                 encodings = list(itertools.chain.from_iterable(parts))
                 results: list[Any] = []
                 for i in range(0, len(encodings), size):
@@ -137,12 +152,12 @@ class Pipeline:
                 rest = iter(results)
                 for item, part in zip(items, parts):
                     own = list(itertools.islice(rest, len(part)))
-                    yield self.postprocess(item, part, own, parameters)
+                    yield self.postprocess(Results(item, part, own), parameters)
                 progress.add(len(items))
         finally:
             progress.close()
 
-    def _encode(self, items: list[Any], parameters: Any) -> list[list[Encoding]]:
+    def encode(self, items: list[Any], parameters: Any) -> list[list[Encoding]]:
         """For each item its encodings."""
         texts = [self.texts(item, parameters) for item in items]
         arguments = self.tokenization(parameters)
@@ -168,8 +183,7 @@ class Pipeline:
         [tokens, width] or [sequences, width], and where each begins. `more`
         are further inputs."""
         ids = [encoding.ids for encoding in encodings]
-        offsets = np.zeros(len(ids) + 1, np.int32)
-        np.cumsum([len(row) for row in ids], out=offsets[1:])
+        offsets = _arrays.offsets([len(row) for row in ids])
         # Of a model with a decoder the ids are its source's.
         has_decoder = "decoder_input_ids" in self.library.inputs
         inputs = {
@@ -183,6 +197,10 @@ class Pipeline:
             )
         results: dict[str, Any] = self.library(**inputs, **more, outputs=list(outputs))
         return results, offsets
+
+    def run_sequences(self, encodings: Sequence[Encoding], output: str) -> np.ndarray:
+        """An output of sequences, [sequences, width]."""
+        return self.run(encodings, [output])[0][output]
 
     def run_tokens(
         self, encodings: Sequence[Encoding], output: str
@@ -237,9 +255,9 @@ class Framed(Pipeline):
 
     def texts(self, item: Any, parameters: Any) -> list[Text]:
         texts = self.framed_texts(item)
-        if self.framed and self.delimiter_token is None:
-            if not all(isinstance(text, str) for text in texts):
-                raise ValueError("delimiter_token: a pair needs one between its texts")
+        has_pairs = not all(isinstance(text, str) for text in texts)
+        if has_pairs and self.framed and self.delimiter_token is None:
+            raise ValueError("delimiter_token: a pair needs one between its texts")
         return texts
 
     def framed_texts(self, item: Any) -> list[Text]:

@@ -65,6 +65,10 @@ class Generating(_base.Pipeline):
 
     # What they have.
 
+    def decode(self, parameters: Any, ids: Sequence[int]) -> str:
+        """The text of an answer."""
+        return self.tokenizer.decode(ids, parameters.skip_special_tokens)
+
     def given(self, options: dict[str, Any]) -> Any:
         """The parameters of a call; what is none of ours is for `generate`."""
         names = {field.name for field in dataclasses.fields(self.Parameters)}
@@ -112,9 +116,11 @@ class Generating(_base.Pipeline):
         """For each encoding its prompt, and its sequences' new ids."""
         prompts = [self.prompt(encoding, parameters) for encoding in encodings]
         settings = [self.settings(parameters, len(p.tokens)) for p in prompts]
-        for own in settings:
-            # The same seed for all of a call; streams set texts apart.
-            own.options.stream = next(parameters.numbers) << 32
+        # The same seed for all of a call; streams set texts apart.
+        settings = [
+            dataclasses.replace(own, stream=next(parameters.numbers) << 32)
+            for own in settings
+        ]
         new = _engine.generate_each(self.library, prompts, settings)
         return list(zip(prompts, new))
 
@@ -122,13 +128,11 @@ class Generating(_base.Pipeline):
         """Answers one text; gives the new text piece by piece, as it comes.
         Who stops reading stops the generation. There are no beams."""
         parameters = self.given(options)
-        (encodings,) = self._encode([text], parameters)
+        (encodings,) = self.encode([text], parameters)
         prompt = self.prompt(encodings[0], parameters)
         settings = self.settings(parameters, len(prompt.tokens))
-        for name in ("num_beams", "num_return_sequences"):
-            if getattr(settings, name) > 1:
-                raise ValueError(f"{name}: expects 1, since one sequence is streamed")
-        ids = _engine.stream_prompt(self.library, prompt, settings, None)
+        settings.check_streamed()
+        ids = _engine.stream_prompt(self.library, prompt, settings)
         return self._pieces(ids, TextStream(self.tokenizer, prompt.tokens.tolist()))
 
     @staticmethod

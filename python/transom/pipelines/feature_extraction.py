@@ -91,14 +91,8 @@ class FeatureExtraction(_base.Pipeline):
             pooled = _pooling.normalized(pooled)
         return pooled
 
-    def postprocess(
-        self,
-        item: Any,
-        encodings: list[Encoding],
-        results: list[np.ndarray],
-        parameters: Parameters,
-    ) -> Any:
-        return results[0]
+    def postprocess(self, results: _base.Results, parameters: Parameters) -> Any:
+        return results.value
 
     def __call__(self, inputs: Any, **options: Any) -> Any:
         vectors = super().__call__(inputs, **options)

@@ -86,20 +86,14 @@ class FillMask(_base.Pipeline):
         counts = np.cumsum([len(found) for found in masks])
         return np.split(_base.softmax(logits), counts[:-1])
 
-    def postprocess(
-        self,
-        item: str,
-        encodings: list[Encoding],
-        results: list[np.ndarray],
-        parameters: Parameters,
-    ) -> Any:
-        ids = encodings[0].ids
-        masks = self.masks(encodings[0])
-        candidates = np.arange(results[0].shape[1])
+    def postprocess(self, results: _base.Results, parameters: Parameters) -> Any:
+        ids = results.encodings[0].ids
+        masks = self.masks(results.encodings[0])
+        candidates = np.arange(results.value.shape[1])
         if parameters.targets is not None:
             candidates = self.target_ids(parameters.targets)
         answers = []
-        for mask, probabilities in zip(masks, results[0]):
+        for mask, probabilities in zip(masks, results.value):
             scores = probabilities[candidates]
             order = np.argsort(-scores, kind="stable")[: parameters.top_k]
             answer = []

@@ -53,23 +53,18 @@ class MultipleChoice(_base.Framed):
             f"got {item!r:.80}"
         )
 
-    def tokenization(self, parameters: Parameters) -> dict[str, Any]:
-        return parameters.tokenization(self.max_length())
-
     def forward(self, encodings: list[Encoding], parameters: Parameters) -> np.ndarray:
-        return self.run(encodings, [self.output])[0][self.output].reshape(-1)
+        return self.run_sequences(encodings, self.output).reshape(-1)
 
-    def postprocess(
-        self,
-        item: Any,
-        encodings: list[Encoding],
-        results: list[np.ndarray],
-        parameters: Parameters,
-    ) -> Any:
-        scores = _base.softmax(np.array(results))
+    def postprocess(self, results: _base.Results, parameters: Parameters) -> Any:
+        scores = _base.softmax(np.array(results.values))
         order = np.argsort(-scores, kind="stable").tolist()
         ranked = [
-            {"index": i, "choice": item["choices"][i], "score": scores[i].item()}
+            {
+                "index": i,
+                "choice": results.item["choices"][i],
+                "score": scores[i].item(),
+            }
             for i in order
         ]
         if isinstance(parameters.top_k, str):

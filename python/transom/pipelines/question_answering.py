@@ -111,20 +111,14 @@ class QuestionAnswering(_base.Pipeline):
         )
         return list(zip(starts, ends))
 
-    def postprocess(
-        self,
-        item: Any,
-        encodings: list[Encoding],
-        results: list[tuple[np.ndarray, np.ndarray]],
-        parameters: Parameters,
-    ) -> Any:
-        context = item["context"]
+    def postprocess(self, results: _base.Results, parameters: Parameters) -> Any:
+        context = results.item["context"]
         impossible = np.inf
         answers: dict[str, dict[str, Any]] = {}
         # Several spans of tokens may lie in one span of words.
         count = parameters.top_k
         count = 2 * count + 10 if parameters.align_to_words else count
-        for encoding, logits in zip(encodings, results):
+        for encoding, logits in zip(results.encodings, results.values):
             inside = self.inside(encoding)
             start, end = (
                 _base.softmax(np.where(inside, row, _OUTSIDE)) for row in logits

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tokenizers import Encoding
 
 from transom._tokenizer import Text
-from transom.pipelines import _pooling
+from transom.pipelines import _base, _pooling
 from transom.pipelines.feature_extraction import FeatureExtraction
 
 
@@ -37,14 +36,8 @@ class SentenceSimilarity(FeatureExtraction):
             texts += super().texts(text, parameters)
         return texts
 
-    def postprocess(
-        self,
-        item: Any,
-        encodings: list[Encoding],
-        results: list[np.ndarray],
-        parameters: Any,
-    ) -> list[float]:
-        vectors = _pooling.normalized(np.stack(results))
+    def postprocess(self, results: _base.Results, parameters: Any) -> list[float]:
+        vectors = _pooling.normalized(np.stack(results.values))
         return (vectors[1:] @ vectors[0]).tolist()
 
     def __call__(self, inputs: Any, **options: Any) -> Any:

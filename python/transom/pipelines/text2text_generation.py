@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from tokenizers import Encoding
 
-from transom._prompts import Batch, Prompt
+from transom._prompts import Prompt, Prompts
 from transom._tokenizer import Text
-from transom.pipelines import _generating
+from transom.pipelines import _base, _generating
 
 # What transformers' pipelines do where neither user nor model says otherwise.
 _BEAMS = 4
@@ -127,21 +127,21 @@ class Text2TextGeneration(_generating.Generating):
         return own.tokenization(self.max_length())
 
     def prompt(self, encoding: Encoding, parameters: Parameters) -> Prompt:
-        source = np.array([encoding.ids], np.int64)
+        ids = np.array([encoding.ids], np.int64)
         begun = parameters.generation.get("decoder_input_ids")
         settings = self.settings(parameters, 1)
-        mask = np.ones_like(source)  # No id of a text is padding.
-        batch = Batch.of(self.library, source, mask, begun, None, settings)
-        return batch.each()[0]
+        mask = np.ones_like(ids)  # No id of a text is padding.
+        prompts = Prompts.of(self.library, ids, mask, begun, None, settings)
+        return prompts.each()[0]
+
+    def decode(self, parameters: Parameters, ids: Sequence[int]) -> str:
+        clean_up = parameters.clean_up_tokenization_spaces
+        return self.tokenizer.decode(ids, parameters.skip_special_tokens, clean_up)
 
     def postprocess(
-        self,
-        item: Any,
-        encodings: list[Encoding],
-        results: list[tuple[Prompt, list[np.ndarray]]],
-        parameters: Parameters,
+        self, results: _base.Results, parameters: Parameters
     ) -> list[dict[str, Any]]:
-        prompt, sequences = results[0]
+        prompt, sequences = results.value
         rows = [[*prompt.tokens.tolist(), *ids.tolist()] for ids in sequences]
         if parameters.return_tensors:
             return [{f"{self.answer}_token_ids": row} for row in rows]
@@ -150,11 +150,7 @@ class Text2TextGeneration(_generating.Generating):
             step = self.task_params(parameters).get("number")
         answers: list[dict[str, Any]] = []
         for row in rows:
-            text = self.tokenizer.decode(
-                row,
-                parameters.skip_special_tokens,
-                parameters.clean_up_tokenization_spaces,
-            )
+            text = self.decode(parameters, row)
             answers.append({f"{self.answer}_text": text})
             if step:
                 answers[-1]["number"] = _number_of(text, step)

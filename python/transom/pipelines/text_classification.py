@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tokenizers import Encoding
 from transom._tokenizer import Text
 from transom.pipelines import _base
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "softmax": _base.softmax,
     "sigmoid": _base.sigmoid,
     "none": lambda logits: logits,
@@ -60,22 +61,13 @@ class TextClassification(_base.Framed):
     def framed_texts(self, item: Any) -> list[Text]:
         return [_base.text_of(item)]
 
-    def tokenization(self, parameters: Parameters) -> dict[str, Any]:
-        return parameters.tokenization(self.max_length())
-
     def forward(self, encodings: list[Encoding], parameters: Parameters) -> np.ndarray:
         output = next(name for name in self.outputs if name in self.library.outputs)
-        return self.run(encodings, [output])[0][output]
+        return self.run_sequences(encodings, output)
 
-    def postprocess(
-        self,
-        item: Any,
-        encodings: list[Encoding],
-        results: list[np.ndarray],
-        parameters: Parameters,
-    ) -> Any:
-        function = parameters.function_to_apply or self.function(len(results[0]))
-        scores = _FUNCTIONS[function.lower()](results[0])
+    def postprocess(self, results: _base.Results, parameters: Parameters) -> Any:
+        function = parameters.function_to_apply or self.function(len(results.value))
+        scores = _FUNCTIONS[function.lower()](results.value)
         if parameters.top_k == "":
             best = int(scores.argmax())
             return {"label": self.label(best), "score": scores[best].item()}

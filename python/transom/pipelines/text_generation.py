@@ -11,7 +11,7 @@ from tokenizers import Encoding
 
 from transom._prompts import Prompt
 from transom._tokenizer import Text
-from transom.pipelines import _generating
+from transom.pipelines import _base, _generating
 
 # What transformers' pipeline does where neither user nor model says otherwise.
 _TEMPERATURE = 0.7
@@ -69,16 +69,13 @@ class TextGeneration(_generating.Generating):
     def texts(self, item: Any, parameters: Parameters) -> list[Text]:
         return [parameters.prefix + _text_of(item)]
 
-    def tokenization(self, parameters: Parameters) -> dict[str, Any]:
-        return parameters.tokenization(self.max_length())
-
     def prompt(self, encoding: Encoding, parameters: Parameters) -> Prompt:
         ids = np.array(encoding.ids, np.int64)
         settings = self.settings(parameters, len(ids))
         if len(ids) == 0:
-            if settings.bos is None:
+            if settings.bos_token_id is None:
                 raise ValueError("expects a text, since the model has no bos_token_id")
-            return Prompt(np.array([settings.bos]))
+            return Prompt(np.array([settings.bos_token_id]))
         limit = self.max_length()
         if parameters.handle_long_generation == "hole" and limit is not None:
             new = settings.max_new_tokens
@@ -93,22 +90,17 @@ class TextGeneration(_generating.Generating):
         return Prompt(ids)
 
     def postprocess(
-        self,
-        item: Any,
-        encodings: list[Encoding],
-        results: list[tuple[Prompt, list[np.ndarray]]],
-        parameters: Parameters,
+        self, results: _base.Results, parameters: Parameters
     ) -> list[dict[str, Any]]:
-        prompt, sequences = results[0]
+        prompt, sequences = results.value
         if parameters.return_tensors:
             return [
                 {"generated_token_ids": [*prompt.tokens.tolist(), *ids.tolist()]}
                 for ids in sequences
             ]
-        begin = _text_of(item) if parameters.return_full_text else ""
-        skip = parameters.skip_special_tokens
+        begin = _text_of(results.item) if parameters.return_full_text else ""
         return [
-            {"generated_text": begin + self.tokenizer.decode(ids.tolist(), skip)}
+            {"generated_text": begin + self.decode(parameters, ids.tolist())}
             for ids in sequences
         ]
 

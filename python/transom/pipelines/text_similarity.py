@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
-
-import numpy as np
-from tokenizers import Encoding
 
 from transom._tokenizer import Text
 from transom.pipelines import _base
@@ -24,12 +22,7 @@ class TextSimilarity(TextClassification):
         first, second = _base.pair_of(item)
         return [(first, second), (second, first)]
 
-    def postprocess(
-        self,
-        item: Any,
-        encodings: list[Encoding],
-        results: list[np.ndarray],
-        parameters: Any,
-    ) -> Any:
-        both = results[0] + results[1]
-        return super().postprocess(item, encodings, [both], parameters)
+    def postprocess(self, results: _base.Results, parameters: Any) -> Any:
+        first, second = results.values
+        both = dataclasses.replace(results, values=[first + second])
+        return super().postprocess(both, parameters)

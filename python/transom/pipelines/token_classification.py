@@ -77,10 +77,10 @@ class TokenClassification(_base.Pipeline):
 
     def __call__(self, inputs: Any, **options: Any) -> Any:
         given = self.given(options)
-        if given.is_split_into_words and isinstance(inputs, list):
-            if all(isinstance(word, str) for word in inputs):
-                # One item, not a list of items.
-                return super().__call__([inputs], **options)
+        words = isinstance(inputs, list) and all(isinstance(w, str) for w in inputs)
+        if given.is_split_into_words and words:
+            # One item, not a list of items.
+            return super().__call__([inputs], **options)
         return super().__call__(inputs, **options)
 
     def texts(self, item: Any, parameters: Parameters) -> list[Text]:
@@ -112,16 +112,12 @@ class TokenClassification(_base.Pipeline):
         return [_base.softmax(rows) for rows in self.run_tokens(encodings, "logits")]
 
     def postprocess(
-        self,
-        item: Any,
-        encodings: list[Encoding],
-        results: list[np.ndarray],
-        parameters: Parameters,
+        self, results: _base.Results, parameters: Parameters
     ) -> list[dict[str, Any]]:
         strategy = parameters.aggregation_strategy
         entities: list[dict[str, Any]] = []
-        for encoding, scores in zip(encodings, results):
-            tokens = list(self.tokens(item, encoding, scores, parameters))
+        for encoding, scores in zip(results.encodings, results.values):
+            tokens = list(self.tokens(results.item, encoding, scores, parameters))
             if strategy not in ("none", "simple"):
                 tokens = self.words(tokens, strategy)
             found = [self.entity(token) for token in tokens]
@@ -133,7 +129,7 @@ class TokenClassification(_base.Pipeline):
                 if entity.get("entity_group", entity.get("entity"))
                 not in parameters.ignore_labels
             )
-        return _without_overlaps(entities) if len(encodings) > 1 else entities
+        return _without_overlaps(entities) if len(results.values) > 1 else entities
 
     def tokens(
         self, item: Any, encoding: Encoding, scores: np.ndarray, parameters: Parameters

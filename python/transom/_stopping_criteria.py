@@ -1,4 +1,4 @@
-"""When a sequence ends for what its text says, or for the time."""
+"""What ends a sequence besides its tokens: stop strings and time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StopStrings:
     def _text(self) -> str:
         return self.tokenizer.decode(self.tokens)
 
-    def hits(self, token: int) -> bool:
+    def ends_with(self, token: int) -> bool:
         """Whether a string ends with this next token."""
         self.tokens.append(token)
         text = self._text()
@@ -45,20 +45,21 @@ class StopStrings:
         return False
 
 
-class Watch:
-    """Ends sequences by their text or by the time, whichever is asked for."""
+class StoppingCriteria:
+    """Says when a sequence ends for its text or the time, if either is bounded."""
 
-    def __init__(self, settings: Settings, prompts: Sequence[Prompt]):
-        self.deadline = None
+    def __init__(self, settings: Settings, prompt: Prompt):
+        self._deadline = None
         if settings.max_time is not None:
-            self.deadline = time.monotonic() + settings.max_time
-        self.stops = [
-            StopStrings(settings.stop_strings, settings.tokenizer, prompt.tokens)
-            for prompt in (prompts if settings.stop_strings else [])
-        ]
+            self._deadline = time.monotonic() + settings.max_time
+        self._strings = None
+        if settings.stop_strings:
+            self._strings = StopStrings(
+                settings.stop_strings, settings.tokenizer, prompt.tokens
+            )
 
-    def ends(self, prompt: int, token: int) -> bool:
-        """Whether a sequence ends with this token."""
-        if self.stops and self.stops[prompt].hits(token):
+    def ends_with(self, token: int) -> bool:
+        """Whether the sequence ends with this next token."""
+        if self._strings is not None and self._strings.ends_with(token):
             return True
-        return self.deadline is not None and time.monotonic() >= self.deadline
+        return self._deadline is not None and time.monotonic() >= self._deadline
