@@ -133,6 +133,6 @@ def make_model(name, folder):
             if parameter.ndim == 1:
                 parameter += 0.05 * torch.randn(parameter.shape)
         if kind_of(name) == "seq2seq":
-            # Words as long as they are drawn follow themselves, whatever the layers say.
+            # Tokens of drawn length follow themselves, whatever the layers say.
             model.shared.weight *= 0.05
     model.save_pretrained(folder)

@@ -87,9 +87,9 @@ def complaint(folder, header, angled):
         return "codegen/ may include no header of runtime/ but runtime/abi.h"
     if layer == "verify" and to == "runtime" and header != "runtime/transom.h":
         return "verify/ may include no header of runtime/ but runtime/transom.h"
-    if layer == "runtime" and angled and re.fullmatch(r"\w+", header):
-        if header not in RUNTIME_CXX:
-            return f"runtime/ may not include C++ header <{header}>"
+    is_cxx = angled and re.fullmatch(r"\w+", header)
+    if layer == "runtime" and is_cxx and header not in RUNTIME_CXX:
+        return f"runtime/ may not include C++ header <{header}>"
     return None
 
 

@@ -34,7 +34,7 @@ config.substitutions += [
 # `REQUIRES: avx512_bf16` and the like: the flags of the machine.
 try:
     with open("/proc/cpuinfo") as cpuinfo:
-        flags = next((l for l in cpuinfo if l.startswith(("flags", "Features"))), "")
+        flags = next((x for x in cpuinfo if x.startswith(("flags", "Features"))), "")
     config.available_features.update(flags.partition(":")[2].split())
 except OSError:
     pass

@@ -163,7 +163,11 @@ class OnnxRuntime(Causal):
         first = body.h[0].ln_1
         y = graph.op(
             "LayerNormalization",
-            [x, graph.weight("first.g", first.weight), graph.weight("first.b", first.bias)],
+            [
+                x,
+                graph.weight("first.g", first.weight),
+                graph.weight("first.b", first.bias),
+            ],
             ["first"], False, axis=-1, epsilon=config.layer_norm_epsilon,
         )  # fmt: skip
         width = config.n_embd
@@ -231,8 +235,8 @@ class OnnxRuntime(Causal):
         places = np.broadcast_to(np.arange(past, past + length), ids.shape)
         total = past + length
         for name, value in dict(
-            input_ids=ids, position_ids=places,
-            last_keys=np.full(rows, total - 1, np.int32), total=np.array(total, np.int32),
+            input_ids=ids, position_ids=places, total=np.array(total, np.int32),
+            last_keys=np.full(rows, total - 1, np.int32),
         ).items():  # fmt: skip
             self.binding.bind_cpu_input(name, np.ascontiguousarray(value))
         self.session.run_with_iobinding(self.binding)

@@ -93,7 +93,6 @@ def check_model(model, library, outputs):
         return
     lengths = [7, 1, 13, 12]
     inputs = random_inputs(model, lengths)
-    mask = pad([np.ones(n) for n in lengths], 0)
     padding = model.config.pad_token_id
     for left in (False, True):
         padded = {

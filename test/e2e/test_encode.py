@@ -85,7 +85,8 @@ def test_sources_of_others_make_no_difference(library):
         first = sequences.step({numbers[2]: rows[2][:5]}, output_positions="all")
         np.testing.assert_array_equal(first["logits"][0], wants[2][:5])
         sequences.encode(dict(zip(numbers[4:], sources[4:])))
-        parts = {n: row[5 if i == 2 else 0 :] for i, (n, row) in enumerate(zip(numbers, rows))}  # fmt: skip
+        parts = dict(zip(numbers, rows))
+        parts[numbers[2]] = rows[2][5:]
         got = sequences.step(parts, output_positions="all")["logits"]
         for i, logits in enumerate(got):
             np.testing.assert_array_equal(logits, wants[i][5 if i == 2 else 0 :])

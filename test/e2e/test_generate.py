@@ -284,12 +284,10 @@ def test_engine(speech):
         numbers = [engine.submit(ids, max_new_tokens=15) for ids in prompts[:2]]
         tokens = {number: [] for number in numbers}
         finish = {}
-        steps = 0
-        for event in engine:
+        for steps, event in enumerate(engine, 1):
             tokens[event.request] += event.tokens
             if event.finish:
                 finish[event.request] = event.finish
-            steps += 1
             if steps == 5:
                 for ids in prompts[2:]:
                     numbers.append(engine.submit(ids, max_new_tokens=15))

@@ -39,7 +39,10 @@ OPTIONS = [
     {"forced_bos_token_id": 0, "forced_eos_token_id": [3, 1], "max_length": 6},
     {"decoder_start_token_id": 8, "max_new_tokens": 6},
     {"num_beams": 2, "max_new_tokens": 8},
-    {"num_beams": 3, "forced_bos_token_id": 9, "forced_eos_token_id": 1, "max_length": 9},
+    {
+        "num_beams": 3, "forced_bos_token_id": 9, "forced_eos_token_id": 1,
+        "max_length": 9,
+    },
     {"num_beams": 4, "num_return_sequences": 3, "max_new_tokens": 8},
     {
         "num_beams": 5, "length_penalty": 2.0, "early_stopping": True,
@@ -361,6 +364,6 @@ def test_a_decoder_alone_has_no_source(tmp_path, compile_folder):
             library.generate([[5]], **{name: [[1]]})
     with pytest.raises(ValueError, match="^decoder_start_token_id: expects a model"):
         library.generate([[5]], decoder_start_token_id=1)
-    with library.sequences() as sequences:
-        with pytest.raises(ValueError, match='has no program "encode"'):
-            sequences.encode({sequences.add(): [5]})
+    refused = pytest.raises(ValueError, match='has no program "encode"')
+    with library.sequences() as sequences, refused:
+        sequences.encode({sequences.add(): [5]})

@@ -227,7 +227,9 @@ def test_two_tasks_of_one_checkpoint(tmp_path, compile_folder):
 
 
 RECORDED = {
-    "bert-shakespeare": {"prediction_logits": "logits", "seq_relationship_logits": "nsp_logits"},
+    "bert-shakespeare": {
+        "prediction_logits": "logits", "seq_relationship_logits": "nsp_logits"
+    },
     "bert-speaker": {"logits": "logits"},
     "bert-truecase": {"logits": "logits"},
     "bert-who": {"start_logits": "start_logits", "end_logits": "end_logits"},

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import os
-import pathlib
 import subprocess
 import sys
 

@@ -36,8 +36,8 @@ def table(vocabulary):
 
     return torch.stack(
         [
-            torch.stack([row(b, l) for l in range(vocabulary)])
-            for b in range(vocabulary + 1)
+            torch.stack([row(before, last) for last in range(vocabulary)])
+            for before in range(vocabulary + 1)
         ]
     )
 
@@ -280,10 +280,11 @@ def record_distributions(model, number):
     print("const std::vector<RecordedDistribution> recordedDistributions = {")
     for index in range(number):
         options = {"max_new_tokens": 1}
-        # Each alone, then together.
-        pick = lambda which, chance=0.5: (
-            index == which or (index > 8 and random.random() < chance)
-        )
+
+        def pick(which, chance=0.5, index=index):
+            # Each alone, then together.
+            return index == which or (index > 8 and random.random() < chance)
+
         if pick(1):
             options["temperature"] = random.choice([0.3, 0.7, 2.5])
         if pick(2):
