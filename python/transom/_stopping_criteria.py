@@ -23,25 +23,37 @@ class StopStrings:
     def __init__(self, strings: Sequence[str], tokenizer: Any, prompt: np.ndarray):
         self.strings = strings
         self.tokenizer = tokenizer
-        self.tokens = prompt[-self._CONTEXT :].tolist()
-        self.begun = len(self._text())
+        self.tokens: list[int] = prompt.tolist()
         # A string that ends in a new token begins no earlier than that many
-        # tokens before it: each has a character.
-        self.reach = self._CONTEXT + max(map(len, strings))
+        # tokens before it: each has a byte.
+        self.reach = self._CONTEXT + max(len(s.encode()) for s in strings)
+        self.begun = self._forget(self._CONTEXT)
 
-    def _text(self) -> str:
-        return self.tokenizer.decode(self.tokens)
+    def _forget(self, least: int) -> int:
+        """Keeps the last tokens, at least so many; returns the length of their text.
+        They must not begin within a character: the decoder for bytes spoils all others
+        in a row with it."""
+        text = self.tokenizer.decode(self.tokens)
+        start = max(0, len(self.tokens) - least)
+        while start > 0:
+            rest = self.tokenizer.decode(self.tokens[start:])
+            if text.endswith(rest):
+                text = rest
+                break
+            start -= 1
+        del self.tokens[:start]
+        # Bytes that are no whole character yet become one of fewer marks.
+        return len(text.rstrip("\N{REPLACEMENT CHARACTER}"))
 
     def ends_with(self, token: int) -> bool:
         """Whether a string ends with this next token."""
         self.tokens.append(token)
-        text = self._text()
+        text = self.tokenizer.decode(self.tokens)
         for string in self.strings:
             if text.find(string, max(0, self.begun - len(string) + 1)) >= 0:
                 return True
         if len(self.tokens) > 2 * self.reach:
-            del self.tokens[: -self.reach]
-            self.begun = len(self._text())
+            self.begun = self._forget(self.reach)
         return False
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import pathlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Union
 
 import tokenizers
 
 #: One text, a pair of texts, or words; what `tokenizers` calls an input.
 Text = Union[str, tuple[str, str], Sequence[str]]
+
+# What stands for bytes that are no character.
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # transformers writes 1e30 where a tokenizer has no maximum.
 _NO_MAXIMUM = 10**9
@@ -161,24 +164,32 @@ class Tokenizer:
 class TextStream:
     """The text of tokens that come one after the other.
 
-    Text is held back as long as it may change: bytes that are no whole
-    character yet.
+    The text is that of all tokens decoded at once. A piece is held back while a later
+    token may change it: while it ends with bytes that are no whole character.
+
+    Args:
+        decode: the text of token ids.
+        prompt: the ids before the first one.
     """
 
-    def __init__(self, tokenizer: Tokenizer, prompt: Sequence[int]):
-        self._tokenizer = tokenizer
-        # How a token reads may depend on the one before it. So what is new is
-        # told by decoding a few old ones with it: `_ids` up to `_read`.
-        self._ids = list(prompt[-8:])
+    def __init__(self, decode: Callable[[Sequence[int]], str], prompt: Sequence[int]):
+        self._decode = decode
+        # How a token reads may depend on the one before it, so what is new is found by
+        # decoding the last piece's tokens, too: `_ids` up to `_read`. They begin where
+        # a piece began. Anywhere else they might begin within a character, whose bytes
+        # spoil all others in a row with them: the decoder for bytes gives one mark of
+        # replacement for each.
+        self._ids = list(prompt)
         self._read = len(self._ids)
 
     def put(self, token: int) -> str:
         """The text that is sure with this token; may be empty."""
         self._ids.append(token)
         text = self._new()
-        if text.endswith("\N{REPLACEMENT CHARACTER}"):
+        if not text or text.endswith(_REPLACEMENT):
             return ""
-        self._ids = self._ids[-8:]
+        if not self._old().endswith(_REPLACEMENT):
+            del self._ids[: self._read]
         self._read = len(self._ids)
         return text
 
@@ -188,6 +199,10 @@ class TextStream:
         self._read = len(self._ids)
         return text
 
+    def _old(self) -> str:
+        return self._decode(self._ids[: self._read])
+
     def _new(self) -> str:
-        old = self._tokenizer.decode(self._ids[: self._read], True)
-        return self._tokenizer.decode(self._ids, True)[len(old) :]
+        # A prompt may end within a character.
+        old = self._old().rstrip(_REPLACEMENT)
+        return self._decode(self._ids)[len(old) :]

@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tokenizers
 import transformers
 
 from conftest import MODELS
@@ -266,17 +267,21 @@ def test_stop_strings(tokenizer):
     assert ends_after(["my lord my"], "A", "my lord, " * 60) is None
 
 
+def text_of(tokenizer):
+    return lambda ids: tokenizer.decode(ids, True)
+
+
 def test_text_stream(tokenizer):
     text = "First Citizen:\nI am née, 漢字 🙂 and\n\nso"
     (encoding,) = tokenizer.encode([text])
     for cut in (0, 3, 20):
-        stream = TextStream(tokenizer, encoding.ids[:cut])
+        stream = TextStream(text_of(tokenizer), encoding.ids[:cut])
         pieces = [stream.put(token) for token in encoding.ids[cut:]]
         assert not any("\ufffd" in piece for piece in pieces)
         whole = "".join(pieces) + stream.end()
         assert tokenizer.decode(encoding.ids[:cut]).rstrip("\ufffd") + whole == text
     # A character that never ends comes at the end.
-    stream = TextStream(tokenizer, [])
+    stream = TextStream(text_of(tokenizer), [])
     half = tokenizer.encode(["é"])[0].ids[:-1]
     assert [stream.put(token) for token in half] == [""] * len(half)
     assert "\ufffd" in stream.end() or not half
@@ -285,7 +290,88 @@ def test_text_stream(tokenizer):
 def test_text_stream_of_words():
     tokenizer = Tokenizer(MODELS / "gpt1-speaker")
     (encoding,) = tokenizer.encode(["my lord, i am undone"], add_special_tokens=False)
-    stream = TextStream(tokenizer, encoding.ids[:2])
+    stream = TextStream(text_of(tokenizer), encoding.ids[:2])
     pieces = [stream.put(token) for token in encoding.ids[2:]] + [stream.end()]
     whole = tokenizer.decode(encoding.ids)
     assert tokenizer.decode(encoding.ids[:2]) + "".join(pieces) == whole
+
+
+@pytest.fixture(scope="module")
+def bytes_tokenizer(tmp_path_factory):
+    """As LLaMA's: what no piece has is written as bytes."""
+    folder = tmp_path_factory.mktemp("bytes")
+    pieces = ["<unk>", *(f"<0x{i:02X}>" for i in range(256)), "▁", *"abcdelmnost"]
+    backend = tokenizers.Tokenizer(
+        tokenizers.models.BPE(
+            {piece: i for i, piece in enumerate(pieces)},
+            [],
+            unk_token="<unk>",
+            byte_fallback=True,
+        )
+    )
+    backend.normalizer = tokenizers.normalizers.Sequence(
+        [
+            tokenizers.normalizers.Prepend("▁"),
+            tokenizers.normalizers.Replace(" ", "▁"),
+        ]
+    )
+    backend.decoder = tokenizers.decoders.Sequence(
+        [
+            tokenizers.decoders.Replace("▁", " "),
+            tokenizers.decoders.ByteFallback(),
+            tokenizers.decoders.Fuse(),
+            tokenizers.decoders.Strip(" ", 1, 0),
+        ]
+    )
+    backend.save(str(folder / "tokenizer.json"))
+    return Tokenizer(folder)
+
+
+FOREIGN = [
+    "漢字漢字漢字漢字漢字漢字",
+    "한국어 문장이 여기에 있다",
+    "🙂🙃🙂🙃 so 🙂👍🏽",
+    "mn née 漢a字",
+]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_streams_of_bytes(bytes_tokenizer, text):
+    (encoding,) = bytes_tokenizer.encode([text])
+    ids = encoding.ids
+    assert bytes_tokenizer.decode(ids) == text
+    for cut in range(len(ids)):
+        before = bytes_tokenizer.decode(ids[:cut])
+        stream = TextStream(text_of(bytes_tokenizer), ids[:cut])
+        pieces = [stream.put(token) for token in ids[cut:]] + [stream.end()]
+        assert not any("\ufffd" in piece for piece in pieces)
+        if "\ufffd" not in before:  # The prompt ends with a character.
+            assert before + "".join(pieces) == text
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_stop_strings_of_bytes(bytes_tokenizer, text):
+    """Each character ends the sequence as soon as it is there, far from the prompt."""
+    whole = "mn " * 30 + text
+    ids = bytes_tokenizer.encode([whole])[0].ids
+    for begin in (1, 3, len(ids) - 3 * len(text.encode()) // 4):
+        for stop in {text[-1], text[-2:], text[len(text) // 2 :]}:
+            criterion = StopStrings([stop], bytes_tokenizer, np.array(ids[:begin]))
+            seen = next(
+                (i for i, t in enumerate(ids[begin:], 1) if criterion.ends_with(t)),
+                None,
+            )
+            # By decoding everything.
+            old = bytes_tokenizer.decode(ids[:begin]).rstrip("\ufffd")
+            want = next(
+                (
+                    i
+                    for i in range(1, len(ids) - begin + 1)
+                    if bytes_tokenizer.decode(ids[: begin + i]).find(
+                        stop, max(0, len(old) - len(stop) + 1)
+                    )
+                    >= 0
+                ),
+                None,
+            )
+            assert seen == want is not None, (begin, stop)

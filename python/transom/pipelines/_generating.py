@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -133,7 +134,8 @@ class Generating(_base.Pipeline):
         settings = self.settings(parameters, len(prompt.tokens))
         settings.check_streamed()
         ids = _engine.stream_prompt(self.library, prompt, settings)
-        return self._pieces(ids, TextStream(self.tokenizer, prompt.tokens.tolist()))
+        decode = functools.partial(self.decode, parameters)
+        return self._pieces(ids, TextStream(decode, prompt.tokens.tolist()))
 
     @staticmethod
     def _pieces(ids: Iterator[int], stream: TextStream) -> Iterator[str]:
