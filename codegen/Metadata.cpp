@@ -126,6 +126,8 @@ static void addTensors(json::Object &object, const Interface &interface) {
                        {"bound", input.info.bound}};
     if (input.info.fallback != TRANSOM_DEFAULT_NONE)
       entry["default"] = defaultName(input.info.fallback);
+    if (input.info.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS)
+      entry["padding"] = input.info.padding;
     if (isPositions)
       entry["default"] = "all";
     inputs.push_back(std::move(entry));

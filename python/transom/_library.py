@@ -28,7 +28,7 @@ class Library(Model):
             "dims", the names and sizes of its dimensions.
         config: the model's config.json.
         labels: the names of the classes by number, if the model has classes.
-        max_positions: how many positions the model knows; None: any number.
+        max_positions: how many tokens a sequence has at most; None: any number.
         threads: how many threads a call uses, the caller's included.
         metadata: all that the library says of itself.
         assets: the folder with the tokenizer's files; None if there is none.

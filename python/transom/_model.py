@@ -7,7 +7,7 @@ import functools
 import json
 import pathlib
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from transom import _abi, _arrays
@@ -25,6 +25,14 @@ def _open_entry(path: pathlib.Path) -> _abi.EntryPoints:
             f"version {entry.abi_version}; compile the model again"
         )
     return entry
+
+
+def _max_positions(position_ids: Mapping[str, Any]) -> int | None:
+    bound: int = position_ids.get("bound", 0)
+    if position_ids.get("default") == "padding_aware_position_ids":
+        # Padding has a position, and those before it are nobody's.
+        bound -= 1 + position_ids["padding"]
+    return bound or None
 
 
 class Model:
@@ -64,8 +72,7 @@ class Model:
         self.outputs: dict[str, dict[str, Any]] = {
             info["name"]: info for info in self.metadata["outputs"]
         }
-        positions = self.inputs.get("position_ids", {})
-        self.max_positions: int | None = positions.get("bound") or None
+        self.max_positions = _max_positions(self.inputs.get("position_ids", {}))
         assets = self.path.with_name(self.name + ".assets")
         self.assets: pathlib.Path | None = assets if assets.is_dir() else None
         #: Raises the exception that stands for the status of a failed call.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import queue
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -46,24 +47,47 @@ def _item(line: str, number: int) -> Any:
         return line  # "[MASK] is the question" is a text.
 
 
-def _batches(stream: TextIO, size: int) -> Iterator[list[str]]:
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    for number, line in enumerate(stream, 1):
+        try:
+            yield line.decode().rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"line {number}: expects UTF-8: {error}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class _End:
+    """The end of the input, and the error that ended it."""
+
+    error: Exception | None
+
+
+def _batches(stream: BinaryIO, size: int) -> Iterator[list[str]]:
     """Lines as they come: at most `size`, but none is kept waiting for more."""
-    lines: queue.Queue[str | None] = queue.Queue(4 * size)
+    lines: queue.Queue[str | _End] = queue.Queue(4 * size)
 
     def read() -> None:
-        for line in stream:
-            lines.put(line.rstrip("\r\n"))
-        lines.put(None)
+        # The other thread waits for an end, so it gets one whatever happens here.
+        error: Exception | None = None
+        try:
+            for line in _lines(stream):
+                lines.put(line)
+        except Exception as raised:
+            error = raised
+        lines.put(_End(error))
 
     threading.Thread(target=read, daemon=True).start()
-    batch: list[str | None] = []
-    while not batch or batch[-1] is not None:
+    batch: list[str | _End] = []
+    while not batch or isinstance(batch[-1], str):
         batch = [lines.get()]
         while len(batch) < size and not lines.empty():
             batch.append(lines.get())
-        texts = [line for line in batch if line is not None]
+        texts = [line for line in batch if isinstance(line, str)]
         if texts:
             yield texts
+    end = batch[-1]
+    if isinstance(end, _End) and end.error is not None:
+        raise end.error
 
 
 def _plain(value: Any) -> Any:
@@ -75,8 +99,8 @@ def _plain(value: Any) -> Any:
 def _stream(pipe: Any) -> int:
     if not hasattr(pipe, "stream"):
         raise ValueError("--stream: expects a task that generates text")
-    for number, line in enumerate(sys.stdin, 1):
-        for piece in pipe.stream(_item(line.rstrip("\r\n"), number)):
+    for number, line in enumerate(_lines(sys.stdin.buffer), 1):
+        for piece in pipe.stream(_item(line, number)):
             print(piece, end="", flush=True)
         print(flush=True)
     return 0
@@ -122,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         if given.stream:
             return _stream(pipe)
-        for lines in _batches(sys.stdin, given.batch_size):
+        for lines in _batches(sys.stdin.buffer, given.batch_size):
             items = [_item(line, number + i) for i, line in enumerate(lines, 1)]
             # An iterator gives one answer for each item in every task.
             for answer in pipe(iter(items), batch_size=given.batch_size):

@@ -303,6 +303,11 @@ def test_engine(speech):
             engine.submit([5], num_beams=0)
         with pytest.raises(ValueError):
             engine.submit([10**6], max_new_tokens=2)
+        # C would take it for the first request.
+        with pytest.raises(ValueError, match=r"^request: expects less than 2\*\*63"):
+            engine.cancel(2**64 + numbers[0])
+    with pytest.raises(ValueError, match=r"^max_num_seqs: expects less than 2\*\*31"):
+        library.engine(max_num_seqs=2**32 + 1)
     with pytest.raises(ValueError, match="closed"):
         engine.step()
 

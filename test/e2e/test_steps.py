@@ -160,6 +160,23 @@ def test_positions(library):
         np.testing.assert_array_equal(got["logits"][1], want[[4]])
 
 
+def test_ids_that_c_would_cut(library):
+    with library.sequences() as sequences:
+        one = sequences.add()
+        sequences.step({one: [5, 6, 7]})
+        for call in (
+            lambda: sequences.step({one + 2**64: [8]}),
+            lambda: sequences.fork(one + 2**64),
+            lambda: sequences.fork(one, 2**64 + 1),
+            lambda: sequences.truncate(one, 2**64 + 1),
+            lambda: sequences.free(one + 2**64),
+            lambda: sequences.length(one + 2**64),
+        ):
+            with pytest.raises(ValueError, match=r"expects less than 2\*\*63, got"):
+                call()
+        assert sequences.length(one) == 3
+
+
 def test_refusals_leave_lengths(library):
     most = limit(library)
     ids = random_ids(library, most)

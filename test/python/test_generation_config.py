@@ -109,6 +109,11 @@ def test_unknown_is_a_type_error():
     [
         {"temperature": 0.0},
         {"temperature": float("nan")},
+        # As float32 they are 0, which to a library is "not given", or infinite.
+        {"temperature": 1e-46},
+        {"temperature": 1e39},
+        {"repetition_penalty": 1e-46},
+        {"typical_p": 1e-46},
         {"temperature": "hot"},
         {"top_k": -1},
         {"top_k": 2.5},
@@ -172,7 +177,9 @@ def test_options():
     # Without sampling they have no part in it, whatever their values.
     assert options(settings(top_k=3)).top_k == 0
     assert options(settings(temperature=0.0)).temperature == 0.0
-    assert options(settings(num_beams=2, length_penalty=0.0)).length_penalty > 0
+    for penalty in (0.0, 1e-46):
+        own = settings(num_beams=2, length_penalty=penalty)
+        assert options(own).length_penalty > 0
     drawn = {settings(do_sample=True).seed for _ in range(3)}
     assert len(drawn) == 3
 

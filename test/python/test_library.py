@@ -154,6 +154,24 @@ def test_refuses_other_names_and_lengths(model):
         model([[1, 2]], attention_mask=[[1, 1], [1, 1]])
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (
+            {"threads": 2**32 + 1},
+            r"^threads: expects less than 2\*\*31, got ",
+        ),
+        ({"max_tokens": 2**64 + 5}, r"^max_tokens: expects less than 2\*\*63"),
+        ({"cache_tokens": 2**63}, r"^cache_tokens: expects less than 2\*\*63"),
+    ],
+)
+def test_options_that_c_would_cut(options, message, encoder):
+    with pytest.raises(ValueError, match=message):
+        transom.load(encoder, **options)
+    with pytest.raises(TypeError, match="expects an integer, got 1.5"):
+        transom.load(encoder, **dict.fromkeys(options, 1.5))
+
+
 def test_threads_call_one_model(model):
     failures = []
 

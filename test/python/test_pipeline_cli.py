@@ -79,6 +79,20 @@ def test_refuses(text, arguments, message, library):
     assert result.stderr.startswith("transom-pipeline: ") and message in result.stderr
 
 
+@pytest.mark.parametrize("arguments", [[], ["--batch-size", "1"]])
+def test_input_that_is_no_text(arguments, library):
+    result = subprocess.run(
+        command("feature-extraction", library, "--option", "pooling=cls", *arguments),
+        input=b"my lord\ncaf\xe9\no king\n",
+        capture_output=True,
+        timeout=100,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith(b"transom-pipeline: line 2: expects UTF-8: ")
+    # What came before it is answered.
+    assert len(json.loads(result.stdout)) == 128
+
+
 def test_missing_library(tmp_path):
     result = run("a\n", "fill-mask", tmp_path / "absent.so")
     assert result.returncode == 1 and "absent.so" in result.stderr

@@ -1,7 +1,11 @@
 """Every pipeline gives what transformers' pipeline gives."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
+import torch
 import transformers
 
 import transom
@@ -343,3 +347,34 @@ def test_library_for_another_task():
     library = StandIn(MODELS / "bert-speaker", "text-classification")
     with pytest.raises(ValueError, match="text-classification.*--task=fill-mask"):
         transom.pipeline("fill-mask", library)
+
+
+def test_truncation_knows_where_positions_begin(tmp_path, compiled):
+    """RoBERTa's begin behind its padding's, so that fewer are left to tokens."""
+    config = transformers.RobertaConfig(
+        vocab_size=2048, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=20, pad_token_id=1,
+        type_vocab_size=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = transformers.RobertaForSequenceClassification(config).eval()
+    model.save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(MODELS / "bert-shakespeare" / name, tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    settings.pop("model_max_length", None)
+    path.write_text(json.dumps(settings))
+    library = compiled(tmp_path, "text-classification")
+    assert library.max_positions == 18
+    text = "i will go to the king, said the lord of york. " * 4
+    pipe = transom.pipeline("text-classification", library)
+    answers = pipe(text, truncation=True, top_k=None)
+    got = {answer["label"]: answer["score"] for answer in answers}
+    encoding = pipe.tokenizer.encode([text], max_length=18)[0]
+    with torch.no_grad():
+        logits = model(torch.tensor([encoding.ids])).logits[0]
+    for i, score in enumerate(logits.softmax(-1).tolist()):
+        assert got[f"LABEL_{i}"] == pytest.approx(score, abs=1e-5)
+    with pytest.raises(ValueError, match="exceeds the maximum 18"):
+        pipe(text)

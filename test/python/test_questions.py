@@ -47,6 +47,26 @@ def test_question_answering_refuses_options(answers):
         answers(question=["who?", "what?"], context=["i"])
 
 
+def test_question_answering_leaves_room(answers):
+    """Whatever a question leaves to the context; the tokenizer panics at none."""
+    context = "i will go to the king, said the lord of york. " * 4
+    want = answers(question="who?", context=context, max_seq_len=40)
+    assert want["answer"]
+    question = "who will go to the king " * 2 + "?"
+    count = len(answers.tokenizer.encode([question], add_special_tokens=False)[0].ids)
+    for room in (1, 2, 5):
+        got = answers(question=question, context=context, max_seq_len=count + 3 + room)
+        assert set(got) == set(want)
+    with pytest.raises(ValueError, match=f"^question: expects at most {count - 1} tok"):
+        answers(question=question, context=context, max_seq_len=count + 3)
+    with pytest.raises(ValueError, match="^doc_stride: expects less than the 5 tokens"):
+        answers(question=question, context=context, max_seq_len=count + 8, doc_stride=5)
+    # Items of one call, each with a stride of its own, answer as alone.
+    items = [{"question": q, "context": context} for q in ("who?", question, "what?")]
+    together = answers(items, max_seq_len=count + 8)
+    assert together == [answers(item, max_seq_len=count + 8) for item in items]
+
+
 def test_next_sentence_prediction(compiled):
     folder = MODELS / "bert-shakespeare"
     library = compiled(folder, "pretraining")

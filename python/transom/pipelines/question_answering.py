@@ -32,7 +32,7 @@ class QuestionAnswering(_base.Pipeline):
         """
         top_k: how many answers at most.
         doc_stride: a context that is too long is cut into parts that have so
-            many tokens in common. Default: 128, but at most half a part.
+            many tokens in common. Default: 128, but less than a part has.
         max_seq_len: the length of a part with its question. Default: 384, but
             at most what the model allows.
         max_answer_len: the longest answer in tokens.
@@ -89,16 +89,51 @@ class QuestionAnswering(_base.Pipeline):
 
     def tokenization(self, parameters: Parameters) -> dict[str, Any]:
         length = parameters.max_seq_len or min(self.max_length() or 384, 384)
-        stride = parameters.doc_stride
-        stride = min(length // 2, 128) if stride is None else stride
-        if stride > length:
-            raise ValueError(
-                f"doc_stride: expects at most max_seq_len, {length}, got {stride}"
-            )
-        return {"max_length": length, "stride": stride, "strategy": "only_second"}
+        return {"max_length": length, "strategy": "only_second"}
 
-    def chunked(self, parameters: Parameters) -> bool:
-        return True
+    def encode(self, items: list[Any], parameters: Parameters) -> list[list[Encoding]]:
+        if not items:
+            return []
+        arguments = self.tokenization(parameters)
+        pairs = [self.texts(item, parameters)[0] for item in items]
+        questions = self.tokenizer.encode(
+            [pair[0] for pair in pairs], add_special_tokens=False
+        )
+        length = arguments["max_length"]
+        strides = [self.stride(parameters, length, question) for question in questions]
+        encodings: list[list[Encoding]] = [[] for _ in items]
+        for stride in set(strides):
+            own = [i for i, other in enumerate(strides) if other == stride]
+            arguments["stride"] = stride
+            wholes = self.tokenizer.encode([pairs[i] for i in own], **arguments)
+            for i, whole in zip(own, wholes):
+                encodings[i] = [whole, *whole.overflowing]
+        return encodings
+
+    def stride(self, parameters: Parameters, length: int, question: Encoding) -> int:
+        """How many tokens the parts of a context have in common, in sequences of
+        `length` that begin with the question: fewer than the question leaves to a
+        part, or the tokenizer panics."""
+        default = min(length // 2, 128)
+        length -= self.tokenizer.backend.num_special_tokens_to_add(True)
+        room = length - len(question.ids)
+        if room < 1:
+            raise ValueError(
+                f"question: expects at most {length - 1} tokens, so that some of the "
+                f"context fits in, got {len(question.ids)}"
+            )
+        stride = parameters.doc_stride
+        if stride is None:
+            stride = default
+            # Halves, so that few strides are in use: each has a tokenizer of its own.
+            while stride >= room:
+                stride //= 2
+        elif stride >= room:
+            raise ValueError(
+                f"doc_stride: expects less than the {room} tokens that the question "
+                f"leaves to a part of the context, got {stride}"
+            )
+        return stride
 
     def forward(
         self, encodings: list[Encoding], parameters: Parameters

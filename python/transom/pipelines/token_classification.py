@@ -94,8 +94,10 @@ class TokenClassification(_base.Pipeline):
     def tokenization(self, parameters: Parameters) -> dict[str, Any]:
         limit = self.max_length()
         stride = parameters.stride or 0
-        if limit is not None and stride >= limit:
-            raise ValueError(f"stride: expects less than {limit}, got {stride}")
+        if limit is not None:
+            room = limit - self.tokenizer.backend.num_special_tokens_to_add(False)
+            if stride >= room:
+                raise ValueError(f"stride: expects less than {room}, got {stride}")
         return {
             "max_length": limit,
             "stride": stride,
