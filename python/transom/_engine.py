@@ -19,7 +19,7 @@ from transom._options import Request
 from transom._prompts import Prompt, Prompts
 from transom._stopping_criteria import StoppingCriteria
 
-#: Why a sequence ended, by the number that the library gives.
+#: Finish reasons by the C interface's values.
 _FINISH = (None, "eos", "length", "stop", "cancelled", "failed")
 
 
@@ -28,13 +28,13 @@ class Event:
     """New tokens of a request, or its end.
 
     Attributes:
-        request: what `Engine.submit` gave.
+        request: the id that `Engine.submit` returned.
         tokens: new ids; may be none at the end.
-        finish: None while it goes on; "eos", "length", "stop", "cancelled" or
-            "failed".
+        finish: why the sequence ended: "eos", "length", "stop", "cancelled" or
+            "failed"; None: it has not.
         sequence: which of num_return_sequences.
-        score: of a finished beam.
-        error: why it failed.
+        score: the score of a finished beam.
+        error: why the request failed.
     """
 
     request: int

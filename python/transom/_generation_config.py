@@ -76,8 +76,8 @@ _IGNORED = {
     "_from_model_config",
 }
 
-# Arguments of transformers that a library can't do, with the values beside None
-# and False that ask for nothing.
+# Arguments of transformers that a library does not support, with the values beside
+# None and False that have no effect.
 _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "assistant_confidence_threshold": (0.4,),
     "assistant_early_exit": (),
@@ -158,9 +158,9 @@ def merge(
     Args:
         model: the library's generation_config.
         config: a dict or transformers.GenerationConfig, or None.
-        given: the arguments of the call; here None is a value, "not used".
-        defaults: in place of transformers' own, where nothing else is said.
-        task: what the model's config.json says of one of its tasks.
+        given: the arguments of the call. None is a value here: "not used".
+        defaults: replace those of transformers.
+        task: one task's parameters in the model's config.json.
 
     Raises:
         TypeError: there is no such argument.
@@ -178,12 +178,12 @@ def merge(
     for name in given:
         _check_known(name)
     values = {**_DEFAULTS, **(defaults or {})}
-    for where, source in (
+    for where, options in (
         ("generation_config.json: ", model),
         ("config.json: task_specific_params: ", task or {}),
         ("generation_config: ", config),
     ):
-        for name, value in source.items():
+        for name, value in options.items():
             if name not in given:
                 _check_supported(name, value, where)
                 if name in _DEFAULTS and value is not None:
@@ -483,7 +483,7 @@ class Lengths:
     """The bounds of what follows prompts, as a library takes them; 0: not used.
 
     Attributes:
-        forces_bos: whether forced_bos_token_id has a place.
+        forces_bos: whether the first new token is forced_bos_token_id.
         most: the most new tokens of any prompt.
     """
 

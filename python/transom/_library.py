@@ -24,14 +24,14 @@ class Library(Model):
         path: the shared library's file.
         name: the name in its exports, NAME of libNAME.so.
         task: what it was compiled for, such as "feature-extraction".
-        inputs, outputs: a dict of the tensors by name. A tensor is a dict with
-            "dims", the names and sizes of its dimensions.
+        inputs, outputs: the tensors by name, each a dict with "dims", the names
+            and sizes of its dimensions.
         config: the model's config.json.
-        labels: the names of the classes by number, if the model has classes.
+        labels: the names of the classes by index, if the model has classes.
         max_positions: how many tokens a sequence has at most; None: any number.
         threads: how many threads a call uses, the caller's included.
-        metadata: all that the library says of itself.
-        assets: the folder with the tokenizer's files; None if there is none.
+        metadata: the library's description of itself, from which the others come.
+        assets: the folder with the tokenizer's files; None: the library has none.
 
     Any number of threads may call a library at the same time. A library holds
     memory until `close`, the end of a `with` block, or until it is collected.
@@ -70,52 +70,54 @@ class Library(Model):
 
         All inputs hold integers, in one of these forms:
 
-        - An array, or lists of equal length: `[batch, length]`, with
-          `attention_mask` of the same shape, 0 where there is no token. Outputs
-          of tokens are arrays `[batch, length, width]`, zeros where masked.
+        - An array, or lists of equal length: `[batch, length]`. Outputs of tokens
+          are arrays `[batch, length, width]`.
         - A list of sequences of unequal length, or an empty list. Outputs of
-          tokens are lists of arrays `[length, width]`. Nothing is padded.
+          tokens are lists of arrays `[length, width]`.
         - All tokens in one array `[tokens]`, and `sequence_offsets`
           `[batch + 1]`: where each sequence begins, then the number of tokens.
           Outputs of tokens are arrays `[tokens, width]`.
 
-        A model with an encoder and a decoder takes the source as `input_ids` and
-        `attention_mask`, and what its decoder reads as `decoder_input_ids` and
-        `decoder_attention_mask`; each of the two in any form, the source with
-        `encoder_offsets` in the last one. A decoder whose ids have the default
-        "shifted_right" reads the source if none are given.
+        In each form `attention_mask` has the form of `input_ids`, and rows of masked
+        tokens are zeros.
+
+        An encoder beside a decoder reads `input_ids` and `attention_mask`, and its
+        offsets are `encoder_offsets`. The decoder reads `decoder_input_ids` and
+        `decoder_attention_mask`, with `sequence_offsets`. The two may have different
+        forms. If `decoder_input_ids` have the default "shifted_right", they may be
+        left out: the decoder then reads the encoder's ids, shifted by one.
 
         Outputs of sequences are arrays `[batch, width]` in every form. The
         inputs of a multiple-choice model have one more level, `[batch, choices,
         length]`, or lists of such lists, and so have its outputs; those of a model
-        with double heads may.
+        with double heads may have it.
 
-        An input that chooses one token of each sequence (`mc_token_ids`,
-        `last_token`) is `[batch]`, or `[batch, choices]`: the token's position, as
-        it stands in its row of `[batch, length]`, or in its sequence.
+        An input that says which token of each sequence a head reads (`mc_token_ids`,
+        `last_token`) is `[batch]`, or `[batch, choices]`: the token's column in its
+        row of `[batch, length]`, or its index in its sequence.
 
         Args:
             input_ids, attention_mask, token_type_ids, position_ids: as Hugging
-                Face's models take them. Dense arrays of int32 and int64 are
-                read where they are; other types of integers are converted.
-            output_positions: the tokens whose logits are wanted, of a model that
-                predicts words: only these are computed, in the given order. A
-                list of tuples or an array `[count, 2]` of (row, column); an
-                array or list `[count]` of token numbers, counted through all
-                sequences (row * length + column in `[batch, length]`); or a
-                list of columns for each sequence. Logits are then an array
-                `[count, width]`, or a list of arrays, one for each sequence.
-                Default: all tokens, in the form above.
+                Face's models take them. The library reads dense arrays of int32 and
+                int64 in place; other types of integers are converted.
+            output_positions: the tokens to compute logits for, in the order of the
+                result. A list of tuples or an array `[count, 2]` holds (row,
+                column); an array or list `[count]` holds indices of tokens, counted
+                through all sequences (row * length + column in `[batch, length]`).
+                For both, logits are an array `[count, width]`. A list of columns for
+                each sequence gives a list of arrays. Default: all tokens, in the
+                form above.
             outputs: names of the outputs to compute. Default: all.
             inputs: the model's other inputs, by name.
 
         Raises:
-            TypeError: an input that the model does not have or lacks, or one
-                that does not hold integers.
-            ValueError: wrong shapes, an id outside the vocabulary, a sequence
+            TypeError: the model has no such input, or needs one that is missing, or
+                an input does not hold integers.
+            ValueError: a wrong shape, an id outside the vocabulary, a sequence
                 longer than the model allows, a position that is masked or
-                outside of its sequence, an unknown output.
-            MemoryError: no memory, or more tokens than `max_tokens`.
+                outside of its sequence, or an unknown output.
+            MemoryError: memory is exhausted, or the batch has more tokens than
+                `max_tokens`.
         """
         given = {
             "input_ids": input_ids,
@@ -207,22 +209,24 @@ class Library(Model):
         streamer: Any = None,
         **options: Any,
     ) -> _prompts.Ids | _generate.Generated:
-        """Continues prompts, as `generate` of transformers does. Of a model with
-        an encoder that reads them, the decoder's ids are continued.
+        """Continues prompts, as `generate` of transformers does. If the model has an
+        encoder, it reads the prompts, and `generate` continues the decoder's ids.
 
         Names, meanings and defaults of the arguments are those of transformers;
-        the model's generation_config.json comes before the defaults. Whatever
-        would change the result and is not supported is an error that names it.
+        the model's generation_config.json takes precedence over the defaults. An
+        argument that would change the result and is not supported is an error that
+        names it.
 
         Args:
-            inputs, input_ids: either is the prompts: `[batch, length]`, padded
-                at the left with `attention_mask`, or without a mask by an id
-                that is padding and ends no sequence; or a list of prompts of
-                unequal length. Default: the model's bos_token_id.
-            attention_mask: `[batch, length]`, 0 where there is no token.
+            inputs, input_ids: the prompts, under either name: `[batch, length]`,
+                padded at the left, or a list of prompts of unequal length. Default:
+                the model's bos_token_id.
+            attention_mask: `[batch, length]`, 0 where there is no token. Default: 0
+                where an id is pad_token_id, unless that id also ends sequences.
             decoder_input_ids, decoder_attention_mask: what a decoder begins with,
-                in either form. Default: decoder_start_token_id, or else
-                bos_token_id, which is put before ids that don't begin with it.
+                in either form. A row that does not begin with
+                decoder_start_token_id, or else bos_token_id, gets it. Default: that
+                id alone.
             generation_config: a dict, or transformers' GenerationConfig.
             streamer: `put` gets the prompt, and then each token as it comes;
                 `end` is the last call. For one sequence, without beams.
@@ -236,24 +240,24 @@ class Library(Model):
                 forced_bos_token_id, forced_eos_token_id, bad_words_ids;
                 stop_strings with tokenizer; max_time; return_dict_in_generate. And
                 two of our own:
-                seed: the same seed gives the same samples, whatever the batch.
+                seed: the same seed draws the same samples in any batch.
                     Default: another one in each call.
-                stop_sequences: lists of ids; a sequence ends with one of them.
+                stop_sequences: lists of ids; a sequence ends with any of them.
 
         Returns:
             int64 `[batch * num_return_sequences, length]`: the given rows, their
             padding included, and the new ids, padded at the right with
-            pad_token_id. For prompts of unequal length a list of arrays, nothing
-            padded. Of a model with an encoder the decoder's rows, which are of
-            equal length whatever the prompts are, unless decoder_input_ids are
-            not. With return_dict_in_generate an object with `sequences`, and with
-            beams `sequences_scores`.
+            pad_token_id. For prompts of unequal length a list of arrays without
+            padding. If the model has an encoder, the rows are the decoder's: of equal
+            length unless decoder_input_ids are of unequal length. With
+            return_dict_in_generate an object with `sequences`, and with beams
+            `sequences_scores`.
 
         Raises:
-            TypeError: an argument that there is not.
+            TypeError: `generate` has no such argument.
             ValueError: a value out of range or not supported, an id outside the
                 vocabulary, or more tokens than the model has positions.
-            MemoryError: no memory, or over `cache_tokens`.
+            MemoryError: memory is exhausted, or the cache has `cache_tokens` tokens.
         """
         if input_ids is None:
             input_ids = inputs
@@ -279,10 +283,10 @@ class Library(Model):
         decoder_input_ids: Any = None,
         **options: Any,
     ) -> Iterator[int]:
-        """Continues one prompt, giving each id as soon as it is known.
+        """Continues one prompt, and yields each id as soon as it is known.
 
-        The ids are those that `generate` would append. Nothing is computed ahead:
-        who stops reading, and closes or drops the iterator, stops the generation.
+        The ids are those that `generate` would append. The model computes an id when
+        the caller asks for it; to close or drop the iterator stops the generation.
 
         Args:
             input_ids, decoder_input_ids: `[length]` or `[1, length]`.
@@ -303,7 +307,7 @@ class Library(Model):
         return _engine.Engine(self, **options)
 
     def sequences(self) -> Sequences:
-        """Sequences to feed step by step; see `transom.Sequences`."""
+        """Sequences that the caller extends step by step; see `transom.Sequences`."""
         return Sequences(self)
 
     def __enter__(self) -> Library:

@@ -1,4 +1,4 @@
-"""Sequences that are fed step by step: below `generate`."""
+"""Sequences that a caller extends step by step: below `generate`."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class Pipeline:
         are further inputs."""
         ids = [encoding.ids for encoding in encodings]
         offsets = _arrays.offsets([len(row) for row in ids])
-        # Of a model with a decoder the ids are its source's.
+        # Beside a decoder, the encoder reads the ids.
         has_decoder = "decoder_input_ids" in self.library.inputs
         inputs = {
             "input_ids": np.array(list(itertools.chain.from_iterable(ids)), np.int32),
