@@ -170,8 +170,8 @@ LogicalResult Compilation::openWeights(WeightWriter &writer) {
     return success();
   }
   weightsObject = *temporary;
-  return check(writeWeightsObject(weightsFile, file, name + "_weights",
-                                  weights.fileBytes()));
+  return check(writeWeightsObject(machine.target->linkage, weightsFile, file,
+                                  name + "_weights", weights.fileBytes()));
 }
 
 void Compilation::compileKernel(size_t index, const SelectedKernel &kernel) {
@@ -298,7 +298,7 @@ LogicalResult Compilation::writeProgram() {
 }
 
 LogicalResult Compilation::linkLibrary() {
-  llvm::Expected<Linker> linker = Linker::find();
+  llvm::Expected<Linker> linker = Linker::find(machine.target->linkage);
   if (failed(check(linker)))
     return failure();
   llvm::Expected<std::string> object =

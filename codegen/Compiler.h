@@ -2,7 +2,7 @@
 #ifndef TRANSOM_CODEGEN_COMPILER_H
 #define TRANSOM_CODEGEN_COMPILER_H
 
-#include "codegen/schedule/Machine.h"
+#include "codegen/Machine.h"
 #include "ir/Weights/WeightSource.h"
 
 #include "mlir/IR/BuiltinOps.h"

@@ -80,34 +80,11 @@ static std::string valuesNote(const transom_input_info &info) {
 
 /// The names that Linux gives to CPU features.
 static json::Array featureNames(uint64_t features) {
-  static constexpr std::pair<uint64_t, const char *> names[] = {
-      {TRANSOM_CPU_SSE41, "sse4_1"},
-      {TRANSOM_CPU_AVX, "avx"},
-      {TRANSOM_CPU_AVX2, "avx2"},
-      {TRANSOM_CPU_FMA, "fma"},
-      {TRANSOM_CPU_F16C, "f16c"},
-      {TRANSOM_CPU_AVX512F, "avx512f"},
-      {TRANSOM_CPU_AVX512BW, "avx512bw"},
-      {TRANSOM_CPU_AVX512DQ, "avx512dq"},
-      {TRANSOM_CPU_AVX512VL, "avx512vl"},
-      {TRANSOM_CPU_AVX512CD, "avx512cd"},
-      {TRANSOM_CPU_AVX512VNNI, "avx512_vnni"},
-      {TRANSOM_CPU_AVX512BF16, "avx512_bf16"},
-      {TRANSOM_CPU_AVX512VBMI, "avx512vbmi"},
-      {TRANSOM_CPU_AVX512VBMI2, "avx512_vbmi2"},
-      {TRANSOM_CPU_AVX512IFMA, "avx512ifma"},
-      {TRANSOM_CPU_AVX512BITALG, "avx512_bitalg"},
-      {TRANSOM_CPU_AVX512VPOPCNTDQ, "avx512_vpopcntdq"},
-      {TRANSOM_CPU_GFNI, "gfni"},
-      {TRANSOM_CPU_VAES, "vaes"},
-      {TRANSOM_CPU_BMI2, "bmi2"},
-      {TRANSOM_CPU_AMX_TILE, "amx_tile"},
-      {TRANSOM_CPU_AMX_BF16, "amx_bf16"},
-      {TRANSOM_CPU_AMX_INT8, "amx_int8"}};
   json::Array list;
-  for (auto [bit, name] : names)
-    if (features & bit)
-      list.push_back(name);
+#define TRANSOM_CPU_FEATURE(BIT, NAME, LINUX, LLVM)                            \
+  if (features & TRANSOM_CPU_##NAME)                                           \
+    list.push_back(LINUX);
+#include "runtime/cpu_features.def"
   return list;
 }
 
@@ -160,7 +137,7 @@ FailureOr<std::string> transom::codegen::libraryMetadata(
     object = std::move(*value->getAsObject());
   }
   object["name"] = name;
-  object["target"] = machine.target;
+  object["target"] = machine.name;
   object["cpu"] = machine.cpu;
   object["cpu_features"] = featureNames(machine.cpuFeatures);
   object["dtype"] = "f32";

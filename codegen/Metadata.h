@@ -2,9 +2,9 @@
 #ifndef TRANSOM_CODEGEN_METADATA_H
 #define TRANSOM_CODEGEN_METADATA_H
 
+#include "codegen/Machine.h"
 #include "codegen/host/Interface.h"
 #include "codegen/link/Header.h"
-#include "codegen/schedule/Machine.h"
 
 #include "mlir/IR/BuiltinOps.h"
 

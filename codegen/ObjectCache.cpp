@@ -167,15 +167,12 @@ std::string ObjectCache::key(const KernelSpec &spec, const Machine &machine,
                              llvm::StringRef symbol) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  // Every field that a schedule may look at; `target` is only the user's word
+  // Every field that a schedule may look at; `name` is only the user's word
   // for them.
   stream << kernelVersion << '\n'
-         << machine.triple << '\n'
-         << machine.cpu << '\n'
          << machine.halideTarget << '\n'
-         << machine.cpuFeatures << ' ' << machine.floatLanes << ' '
-         << machine.vectorRegisters << ' ' << machine.l1Bytes << ' '
-         << machine.l2Bytes << '\n'
+         << machine.floatLanes << ' ' << machine.vectorRegisters << ' '
+         << machine.l1Bytes << ' ' << machine.l2Bytes << '\n'
          << symbol << '\n'
          << describe(spec);
   llvm::XXH128_hash_t hash =

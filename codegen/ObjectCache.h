@@ -9,8 +9,8 @@
 #ifndef TRANSOM_CODEGEN_OBJECTCACHE_H
 #define TRANSOM_CODEGEN_OBJECTCACHE_H
 
+#include "codegen/Machine.h"
 #include "codegen/kernels/KernelSpec.h"
-#include "codegen/schedule/Machine.h"
 
 #include "llvm/ADT/StringRef.h"
 

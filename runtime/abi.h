@@ -267,29 +267,9 @@ typedef struct transom_output_info {
 
 /// CPU features that a library's code may need, checked when it is opened.
 enum transom_cpu_feature {
-  TRANSOM_CPU_SSE41 = 1 << 0,
-  TRANSOM_CPU_AVX = 1 << 1,
-  TRANSOM_CPU_AVX2 = 1 << 2,
-  TRANSOM_CPU_FMA = 1 << 3,
-  TRANSOM_CPU_F16C = 1 << 4,
-  TRANSOM_CPU_AVX512F = 1 << 5,
-  TRANSOM_CPU_AVX512BW = 1 << 6,
-  TRANSOM_CPU_AVX512DQ = 1 << 7,
-  TRANSOM_CPU_AVX512VL = 1 << 8,
-  TRANSOM_CPU_AVX512CD = 1 << 9,
-  TRANSOM_CPU_AVX512VNNI = 1 << 10,
-  TRANSOM_CPU_AVX512BF16 = 1 << 11,
-  TRANSOM_CPU_AVX512VBMI = 1 << 12,
-  TRANSOM_CPU_AVX512VBMI2 = 1 << 13,
-  TRANSOM_CPU_AVX512IFMA = 1 << 14,
-  TRANSOM_CPU_AVX512BITALG = 1 << 15,
-  TRANSOM_CPU_AVX512VPOPCNTDQ = 1 << 16,
-  TRANSOM_CPU_GFNI = 1 << 17,
-  TRANSOM_CPU_VAES = 1 << 18,
-  TRANSOM_CPU_BMI2 = 1 << 19,
-  TRANSOM_CPU_AMX_TILE = 1 << 20,
-  TRANSOM_CPU_AMX_BF16 = 1 << 21,
-  TRANSOM_CPU_AMX_INT8 = 1 << 22
+#define TRANSOM_CPU_FEATURE(BIT, NAME, LINUX, LLVM)                            \
+  TRANSOM_CPU_##NAME = 1 << BIT,
+#include "runtime/cpu_features.def"
 };
 
 /// The first 64 bytes of a weights file; packed weights follow at `bytes`

@@ -33,7 +33,7 @@ targetMachine(const Machine &machine) {
     llvm::InitializeAllTargetMCs();
     llvm::InitializeAllAsmPrinters();
   });
-  llvm::Triple triple(machine.triple);
+  llvm::Triple triple(machine.target->triple);
   std::string error;
   const llvm::Target *target =
       llvm::TargetRegistry::lookupTarget(triple, error);
@@ -88,7 +88,7 @@ transom::codegen::compileHost(mlir::ModuleOp host, const Machine &machine,
                                          ? llvm::CodeGenFileType::ObjectFile
                                          : llvm::CodeGenFileType::AssemblyFile))
     return llvm::createStringError("LLVM has no code generator for '" +
-                                   machine.triple + "'");
+                                   machine.target->triple + "'");
   emit.run(*module);
   return std::string(bytes.begin(), bytes.end());
 }

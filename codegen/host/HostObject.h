@@ -2,7 +2,7 @@
 #ifndef TRANSOM_CODEGEN_HOST_HOSTOBJECT_H
 #define TRANSOM_CODEGEN_HOST_HOSTOBJECT_H
 
-#include "codegen/schedule/Machine.h"
+#include "codegen/Machine.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectRegistry.h"

@@ -374,7 +374,7 @@ void HostLowering::defineLibrary() {
   data.define(librarySymbol, types.library,
               Datum::List{TRANSOM_ABI_VERSION, sizeof(transom_library),
                           data.text(options.name), data.text(options.metadata),
-                          data.text(machine.target), machine.cpuFeatures,
+                          data.text(machine.name), machine.cpuFeatures,
                           options.weightsHash, weights.fileBytes(),
                           Datum::Address{options.embeddedWeights},
                           interfaces.size(), cacheColumns, programArray,

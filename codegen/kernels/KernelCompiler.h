@@ -2,8 +2,8 @@
 #ifndef TRANSOM_CODEGEN_KERNELS_KERNELCOMPILER_H
 #define TRANSOM_CODEGEN_KERNELS_KERNELCOMPILER_H
 
+#include "codegen/Machine.h"
 #include "codegen/kernels/KernelSpec.h"
-#include "codegen/schedule/Machine.h"
 
 #include <string>
 

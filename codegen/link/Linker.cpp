@@ -15,6 +15,7 @@
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
 
+using namespace transom;
 using namespace transom::codegen;
 namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;
@@ -23,8 +24,8 @@ static llvm::Error failure(const llvm::Twine &text) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), text);
 }
 
-llvm::Expected<Linker> Linker::find() {
-  Linker linker;
+llvm::Expected<Linker> Linker::find(const targets::Linkage &linkage) {
+  Linker linker(linkage);
   // TRANSOM_LLD is where the build found it; an installed compiler may meet
   // another system.
   if (fs::can_execute(TRANSOM_LLD)) {
@@ -61,7 +62,7 @@ llvm::Error Linker::run(llvm::ArrayRef<std::string> arguments) const {
     return writeError("transom-link.log", code);
   llvm::scope_exit remove([&] { (void)fs::remove(log); });
 
-  std::vector<llvm::StringRef> command = {program};
+  std::vector<llvm::StringRef> command = {program, "-m", linkage.emulation};
   command.insert(command.end(), arguments.begin(), arguments.end());
   std::optional<llvm::StringRef> redirects[] = {"", log.str(), log.str()};
   std::string message;
@@ -77,13 +78,10 @@ llvm::Error Linker::run(llvm::ArrayRef<std::string> arguments) const {
 
 /// The C library's shared objects themselves: development packages, which hold
 /// the linker scripts that -lc would find, need not be installed.
-static std::vector<std::string> systemLibraries() {
+std::vector<std::string> Linker::systemLibraries() const {
   std::vector<std::string> found;
-  for (const char *name :
-       {"libc.so.6", "libm.so.6", "libpthread.so.0", "ld-linux-x86-64.so.2"})
-    for (const char *folder :
-         {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64",
-          "/usr/lib64", "/lib", "/usr/lib"}) {
+  for (llvm::StringRef name : linkage.libraries)
+    for (llvm::StringRef folder : linkage.folders) {
       llvm::SmallString<64> file(folder);
       path::append(file, name);
       if (!fs::exists(file))

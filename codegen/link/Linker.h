@@ -2,10 +2,13 @@
 #ifndef TRANSOM_CODEGEN_LINK_LINKER_H
 #define TRANSOM_CODEGEN_LINK_LINKER_H
 
+#include "targets/Target.h"
+
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
 
 #include <string>
+#include <vector>
 
 namespace transom::codegen {
 
@@ -16,7 +19,7 @@ class Linker {
 public:
   /// Finds ld.lld (the one of the build, else PATH) and libtransom_runtime.a
   /// (beside this program, in ../lib). Fails if either is missing.
-  static llvm::Expected<Linker> find();
+  static llvm::Expected<Linker> find(const targets::Linkage &linkage);
 
   /// A shared object which depends on the C library alone.
   llvm::Error linkShared(llvm::ArrayRef<std::string> objects,
@@ -37,8 +40,11 @@ public:
                              llvm::StringRef output);
 
 private:
+  explicit Linker(const targets::Linkage &linkage) : linkage(linkage) {}
+  std::vector<std::string> systemLibraries() const;
   llvm::Error run(llvm::ArrayRef<std::string> arguments) const;
 
+  const targets::Linkage &linkage;
   std::string program, runtime;
 };
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <unistd.h>
 
+using namespace transom;
 using namespace transom::codegen;
 namespace elf = llvm::ELF;
 
@@ -30,26 +31,26 @@ static llvm::Error writeAt(int descriptor, llvm::StringRef path,
   return llvm::Error::success();
 }
 
-llvm::Error transom::codegen::writeWeightsObject(int descriptor,
-                                                 llvm::StringRef path,
-                                                 llvm::StringRef symbol,
-                                                 int64_t bytes) {
-  // Offsets of the names below in their string tables. `.lrodata`, a large
-  // section: the linker keeps it out of the reach that code is limited to.
-  static const char names[] = "\0.lrodata.transom\0.symtab\0.strtab\0"
-                              ".shstrtab\0.note.GNU-stack";
-  enum { Weights = 1, Symtab = 18, Strtab = 26, Shstrtab = 34, Stack = 44 };
-
+llvm::Error
+transom::codegen::writeWeightsObject(const targets::Linkage &linkage,
+                                     int descriptor, llvm::StringRef path,
+                                     llvm::StringRef symbol, int64_t bytes) {
   elf::Elf64_Sym symbols[2] = {};
-  symbols[1].st_name = 1;
   symbols[1].setBindingAndType(elf::STB_GLOBAL, elf::STT_OBJECT);
   symbols[1].st_other = elf::STV_HIDDEN;
   symbols[1].st_shndx = 1;
   symbols[1].st_size = bytes;
-  llvm::SmallString<64> strings;
-  strings.push_back('\0');
-  strings += symbol;
-  strings.push_back('\0');
+  // A string table begins with the empty string.
+  auto addTo = [](llvm::SmallString<64> &table, llvm::StringRef name) {
+    if (table.empty())
+      table.push_back('\0');
+    auto offset = static_cast<uint32_t>(table.size());
+    table += name;
+    table.push_back('\0');
+    return offset;
+  };
+  llvm::SmallString<64> strings, names;
+  symbols[1].st_name = addTo(strings, symbol);
 
   elf::Elf64_Shdr sections[6] = {};
   int64_t end = weightsObjectOffset + bytes;
@@ -63,19 +64,22 @@ llvm::Error transom::codegen::writeWeightsObject(int descriptor,
     section.sh_offset = end = llvm::alignTo(end, alignment);
     end += size;
   };
-  place(2, Symtab, elf::SHT_SYMTAB, sizeof(symbols), 8);
-  sections[2].sh_link = 3;
-  sections[2].sh_info = 1; // The first symbol that isn't local.
-  sections[2].sh_entsize = sizeof(elf::Elf64_Sym);
-  place(3, Strtab, elf::SHT_STRTAB, strings.size(), 1);
-  place(4, Shstrtab, elf::SHT_STRTAB, sizeof(names), 1);
-  place(5, Stack, elf::SHT_PROGBITS, 0, 1);
-  sections[1].sh_name = Weights;
+  // In a large section the linker keeps them out of the reach that code is
+  // limited to.
+  sections[1].sh_name = addTo(names, linkage.largeSection);
   sections[1].sh_type = elf::SHT_PROGBITS;
-  sections[1].sh_flags = elf::SHF_ALLOC | elf::SHF_X86_64_LARGE;
+  sections[1].sh_flags = elf::SHF_ALLOC | linkage.largeSectionFlags;
   sections[1].sh_offset = weightsObjectOffset;
   sections[1].sh_size = bytes;
   sections[1].sh_addralign = 4096;
+  place(2, addTo(names, ".symtab"), elf::SHT_SYMTAB, sizeof(symbols), 8);
+  sections[2].sh_link = 3;
+  sections[2].sh_info = 1; // The first symbol that isn't local.
+  sections[2].sh_entsize = sizeof(elf::Elf64_Sym);
+  place(3, addTo(names, ".strtab"), elf::SHT_STRTAB, strings.size(), 1);
+  place(5, addTo(names, ".note.GNU-stack"), elf::SHT_PROGBITS, 0, 1);
+  uint32_t ownName = addTo(names, ".shstrtab"); // The last: it is complete.
+  place(4, ownName, elf::SHT_STRTAB, names.size(), 1);
 
   elf::Elf64_Ehdr header = {};
   memcpy(header.e_ident, elf::ElfMagic, 4);
@@ -83,7 +87,7 @@ llvm::Error transom::codegen::writeWeightsObject(int descriptor,
   header.e_ident[elf::EI_DATA] = elf::ELFDATA2LSB;
   header.e_ident[elf::EI_VERSION] = elf::EV_CURRENT;
   header.e_type = elf::ET_REL;
-  header.e_machine = elf::EM_X86_64;
+  header.e_machine = linkage.elfMachine;
   header.e_version = elf::EV_CURRENT;
   header.e_shoff = llvm::alignTo(end, 8);
   header.e_ehsize = sizeof(header);
@@ -98,7 +102,7 @@ llvm::Error transom::codegen::writeWeightsObject(int descriptor,
   } parts[] = {{&header, sizeof(header), 0},
                {symbols, sizeof(symbols), sections[2].sh_offset},
                {strings.data(), strings.size(), sections[3].sh_offset},
-               {names, sizeof(names), sections[4].sh_offset},
+               {names.data(), names.size(), sections[4].sh_offset},
                {sections, sizeof(sections), header.e_shoff}};
   for (const Part &part : parts)
     if (llvm::Error error =

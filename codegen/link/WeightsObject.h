@@ -9,6 +9,8 @@
 #ifndef TRANSOM_CODEGEN_LINK_WEIGHTSOBJECT_H
 #define TRANSOM_CODEGEN_LINK_WEIGHTSOBJECT_H
 
+#include "targets/Target.h"
+
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -19,11 +21,12 @@ namespace transom::codegen {
 /// Where in the object the weights' bytes begin.
 inline constexpr int64_t weightsObjectOffset = 4096;
 
-/// Writes all of an ELF object for x86-64 but its weights: `bytes` of them, in
-/// a read-only section aligned to 4096, with the hidden symbol `symbol` at its
-/// start. `descriptor` is an open, empty file.
-llvm::Error writeWeightsObject(int descriptor, llvm::StringRef path,
-                               llvm::StringRef symbol, int64_t bytes);
+/// Writes all of an ELF object but its weights: `bytes` of them, in a read-only
+/// section aligned to 4096, with the hidden symbol `symbol` at its start.
+/// `descriptor` is an open, empty file.
+llvm::Error writeWeightsObject(const targets::Linkage &linkage, int descriptor,
+                               llvm::StringRef path, llvm::StringRef symbol,
+                               int64_t bytes);
 
 } // namespace transom::codegen
 

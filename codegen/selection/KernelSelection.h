@@ -8,8 +8,8 @@
 #ifndef TRANSOM_CODEGEN_SELECTION_KERNELSELECTION_H
 #define TRANSOM_CODEGEN_SELECTION_KERNELSELECTION_H
 
+#include "codegen/Machine.h"
 #include "codegen/kernels/KernelSpec.h"
-#include "codegen/schedule/Machine.h"
 #include "ir/Kernel/Kernel.h"
 
 #include "mlir/IR/BuiltinOps.h"

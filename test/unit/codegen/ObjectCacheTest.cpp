@@ -157,7 +157,7 @@ TEST(ObjectCacheKey, TellsSpecsMachinesAndSymbolsApart) {
   EXPECT_NE(key, ObjectCache::key(linear, other, "a"));
   // The user's word for a machine does not change it.
   other = machine;
-  other.target = "something";
+  other.name = "something";
   EXPECT_EQ(key, ObjectCache::key(linear, other, "a"));
   linear.out = 17;
   EXPECT_NE(key, ObjectCache::key(linear, machine, "a"));

@@ -93,7 +93,9 @@ TEST_F(OutputFilesTest, SayWhatCannotBeWritten) {
 // The object around weights is one that a linker reads.
 TEST_F(OutputFilesTest, WeightsObjectIsAnObject) {
   int file = open(path("w.o").c_str(), O_RDWR | O_CREAT, 0600);
-  ASSERT_EQ(text(writeWeightsObject(file, "w.o", "tiny_weights", 12345)), "");
+  ASSERT_EQ(text(writeWeightsObject(transom::targets::x86_64.linkage, file,
+                                    "w.o", "tiny_weights", 12345)),
+            "");
   char mark = 42;
   ASSERT_EQ(pwrite(file, &mark, 1, weightsObjectOffset), 1);
   close(file);

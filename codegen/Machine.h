@@ -1,6 +1,8 @@
-//===- Machine.h - the numbers that schedules are derived from ------------===//
-#ifndef TRANSOM_CODEGEN_SCHEDULE_MACHINE_H
-#define TRANSOM_CODEGEN_SCHEDULE_MACHINE_H
+//===- Machine.h - the machine that code is made for ----------------------===//
+#ifndef TRANSOM_CODEGEN_MACHINE_H
+#define TRANSOM_CODEGEN_MACHINE_H
+
+#include "targets/Target.h"
 
 #include <cstdint>
 #include <optional>
@@ -8,10 +10,10 @@
 
 namespace transom::codegen {
 
-/// A target CPU as the schedules see it. Plain data: no Halide, no MLIR.
+/// A CPU as the schedules see it, and its architecture's facts for the rest.
 struct Machine {
-  std::string target; ///< as the user gave it: host, haswell, x86-64-v4, znver4
-  std::string triple = "x86_64-unknown-linux-gnu";
+  std::string name; ///< as the user gave it: host, haswell, x86-64-v4, znver4
+  const targets::Target *target = nullptr;
   std::string cpu; ///< LLVM's -mcpu
   std::string
       halideTarget; ///< Halide's target string, without runtime, asserts
@@ -22,10 +24,10 @@ struct Machine {
 
   /// Resolves a --target; nullopt and `error` (naming what is supported) if
   /// it is unknown. `host` detects features and caches of this machine.
-  static std::optional<Machine> fromTarget(const std::string &target,
+  static std::optional<Machine> fromTarget(const std::string &name,
                                            std::string &error);
 };
 
 } // namespace transom::codegen
 
-#endif // TRANSOM_CODEGEN_SCHEDULE_MACHINE_H
+#endif // TRANSOM_CODEGEN_MACHINE_H
