@@ -144,7 +144,7 @@ class Engine:
         """Takes a request whose options are checked; see `Settings.lengths`."""
         count = len(prompt.tokens)
         lengths = settings.lengths([count], padded, self._model.max_positions)
-        taken = Request([prompt], settings, lengths)
+        taken = Request([prompt], settings, lengths, self._model.vocabulary)
         request = ctypes.c_int64()
         self._call(
             self._model.entry.engine_submit,

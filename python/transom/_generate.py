@@ -145,7 +145,7 @@ def _run(
     if model.max_positions is not None:
         most = min(most, model.max_positions + 1)  # The library refuses more.
     count = len(prompts) * settings.sequences_per_request
-    request = Request(prompts, settings, lengths)
+    request = Request(prompts, settings, lengths, model.vocabulary)
     tokens = np.zeros((count, most), np.int32)
     counts = np.zeros(count, np.int64)
     scores = np.zeros(count, np.float32)

@@ -108,6 +108,11 @@ class Model:
         """Whether an encoder reads prompts, and a decoder's ids follow."""
         return "encode" in self.programs
 
+    @property
+    def vocabulary(self) -> int:
+        """Token ids are below it."""
+        return self.programs.get("step", self.programs["forward"]).vocabulary
+
     def program(self, name: str) -> Program:
         if name not in self.programs:
             raise ValueError(f'{self.path.name} has no program "{name}"')

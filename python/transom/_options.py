@@ -28,11 +28,22 @@ class Request:
         prompts: what the model reads first, transom_token_lists.
         options: transom_generation_options.
 
-    Both hold pointers into arrays that live as long as this.
+    Both hold pointers into arrays that live as long as this. Ids outside the
+    vocabulary are a ValueError here already: the library would name its own fields
+    and no argument.
     """
 
-    def __init__(self, prompts: Sequence[Prompt], own: Settings, lengths: Lengths):
+    def __init__(
+        self,
+        prompts: Sequence[Prompt],
+        own: Settings,
+        lengths: Lengths,
+        vocabulary: int = 2**31,
+    ):
         self._arrays: list[np.ndarray] = []
+        self._vocabulary = vocabulary
+        if lengths.forces_bos:
+            self._check("forced_bos_token_id", [own.forced_bos_token_id])
         self.prompts = self._lists("input_ids", [p.input_ids for p in prompts])
         decoders = [p.tokens for p in prompts if p.encoder_tokens is not None]
         # 0 stands for an option that is not used.
@@ -59,29 +70,36 @@ class Request:
             prompt_lookup_num_tokens=own.prompt_lookup_num_tokens,
             max_matching_ngram_size=own.max_matching_ngram_size,
             num_eos_token_ids=len(own.eos_token_id) or -1,
-            eos_token_ids=self._ids(own.eos_token_id),
+            eos_token_ids=self._ids("eos_token_id", own.eos_token_id),
             bad_words_ids=self._lists("bad_words_ids", own.bad_words_ids),
             stop_sequences=self._lists("stop_sequences", own.stop_sequences),
             decoder_input_ids=self._lists("decoder_input_ids", decoders),
             has_forced_bos_token_id=lengths.forces_bos,
             forced_bos_token_id=own.forced_bos_token_id or 0,
             num_forced_eos_token_ids=len(own.forced_eos_token_id),
-            forced_eos_token_ids=self._ids(own.forced_eos_token_id),
+            forced_eos_token_ids=self._ids(
+                "forced_eos_token_id", own.forced_eos_token_id
+            ),
         )
 
-    def _ids(self, ids: Sequence[int]) -> int:
-        self._arrays.append(np.array(ids, np.int32))
+    def _check(self, name: str, ids: Any) -> np.ndarray:
+        array = np.asarray(ids, np.int64)
+        wrong = (array < 0) | (array >= self._vocabulary)
+        if wrong.any():
+            raise ValueError(
+                f"{name}: expects token ids in [0, {self._vocabulary}), got "
+                f"{array[wrong][0]}"
+            )
+        return array.astype(np.int32)
+
+    def _ids(self, name: str, ids: Sequence[int]) -> int:
+        self._arrays.append(self._check(name, ids))
         return self._arrays[-1].ctypes.data
 
     def _lists(self, name: str, rows: Sequence[Any]) -> _abi.TokenLists:
         """Lists of token ids as transom_token_lists; `name` is for messages."""
-        arrays = [np.asarray(row, np.int64) for row in rows]
-        for i, row in enumerate(arrays):
-            wrong = (row < 0) | (row > 2**31 - 1)
-            if wrong.any():
-                raise ValueError(f"{name}[{i}]: expects token ids, got {row[wrong][0]}")
-        tokens = np.concatenate([np.zeros(0, np.int64), *arrays])
-        self._arrays.append(tokens.astype(np.int32))
+        arrays = [self._check(f"{name}[{i}]", row) for i, row in enumerate(rows)]
+        self._arrays.append(np.concatenate([np.zeros(0, np.int32), *arrays]))
         data = self._arrays[-1].ctypes.data
         self._arrays.append(_arrays.offsets([len(row) for row in arrays]))
         return _abi.TokenLists(data, self._arrays[-1].ctypes.data, len(arrays))

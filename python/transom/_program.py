@@ -52,6 +52,8 @@ class Program:
         self.library = library
         self.inputs: list[str] = [given["name"] for given in info["inputs"]]
         self.outputs = [Output(given) for given in info["outputs"]]
+        #: Token ids are below it.
+        self.vocabulary: int = info["inputs"][0]["bound"] or 2**31
         self._function = function
         self._check = check
 

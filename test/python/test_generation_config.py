@@ -184,6 +184,28 @@ def test_options():
     assert len(drawn) == 3
 
 
+@pytest.mark.parametrize(
+    "given, name",
+    [
+        ({"eos_token_id": [3, 9]}, "eos_token_id"),
+        ({"forced_bos_token_id": 9}, "forced_bos_token_id"),
+        ({"forced_eos_token_id": 9}, "forced_eos_token_id"),
+        ({"bad_words_ids": [[1], [2, 9]]}, r"bad_words_ids\[1\]"),
+        ({"stop_sequences": [[9]]}, r"stop_sequences\[0\]"),
+        ({}, r"input_ids\[0\]"),
+    ],
+)
+def test_ids_outside_the_vocabulary_are_named(given, name):
+    own = settings(**given)
+    lengths = own.lengths([1], None, None)
+    prompts = [Prompt(np.array([5 if given else 9]))]
+    Request(prompts, own, lengths, vocabulary=10)
+    with pytest.raises(
+        ValueError, match=rf"^{name}: expects token ids in \[0, 9\), got 9"
+    ):
+        Request(prompts, own, lengths, vocabulary=9)
+
+
 def test_settings_are_frozen():
     own = settings(do_sample=True, seed=3, num_return_sequences=4)
     with pytest.raises(dataclasses.FrozenInstanceError):
