@@ -4,7 +4,7 @@
 #ifndef TRANSOM_FRONTENDS_HUGGINGFACE_CHECKPOINT_H
 #define TRANSOM_FRONTENDS_HUGGINGFACE_CHECKPOINT_H
 
-#include "frontends/huggingface/Problems.h"
+#include "frontends/Problems.h"
 #include "frontends/huggingface/Safetensors.h"
 #include "ir/Weights/WeightSource.h"
 

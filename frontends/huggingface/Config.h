@@ -10,7 +10,7 @@
 #ifndef TRANSOM_FRONTENDS_HUGGINGFACE_CONFIG_H
 #define TRANSOM_FRONTENDS_HUGGINGFACE_CONFIG_H
 
-#include "frontends/huggingface/Problems.h"
+#include "frontends/Problems.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"

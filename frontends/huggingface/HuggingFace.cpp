@@ -111,35 +111,23 @@ static json::Object readGenerationConfig(StringRef folder, const Family &family,
   return std::move(*object);
 }
 
-static std::string metadataOf(StringRef task, const Config &config,
-                              json::Object generation) {
+static ModelMetadata metadataOf(StringRef task, const Config &config,
+                                json::Object generation) {
   json::Object copy = config.getObject();
   // Where the model lay on somebody's machine is nobody's business.
   copy.erase("_name_or_path");
-  json::Object metadata{{"task", task},
-                        {"model_type", *copy.getString("model_type")}};
-  if (const json::Value *labels = copy.get("id2label"))
-    metadata["id2label"] = *labels;
-  if (!generation.empty())
-    metadata["generation_config"] = std::move(generation);
-  metadata["config"] = std::move(copy);
-  std::string text;
-  raw_string_ostream(text) << json::Value(std::move(metadata));
-  return text;
+  const json::Value *labels = copy.get("id2label");
+  return {task.str(), copy.getString("model_type")->str(), copy,
+          labels ? *labels : json::Value(nullptr), std::move(generation)};
 }
 
-ImportedModel importModel(MLIRContext &context, StringRef folder,
-                          const ImportOptions &options, Problems &problems) {
+static ImportedModel import(MLIRContext &context, StringRef folder,
+                            const ImportOptions &options, Problems &problems) {
   size_t before = problems.numErrors();
   ImportedModel result;
-  sys::fs::file_status status;
-  if (std::error_code code = sys::fs::status(folder, status)) {
-    problems.error(folder, StringRef(code.message()).lower());
-    return result;
-  }
-  if (!sys::fs::is_directory(status)) {
-    problems.error(folder, "is not a folder",
-                   "a model is a folder with config.json and safetensors");
+  if (!options.weights.empty()) {
+    problems.error(folder,
+                   "--weights is for .mlir files; this folder has its own");
     return result;
   }
   // What the weights lack is worth knowing even if the configuration is wrong.
@@ -183,7 +171,7 @@ ImportedModel importModel(MLIRContext &context, StringRef folder,
   if (builder.generates())
     generation = readGenerationConfig(folder, *family, *config, problems);
   OwningOpRef<ModuleOp> module =
-      builder.finish(metadataOf(task, *config, std::move(generation)));
+      builder.finish(print(metadataOf(task, *config, std::move(generation))));
   if (problems.numErrors() != before)
     return result;
 
@@ -192,7 +180,18 @@ ImportedModel importModel(MLIRContext &context, StringRef folder,
       formatv("{0}Model: {1}, {2:N} parameters, task {3}", family->className,
               definition->describe(), builder.getNumParameters(), task);
   result.weights = std::move(checkpoint);
+  result.assets = folder.str();
   return result;
 }
+
+static std::unique_ptr<WeightSource> openWeights(StringRef folder,
+                                                 Problems &problems) {
+  return Checkpoint::open(folder, problems);
+}
+
+const Frontend frontend = {
+    "a folder with config.json and safetensors",
+    [](StringRef path) { return sys::fs::is_directory(path); }, import,
+    openWeights};
 
 } // namespace transom::huggingface

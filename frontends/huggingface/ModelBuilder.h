@@ -10,8 +10,8 @@
 #ifndef TRANSOM_FRONTENDS_HUGGINGFACE_MODELBUILDER_H
 #define TRANSOM_FRONTENDS_HUGGINGFACE_MODELBUILDER_H
 
+#include "frontends/Problems.h"
 #include "frontends/huggingface/Checkpoint.h"
-#include "frontends/huggingface/Problems.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"

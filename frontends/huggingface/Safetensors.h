@@ -9,7 +9,7 @@
 #ifndef TRANSOM_FRONTENDS_HUGGINGFACE_SAFETENSORS_H
 #define TRANSOM_FRONTENDS_HUGGINGFACE_SAFETENSORS_H
 
-#include "frontends/huggingface/Problems.h"
+#include "frontends/Problems.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"

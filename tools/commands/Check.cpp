@@ -2,7 +2,7 @@
 
 #include "tools/commands/Commands.h"
 
-#include "frontends/huggingface/HuggingFace.h"
+#include "frontends/Frontend.h"
 #include "ir/Transformer/ModelAttributes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -24,23 +24,30 @@ static cl::opt<std::string> task("task", cl::value_desc("task"),
                                  cl::sub(flags));
 
 /// The name and shape of each argument or result: `input_ids [batch, length]`.
+/// What a module of somebody else's does not name is a question mark.
 static void printTensors(StringRef title, mlir::TypeRange types,
-                         ArrayRef<mlir::Attribute> attributes) {
+                         mlir::ArrayAttr attributes) {
   outs() << "  " << title << ':';
-  for (auto [type, attribute] : zip_equal(types, attributes)) {
-    auto dictionary = cast<mlir::DictionaryAttr>(attribute);
-    auto name = dictionary.getAs<mlir::StringAttr>(transformer::nameAttr);
-    auto dims = dictionary.getAs<mlir::ArrayAttr>(transformer::dimsAttr);
-    outs() << ' ' << name.getValue() << " [";
-    interleaveComma(zip_equal(cast<mlir::RankedTensorType>(type).getShape(),
-                              dims.getAsRange<mlir::StringAttr>()),
-                    outs(), [](auto dim) {
-                      auto [extent, name] = dim;
-                      if (mlir::ShapedType::isDynamic(extent))
-                        outs() << name.getValue();
-                      else
-                        outs() << extent;
-                    });
+  for (auto [number, type] : enumerate(types)) {
+    mlir::DictionaryAttr named;
+    if (attributes)
+      named = cast<mlir::DictionaryAttr>(attributes[number]);
+    auto get = [&](StringRef key) {
+      return named ? named.get(key) : mlir::Attribute();
+    };
+    auto name = dyn_cast_or_null<mlir::StringAttr>(get(transformer::nameAttr));
+    auto dims = dyn_cast_or_null<mlir::ArrayAttr>(get(transformer::dimsAttr));
+    outs() << ' ' << (name ? name.getValue() : "?") << " [";
+    interleaveComma(
+        enumerate(cast<mlir::ShapedType>(type).getShape()), outs(),
+        [&](auto dim) {
+          auto [axis, extent] = dim;
+          if (!mlir::ShapedType::isDynamic(extent))
+            outs() << extent;
+          else
+            outs() << (dims ? cast<mlir::StringAttr>(dims[axis]).getValue()
+                            : "?");
+        });
     outs() << ']';
   }
   outs() << '\n';
@@ -48,9 +55,8 @@ static void printTensors(StringRef title, mlir::TypeRange types,
 
 static int run() {
   mlir::MLIRContext context;
-  huggingface::Problems problems;
-  huggingface::ImportedModel model =
-      huggingface::importModel(context, folder, {task}, problems);
+  Problems problems;
+  ImportedModel model = importModel(context, folder, {task}, problems);
   problems.print(errs());
   if (!model.module) {
     size_t count = problems.numErrors();
@@ -60,9 +66,9 @@ static int run() {
   outs() << "ready to compile: " << model.description << '\n';
   for (auto function : model.module->getOps<mlir::func::FuncOp>()) {
     printTensors("inputs", function.getArgumentTypes(),
-                 function.getArgAttrsAttr().getValue());
+                 function.getArgAttrsAttr());
     printTensors("outputs", function.getResultTypes(),
-                 function.getResAttrsAttr().getValue());
+                 function.getResAttrsAttr());
   }
   return 0;
 }

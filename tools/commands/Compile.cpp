@@ -2,18 +2,16 @@
 
 #include "tools/commands/Commands.h"
 #include "tools/commands/Diagnostics.h"
+#include "tools/commands/Model.h"
 
 #include "codegen/Compiler.h"
 #include "codegen/ObjectCache.h"
-#include "frontends/huggingface/Checkpoint.h"
-#include "frontends/huggingface/HuggingFace.h"
 #include "ir/Kernel/Kernel.h"
 #include "passes/Pipelines.h"
 #include "tools/Registry.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Remarks.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -32,10 +30,11 @@ using codegen::Emit;
 
 static cl::SubCommand flags("compile", "compile a model to a native library");
 
-static cl::opt<std::string>
-    model(cl::Positional, cl::Required,
-          cl::desc("MODEL (a folder of Hugging Face, or an .mlir file)"),
-          cl::sub(flags));
+static cl::opt<std::string> model(
+    cl::Positional, cl::Required,
+    cl::desc(
+        "MODEL (a folder with config.json and safetensors, or an .mlir file)"),
+    cl::sub(flags));
 static cl::opt<std::string>
     output("o", cl::Required, cl::value_desc("libNAME.so"),
            cl::desc("the library; NAME.h and NAME.weights go beside it"),
@@ -96,49 +95,6 @@ static Emit emitKind() {
       .Case(".ll", Emit::LLVM)
       .Case(".s", Emit::Assembly)
       .Default(Emit::Shared);
-}
-
-namespace {
-struct Model {
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  std::unique_ptr<WeightSource> weights;
-  std::string description, assets;
-};
-} // namespace
-
-/// The module is null if something is wrong, which has been said then.
-static Model readModel(mlir::MLIRContext &context) {
-  Model result;
-  huggingface::Problems problems;
-  if (sys::fs::is_directory(model)) {
-    if (weights.getNumOccurrences()) {
-      problems.error(model, "--weights is for .mlir files; this is a folder");
-      problems.print(errs());
-      return result;
-    }
-    huggingface::ImportedModel imported =
-        huggingface::importModel(context, model, {task}, problems);
-    problems.print(errs());
-    result.module = std::move(imported.module);
-    result.weights = std::move(imported.weights);
-    result.description = std::move(imported.description);
-    result.assets = model;
-    return result;
-  }
-  if (weights.getNumOccurrences()) {
-    result.weights = huggingface::Checkpoint::open(weights, problems);
-    problems.print(errs());
-    if (!result.weights)
-      return result;
-    result.assets = weights;
-  }
-  if (!sys::fs::exists(model)) {
-    errs() << "error: " << model << ": no such file or folder\n";
-    return result;
-  }
-  result.module = mlir::parseSourceFile<mlir::ModuleOp>(model, &context);
-  result.description = sys::path::filename(model);
-  return result;
 }
 
 /// Brings the module to launches, unless it is there already.
@@ -204,7 +160,7 @@ static int run() {
            << ": expected a regular expression\n";
     return 1;
   }
-  Model source = readModel(context);
+  ImportedModel source = readModel(context, model, {task, weights});
   if (!source.module)
     return 1;
   codegen::CompileReport report;

@@ -1,8 +1,7 @@
 //===- Import.cpp - transom import: a model as IR -------------------------===//
 
 #include "tools/commands/Commands.h"
-
-#include "frontends/huggingface/HuggingFace.h"
+#include "tools/commands/Model.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OperationSupport.h"
@@ -30,10 +29,7 @@ static cl::opt<bool>
 
 static int run() {
   mlir::MLIRContext context;
-  huggingface::Problems problems;
-  huggingface::ImportedModel model =
-      huggingface::importModel(context, folder, {task}, problems);
-  problems.print(errs());
+  ImportedModel model = readModel(context, folder, {task});
   if (!model.module)
     return 1;
 

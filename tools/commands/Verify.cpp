@@ -3,16 +3,15 @@
 #include "tools/commands/Commands.h"
 #include "tools/commands/Diagnostics.h"
 #include "tools/commands/Library.h"
+#include "tools/commands/Model.h"
 
 #include "codegen/Compiler.h"
 #include "codegen/ObjectCache.h"
-#include "frontends/huggingface/HuggingFace.h"
 #include "passes/Pipelines.h"
 #include "tools/Registry.h"
 #include "verify/CompiledLibrary.h"
 
 #include "mlir/IR/MLIRContext.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -125,21 +124,6 @@ compileAndRun(mlir::ModuleOp module, const WeightSource *weights,
                               checker);
 }
 
-/// The model of a folder; or a module, all of whose weights have values.
-static huggingface::ImportedModel readModel(mlir::MLIRContext &context) {
-  if (sys::path::extension(folder) == ".mlir") {
-    huggingface::ImportedModel model;
-    model.module = mlir::parseSourceFile<mlir::ModuleOp>(folder, &context);
-    model.description = sys::path::filename(folder).str();
-    return model;
-  }
-  huggingface::Problems problems;
-  huggingface::ImportedModel model =
-      huggingface::importModel(context, folder, {task}, problems);
-  problems.print(errs());
-  return model;
-}
-
 static int run() {
   mlir::DialectRegistry registry;
   registerDialects(registry);
@@ -148,7 +132,7 @@ static int run() {
   // A message names its place; the op in full would bury it.
   context.printOpOnDiagnostic(false);
   DiagnosticPrinter printer(context);
-  huggingface::ImportedModel model = readModel(context);
+  ImportedModel model = readModel(context, folder, {task});
   if (!model.module)
     return 1;
 

@@ -1,7 +1,7 @@
 //===- ImportTest.cpp - whole models through the C++ interface ------------===//
 
+#include "frontends/Frontend.h"
 #include "frontends/huggingface/Config.h"
-#include "frontends/huggingface/HuggingFace.h"
 
 #include "ir/Transformer/Transformer.h"
 

@@ -14,6 +14,7 @@
 #include <string>
 
 using namespace llvm;
+using namespace transom;
 using namespace transom::huggingface;
 
 namespace {

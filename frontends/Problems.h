@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TRANSOM_FRONTENDS_HUGGINGFACE_PROBLEMS_H
-#define TRANSOM_FRONTENDS_HUGGINGFACE_PROBLEMS_H
+#ifndef TRANSOM_FRONTENDS_PROBLEMS_H
+#define TRANSOM_FRONTENDS_PROBLEMS_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLExtras.h"
@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace transom::huggingface {
+namespace transom {
 
 /// One finding. `what` says what was found and what is supported, `note` (if
 /// any) what to do about it.
@@ -71,6 +71,6 @@ private:
   std::vector<Problem> list;
 };
 
-} // namespace transom::huggingface
+} // namespace transom
 
-#endif // TRANSOM_FRONTENDS_HUGGINGFACE_PROBLEMS_H
+#endif // TRANSOM_FRONTENDS_PROBLEMS_H
