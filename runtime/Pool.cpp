@@ -102,9 +102,12 @@ void *work(void *argument) {
   uint32_t lastGeneration[numSlots];
   memset(lastGeneration, 0xff, sizeof(lastGeneration)); // None: low bits are 0.
   Spin spin(leastSpin, workerSpin);
-  while (!pool.stopping.load(std::memory_order_acquire)) {
-    // Read before looking: a slot that opens later changes it.
+  for (;;) {
+    // Read before looking: what comes later, an open slot or the end of the
+    // pool, changes it.
     uint32_t seen = pool.signal.load(std::memory_order_acquire);
+    if (pool.stopping.load(std::memory_order_acquire))
+      return nullptr;
     if (help(pool, self.index, lastGeneration))
       continue;
     if (spin.until([&] {
@@ -115,7 +118,6 @@ void *work(void *argument) {
     futexWait(pool.signal, seen);
     pool.sleepers.fetch_sub(1, std::memory_order_relaxed);
   }
-  return nullptr;
 }
 
 void announce(Pool &pool, int32_t count) {

@@ -68,17 +68,19 @@ TEST_F(PoolTest, WakesSleepingWorkers) {
   for (int round = 0; round < 20; ++round) {
     // Longer than any worker spins.
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    // Two tasks that wait for each other: one thread alone would not end.
+    // Two tasks that wait for each other: one thread alone would meet nobody.
     struct Meeting {
       std::atomic<int> here{0};
       static void body(void *context, int32_t) {
         auto &self = *static_cast<Meeting *>(context);
         self.here.fetch_add(1);
-        while (self.here.load() < 2)
+        auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (self.here.load() < 2 && std::chrono::steady_clock::now() < end)
           std::this_thread::yield();
       }
     } meeting;
     pool->parallel(pool, 1, Meeting::body, &meeting);
+    ASSERT_EQ(meeting.here.load(), 2) << "the worker slept for 10 s";
   }
 }
 
@@ -165,6 +167,11 @@ TEST_F(PoolTest, ComesAndGoes) {
     pool->parallel(pool, pool->threads - 1, Count::body, &count);
     count.expectOnce();
   }
+}
+
+TEST_F(PoolTest, StopsWorkersThatAreJustStarting) {
+  for (int round = 0; round < 500; ++round)
+    create(4);
 }
 
 #if !defined(__SANITIZE_THREAD__) && !__has_feature(thread_sanitizer)
