@@ -58,8 +58,8 @@ check-format: setup-test ## is the code formatted?
 format: setup-test ## format it
 	@scripts/format.sh
 
-tidy: build ## clang-tidy over all sources
-	@run-clang-tidy-22 -quiet -p $(BUILD) '^$(CURDIR)/(codegen|frontends|ir|passes|runtime|tools|verify)/'
+tidy: setup-test build ## clang-tidy over all sources
+	@python scripts/tidy.py $(BUILD)
 
 docs: configure ## write docs/reference from the .td files
 	@cmake --build --preset $(PRESET) --target docs

@@ -61,7 +61,8 @@ transom_status Request::checkTokens(int32_t rank, const char *form,
       return status;
     if (!first)
       first = tensor;
-    if (memcmp(tensor->dims, first->dims, size_t(rank) * sizeof(*first->dims)))
+    if (memcmp(tensor->dims, first->dims,
+               size_t(rank) * sizeof(*first->dims)) != 0)
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input '%s': expected dims %s as of '%s', got %s",
                   tensor->name, DimsText(*first).text, first->name,

@@ -173,7 +173,8 @@ void Engine::sweep() {
   do {
     isDone = true;
     for (Array<Job *> *requests : {&live, &waiting})
-      for (int64_t i = 0; i < requests->size(); ++i) {
+      // By index: a callback may submit, which moves the list.
+      for (int64_t i = 0; i < requests->size(); ++i) { // NOLINT
         Job &request = *(*requests)[i];
         if (request.isCancelled && !request.hasEnded) {
           isDone = false;

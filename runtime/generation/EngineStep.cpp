@@ -302,7 +302,7 @@ transom_status Engine::run() {
     for (int32_t i = 0; i < request->numBranches; ++i)
       request->branches[i].computed += request->branches[i].fed;
   // A callback may submit, but not make a request live.
-  for (int64_t i = 0; i < live.size(); ++i)
-    choose(*live[i], rows);
+  for (Job *request : live)
+    choose(*request, rows);
   return TRANSOM_OK;
 }

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 using namespace transom;
 
@@ -31,7 +32,7 @@ int64_t transom::findBest(const float *scores, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     // Rarely true, and also for NaN.
     if (!(scores[i] <= best)) {
-      if (scores[i] != scores[i])
+      if (std::isnan(scores[i]))
         return -2;
       best = scores[i];
       index = i;
