@@ -1,5 +1,4 @@
-/*===- embed.c - the embedding of a sentence, from C
- * -------------------------===
+/*===- embed.c - the embedding of a sentence, from C ---------------------===
  *
  * Compile a sentence-embedding model under the name `encoder`, then this file:
  *
@@ -19,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Reads the ids; returns how many, or -1 if one is no number. */
+/* Reads the ids; returns how many, or -1 if one is not a number. */
 static int64_t read_ids(int count, char **words, int32_t *ids) {
   for (int i = 0; i < count; ++i) {
     char *end;

@@ -1,5 +1,4 @@
-//===- Checkpoint.h - the tensors of a model, in one file or many -*- C++
-//-*-===//
+//===- Checkpoint.h - a model's tensors, in one file or many ----*- C++ -*-===//
 
 #ifndef TRANSOM_FRONTENDS_HUGGINGFACE_CHECKPOINT_H
 #define TRANSOM_FRONTENDS_HUGGINGFACE_CHECKPOINT_H
@@ -48,8 +47,8 @@ public:
   bool require(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape,
                Problems &problems);
 
-  /// Warns of tensors that nobody required, but for those whose name `ignored`
-  /// accepts.
+  /// Warns of tensors that no layer required, but for those whose name
+  /// `ignored` accepts.
   void reportUnused(llvm::function_ref<bool(llvm::StringRef)> ignored,
                     Problems &problems) const;
 
