@@ -67,7 +67,7 @@ static std::string placeNote(const transom_input_info &info) {
   case TRANSOM_DEFAULT_LAST_EQUAL:
     return note + "the source's last of the id " + std::to_string(info.id);
   default:
-    return note + "that of the last one that is no padding";
+    return note + "that of the last one that is not padding";
   }
 }
 

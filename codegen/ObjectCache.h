@@ -2,8 +2,9 @@
 //
 // One file a kernel, named by a hash of all that decides its code. Nothing that
 // goes wrong with the cache is an error: an entry that can't be read, or that
-// is not what was written, is no entry, and a folder that can't be written
-// stays as it is. Processes may share a folder: entries are renamed into place.
+// is not what was written, does not count as an entry, and a folder that can't
+// be written stays as it is. Processes may share a folder: entries are renamed
+// into place.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRANSOM_CODEGEN_OBJECTCACHE_H

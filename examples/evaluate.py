@@ -258,7 +258,7 @@ TASKS = {
     "span-corruption": span_corruption,
 }
 
-#: What each task may be told besides, and how the command line reads it.
+#: The options of each task, and how the command line reads it.
 OPTIONS = {
     "perplexity": {
         "overlap": dict(type=int, metavar="N"),

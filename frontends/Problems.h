@@ -1,7 +1,7 @@
 //===- Problems.h - all that stands in the way, in one list -----*- C++ -*-===//
 //
-// Reading a model does not stop at the first mistake: whoever finds one puts it
-// here and goes on, so that `transom check` can tell everything in one run.
+// Reading a model does not stop at the first mistake: its finder records it
+// here and continues, so that `transom check` reports all in one run.
 //
 //===----------------------------------------------------------------------===//
 

@@ -14,7 +14,7 @@ llvm::StringRef transom::getConsumingPass(Operation *op) {
       // What exporters write around the definition ops.
       .Case<ReshapeOp, TransposeOp, GatherOp, ExpandOp, DimOp, RangeOp,
             ConcatOp, CastOp>([](auto) { return "transom-raise"; })
-      // Products that are no linear, and the masks added to them.
+      // Products that are not a linear, and the masks added to them.
       .Case<MatmulOp, CausalMaskOp, RepeatHeadsOp>(
           [](auto) { return "transom-fuse-attention"; })
       .Case<RelativeBiasOp>([](auto) { return "transom-share-bias"; })

@@ -47,7 +47,7 @@ struct FuseResidual : OpRewritePattern<NormOp> {
                                 PatternRewriter &rewriter) const override {
     auto add = norm.getInput().template getDefiningOp<AddOp>();
     if (!add || add->getBlock() != norm->getBlock())
-      return rewriter.notifyMatchFailure(norm, "the input is no sum");
+      return rewriter.notifyMatchFailure(norm, "the input is not a sum");
     if (add.getLhs().getType() != add.getType() ||
         add.getRhs().getType() != add.getType()) {
       remark::missed(norm.getLoc(),

@@ -2,8 +2,8 @@
 //
 // Layers repeat: what they compute is said once, in the body of a
 // `kernel.define`, and each place keeps a `kernel.call`. Slices of the last
-// axis go along into the body, for they are no work: a kernel reads its operand
-// at an offset. So do splat constants. Weights stay arguments.
+// axis go along into the body, for they cost nothing: a kernel reads its
+// operand at an offset. So do splat constants. Weights stay arguments.
 //
 //===----------------------------------------------------------------------===//
 
@@ -230,7 +230,7 @@ void Outliner::outline(Operation *op) {
       weights.push_back(outside.size());
     outside.push_back(source);
   }
-  // A second result that nobody uses is not stored.
+  // A second result without uses is not stored.
   SmallVector<OpResult> used(llvm::make_filter_range(
       op->getResults(), [](OpResult result) { return !result.use_empty(); }));
 

@@ -87,7 +87,7 @@ def ShareBias : Pass<"transom-share-bias", "::mlir::ModuleOp"> {
     that is known at compile time, one for all layers that share a table, instead
     of a tensor [heads, length, length]. Distances end where the buckets do.
 
-    Leaves alone a table that is no weight, a sum with several relative biases
+    Leaves alone a table that is not a weight, a sum with several relative biases
     and a bias of other lengths than the scores. That refusal is a missed remark
     in category `fusion`.
   }];
@@ -152,7 +152,7 @@ def SelectPositions : Pass<"transom-select-positions", "::mlir::ModuleOp"> {
     `positions` instead of `tokens`. Whatever caller names no positions gets them
     all: that is the runtime's part.
 
-    A result whose last op is no such op is computed for all tokens and gathered
+    A result whose last op is not such an op is computed for all tokens and gathered
     then. That is a missed remark in category `fusion`.
   }];
   let statistics = [Statistic<"numSelected", "num-selected", "ops on asked rows only">];

@@ -110,7 +110,7 @@ public:
 
 private:
   void runAfterPass(Pass *pass, Operation *op) override {
-    // A pass manager inside is no pass of the pipeline.
+    // A pass manager inside is not a pass of the pipeline.
     if (pass->getArgument().empty())
       return;
     if (llvm::Error error = write(transom::getStageName(pass), op))

@@ -6,10 +6,11 @@
 //   (all bytes per token) * tokens + (its offset) * sequences.
 // Within a region, slots whose live ranges don't meet share memory. The plan
 // holds for every batch, and for every subset of the outputs: a launch that is
-// skipped writes nothing, and whoever would have read from it is skipped too.
+// skipped writes nothing, and the launches that would read from it are skipped
+// too.
 //
 // What a kernel changes in place (the cache) is an argument of the function and
-// stays where it is: nobody may read what it was before.
+// stays where it is: no launch may read what it was before.
 //
 //===----------------------------------------------------------------------===//
 
@@ -145,8 +146,8 @@ private:
   SmallVector<int64_t> arena = SmallVector<int64_t>(numExtents, 0);
 };
 
-/// A new state takes the memory of the old one, so that whoever reads the old
-/// one must have done so.
+/// A new state takes the memory of the old one, so that all that read the old
+/// one must have run before.
 LogicalResult Planner::checkUpdate(kernel::CallOp call, Value updated) {
   Value origin = updates.lookup(updated);
   if (!origin && isa<BlockArgument>(updated))

@@ -3,7 +3,7 @@
 // A batch of sequences of unequal length is padded to [batch, length, ..] at
 // the surface of a model only. This pass rebuilds the function on the tokens
 // that are there, one after another: [tokens, ..]. An op that makes row i from
-// row i does not notice; attention becomes `ragged_attention`, which is told
+// row i does not notice; attention becomes `ragged_attention`, which knows
 // where sequences begin; `select_token` becomes a gather of rows. Whatever else
 // looks across tokens is refused, and named.
 //
@@ -11,8 +11,8 @@
 // sets of tokens: one has [batch, length, ..] at the surface, the other [batch,
 // encoder_length, ..]. They meet in attention only.
 //
-// A token that is masked but asked for by `select_token` is a row that is no
-// key: the runtime packs it last in its sequence (role `token_rows`).
+// A token that is masked but asked for by `select_token` is a row that is not
+// a key: the runtime packs it last in its sequence (role `token_rows`).
 //
 //===----------------------------------------------------------------------===//
 
@@ -510,7 +510,8 @@ LogicalResult Packer::packSelectToken(SelectTokenOp op) {
     return refuse(op, "cannot be packed: it uses " + describe(input));
   int64_t index = op.getIndex();
   if (index < 0 || index > std::numeric_limits<int32_t>::max())
-    return refuse(op, "cannot be packed: its index is no position of a token");
+    return refuse(op,
+                  "cannot be packed: its index is not the position of a token");
   Value &rows = tokenRows[index];
   if (!rows)
     rows = addArgument(("token_rows_" + llvm::Twine(index)).str(), "token_rows",

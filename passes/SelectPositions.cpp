@@ -131,8 +131,8 @@ void Selector::findTail() {
   }
 }
 
-/// The rows of `value` that are asked for. A slice is no work where it is used,
-/// so it follows its gather.
+/// The rows of `value` that are asked for. A slice costs nothing where it is
+/// used, so it follows its gather.
 Value Selector::gather(Value value) {
   if (Value known = gathered.lookup(value))
     return known;

@@ -174,7 +174,7 @@ bool Sharer::run(AttentionOp attention) {
   Distances distances(relative);
   Value shared = distancesOf(relative, distances);
   if (!shared)
-    return refuse(attention, "the table of the relative bias is no weight");
+    return refuse(attention, "the table of the relative bias is not a weight");
 
   OpBuilder builder(attention);
   Value rest;

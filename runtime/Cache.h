@@ -10,8 +10,8 @@ namespace transom {
 /// A pool of blocks of TRANSOM_CACHE_BLOCK tokens. Blocks are chains: each
 /// knows the one before it, and holds it. Sequences that begin alike share the
 /// blocks of their beginning, and each holds only its last one; a block that
-/// nobody holds is free. The pool grows in place: its addresses are set aside
-/// when it is made, memory comes when it is needed.
+/// without holders is free. The pool grows in place: its addresses are set
+/// aside when it is made, memory comes when it is needed.
 class Cache {
 public:
   static constexpr int32_t none = -1;
@@ -28,7 +28,7 @@ public:
     if (block != none)
       ++holders[block];
   }
-  /// Ends a hold; frees what nobody holds any more.
+  /// Ends a hold; frees a block that has no holders left.
   void drop(int32_t block);
 
   /// Is the block held by others than the one who asks?

@@ -39,7 +39,7 @@ const char *placeName(const transom_input_info &info) {
   case TRANSOM_DEFAULT_FIRST:
     return "first token";
   case TRANSOM_DEFAULT_LAST_NON_PADDING:
-    return "last token that is no padding";
+    return "last token that is not padding";
   case TRANSOM_DEFAULT_LAST_EQUAL:
     return "token that is read";
   default:

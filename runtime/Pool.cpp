@@ -2,7 +2,7 @@
 //
 // A caller publishes its body in a free slot, runs the body itself, and closes
 // the slot. Workers that find an open slot enter it, run the body and leave. A
-// body takes its tasks from a counter of its own, so that nobody waits for a
+// body takes its tasks from a counter of its own, so that no caller waits for a
 // worker that has no core: the others take what it would have done, and the
 // caller waits for those only that are inside.
 //

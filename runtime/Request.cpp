@@ -101,7 +101,8 @@ bool Request::create(const transom_program *of, bool isOfSource) {
     hasCache |= role == TRANSOM_ROLE_CACHE;
     readsSources |= role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
   }
-  // One more, so that a library without inputs is no failure of calloc.
+  // One more, so that a library without inputs does not look like a failure of
+  // calloc.
   values = static_cast<const transom_tensor **>(
       calloc(size_t(program->num_inputs) + 1, sizeof(*values)));
   outputs = static_cast<transom_tensor **>(

@@ -13,7 +13,7 @@ struct Chain {
   int32_t blocks = 0;         ///< length, rounded up to blocks; more in a step
 };
 
-/// What a decoder goes on from, and the source that it reads beside it.
+/// What a decoder continues, and the source that it reads beside it.
 struct Sequence {
   Chain tokens;
   Chain source; ///< of an encoder; shared with forks, written only once

@@ -36,7 +36,7 @@ struct transom_session {
   transom_model *model = nullptr;
   transom_pool *pool = nullptr;
   bool ownsPool = false;
-  /// Held by the call that uses the session: a second one is told off.
+  /// Held by the call that uses the session: a second one is rejected.
   std::atomic<bool> busy{false};
 
   transom::ProgramState *step = nullptr;     ///< one of them; null: no cache

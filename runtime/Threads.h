@@ -17,7 +17,7 @@ int32_t affinityThreads();
 int32_t cgroupThreads(const char *root);
 
 /// TRANSOM_NUM_THREADS, else OMP_NUM_THREADS (of a list the first number), else
-/// the lesser of the two above. What is no number from 1 to maxThreads is
+/// the lesser of the two above. Values outside 1 to maxThreads are
 /// ignored.
 int32_t defaultThreads();
 

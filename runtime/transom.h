@@ -116,8 +116,8 @@ typedef struct transom_generation_options {
 
   /// Draw tokens at random, instead of taking the best.
   int32_t do_sample;
-  /// The same seed, stream and options give the same tokens, whoever else is in
-  /// the batch, however many threads there are.
+  /// The same seed, stream and options give the same tokens, whatever else is
+  /// in the batch, however many threads there are.
   uint64_t seed;
   /// A seed has 2^64 independent streams. Prompt i of `generate` has stream
   /// `stream` + i; num_return_sequences share one, but no numbers.
@@ -170,7 +170,7 @@ typedef struct transom_generation_options {
 
 #define TRANSOM_NO_LENGTH_PENALTY 1e-30f
 
-/// What a callback is told: tokens of one sequence, as soon as they are sure;
+/// What a callback receives: tokens of one sequence, as soon as they are sure;
 /// those of a beam search when it is over, the best sequence first.
 typedef struct transom_generation_event {
   uint32_t struct_bytes;
@@ -247,7 +247,7 @@ typedef struct transom_entry_points {
   ///   ragged: every values input [tokens], `sequence_offsets` [sequences + 1],
   ///     from 0, ascending; `attention_mask` [tokens] optional. Token outputs
   ///     come back as [tokens][width], zeros where masked.
-  /// Sequence outputs are [batch][width]. An empty batch is no failure.
+  /// Sequence outputs are [batch][width]. An empty batch succeeds.
   /// A library may take `positions` [count]: the tokens at which some of its
   /// outputs (logits over a vocabulary) are wanted, by their index among the
   /// tokens of a values input, batch * length + column if padded. Only these
@@ -311,7 +311,7 @@ typedef struct transom_entry_points {
   /// them: prompts are what the encoder reads.
   /// `options` null: the defaults. `callback` and `results` may be null.
   /// Returns when all sequences have ended. A request that its callback cancels
-  /// is no failure.
+  /// is not a failure.
   ///   TRANSOM_INVALID_ARGUMENT  null pointers, an empty prompt, an option out
   ///                             of range, a library that has no step, or no
   ///                             token that its decoder begins with

@@ -106,7 +106,7 @@ public:
 private:
   void runAfterPass(Pass *pass, Operation *op) override {
     auto module = dyn_cast<ModuleOp>(op);
-    // A pass manager inside is no pass of the pipeline.
+    // A pass manager inside is not a pass of the pipeline.
     if (module && !pass->getArgument().empty())
       report(checker.check(getStageName(pass), module));
   }

@@ -161,7 +161,7 @@ LogicalResult Feeder::prepare() {
   runs[Batch::Sequences] = cutAtRandom(batch, seed);
   if (batch.getTokens()[Batch::Sources].mask)
     runs[Batch::Sources] = cutSources(batch);
-  int64_t numBlocks = 2; // That nobody has.
+  int64_t numBlocks = 2; // Without an owner.
   for (const auto &set : runs)
     for (ArrayRef<Part> run : set)
       for (const Part &part : run)

@@ -3,7 +3,7 @@ a source, greedily or by beams.
 
 The end is forbidden, so that every engine writes as many tokens as it is asked
 for. A step's time is that of `causal`: the encoder and what is made once of each
-source are no part of it.
+source are not part of it.
 """
 
 import json

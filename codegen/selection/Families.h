@@ -24,7 +24,7 @@ std::optional<SelectedKernel> selectEmbedding(const Define &define);
 /// Anything else that works on rows. Reports why not.
 mlir::FailureOr<SelectedKernel> selectRowProgram(const Define &define);
 
-/// Adds the distance_bias of an attention that has one; false if it is no
+/// Adds the distance_bias of an attention that has one; false if it is not a
 /// weight.
 template <typename Attention, typename Spec>
 bool addDistanceBias(Attention attention, const Define &define, Spec &spec,

@@ -22,7 +22,7 @@ struct DecoderHead {
 
   llvm::StringLiteral task;
   llvm::StringLiteral projection;
-  /// That to the vocabulary is the table of words again, unless the checkpoint
+  /// That to the vocabulary shares the token embedding, unless the checkpoint
   /// holds another.
   Width width = Width::Labels;
   bool hasBias = false;
@@ -30,7 +30,7 @@ struct DecoderHead {
   /// columns is an output, which then has no last dimension.
   llvm::ArrayRef<llvm::StringLiteral> outputs;
   bool splitsColumns = false;
-  /// Of each sequence's last token that is no padding only.
+  /// Of each sequence's last token that is not padding only.
   bool fromLast = false;
   /// Of one token, as keys "summary_..." say, and the caller: the input's name.
   llvm::StringLiteral summaryPlace = "";

@@ -38,7 +38,7 @@ struct Head {
   llvm::StringLiteral activation = "";
   llvm::StringLiteral norm = "";
   llvm::StringLiteral projection;
-  /// Width of the projection. That to the vocabulary is the table of words
+  /// Width of the projection. That to the vocabulary is the token embedding
   /// again, unless the checkpoint holds another; what comes before it is then
   /// as wide as that table.
   Width width;

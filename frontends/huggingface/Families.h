@@ -49,7 +49,7 @@ struct Family {
   /// Beginnings of names (without prefix) that a checkpoint may hold and a task
   /// may leave unused: heads of other tasks, and buffers.
   llvm::ArrayRef<llvm::StringLiteral> optionalTensors;
-  /// Endings of names of what is no parameter, whatever the task.
+  /// Endings of names of buffers, for every task.
   llvm::ArrayRef<llvm::StringLiteral> buffers = {};
   /// Those of its tokens that a configuration need not name.
   llvm::ArrayRef<TokenKey> tokens = {};

@@ -114,7 +114,7 @@ static json::Object readGenerationConfig(StringRef folder, const Family &family,
 static ModelMetadata metadataOf(StringRef task, const Config &config,
                                 json::Object generation) {
   json::Object copy = config.getObject();
-  // Where the model lay on somebody's machine is nobody's business.
+  // A library does not reveal where its model was stored.
   copy.erase("_name_or_path");
   const json::Value *labels = copy.get("id2label");
   return {task.str(), copy.getString("model_type")->str(), copy,

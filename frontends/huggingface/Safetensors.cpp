@@ -114,10 +114,11 @@ bool Safetensors::readHeader(Problems &problems) {
       return fail("is truncated: it has " + Twine(all.size()) +
                   " bytes and its header alone takes more");
     if (headerBytes > maxHeaderBytes)
-      return fail("is no safetensors file: its header would have " +
+      return fail("is not a safetensors file: its header would have " +
                   Twine(headerBytes) + " bytes, at most " +
                   Twine(maxHeaderBytes) + " are allowed");
-    return fail("is no safetensors file: its header does not begin with '{'");
+    return fail(
+        "is not a safetensors file: its header does not begin with '{'");
   }
   if (headerBytes > rest.size())
     return fail("is truncated: its header has " + Twine(headerBytes) +

@@ -2,8 +2,8 @@
 //
 // A program runs on bytes, where its plan says: f32 as kernels store it, rows
 // as far apart, columns and rows of padding written with garbage as kernels may
-// do, and NaN wherever nobody wrote. A plan that lets one activation overwrite
-// another gives wrong numbers here as it would in a compiled library.
+// do, and NaN where nothing was written. A plan that lets one activation
+// overwrite another gives wrong numbers here as it would in a compiled library.
 //
 //===----------------------------------------------------------------------===//
 
@@ -167,7 +167,7 @@ FailureOr<Tensor> Machine::load(Operation *op, Value buffer) {
   return tensor;
 }
 
-/// Fills a slot, all of its padding too, with what is no number.
+/// Fills a slot, all of its padding too, with NaN.
 LogicalResult Machine::poison(Operation *op, Value buffer) {
   FailureOr<char *> at = locate(op, buffer);
   if (failed(at))

@@ -14,7 +14,7 @@ def Kernel_Dialect : Dialect {
     op (with the slices that feed it) into the body of a `kernel.define`, one for
     all layers that do the same, and leaves a `kernel.call`; values are still
     tensors. `transom-plan-memory` turns the function into a `kernel.program` of
-    `kernel.launch`es on slots of one arena. Nobody reasons about shapes below.
+    `kernel.launch`es on slots of one arena. No shape is inferred below this level.
 
     Activations are [rows, width] (or [rows]); the number of rows is one of the
     run-time extents `tokens`, `sequences`, `encoder_tokens`, `positions`. In the

@@ -66,7 +66,7 @@ def CachedAttentionOp : Transformer_ValueOp<"cached_attention", [
     and so on, up to last[i]: a whole prompt, a part of one after another part,
     and a single token after all others are the same op. A query without keys
     gives zeros. distance_bias [H, R] (optional) is added by how far a key is
-    from there. Nothing depends on the other sequences, or on slots that are no
+    from there. Nothing depends on the other sequences, or on slots without a
     key.
 
     query [N, H*D], cache [slots, W], query_offsets and block_offsets [S+1] i32,

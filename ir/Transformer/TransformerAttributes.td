@@ -8,7 +8,7 @@ include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 
 def Transformer_GeluApproximation
-    : I32EnumAttr<"GeluApproximation", "how the Gaussian error function is had",
+    : I32EnumAttr<"GeluApproximation", "which approximation of erf GELU uses",
                   [I32EnumAttrCase<"None", 0, "none">,
                    I32EnumAttrCase<"Tanh", 1, "tanh">]> {
   let cppNamespace = "::transom::transformer";

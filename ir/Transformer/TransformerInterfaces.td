@@ -51,7 +51,7 @@ def Transformer_UpdateOpInterface : OpInterface<"UpdateOpInterface"> {
   let description = [{
     An op whose only result is one of its operands with some elements replaced.
     In memory that operand is changed in place: `transom-plan-memory` sees to it
-    that nobody reads what it was before.
+    that no op reads what it was before.
   }];
   let methods = [
     InterfaceMethod<

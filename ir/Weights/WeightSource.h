@@ -1,7 +1,7 @@
 //===- WeightSource.h - where the numbers behind weights are ----*- C++ -*-===//
 //
 // `transformer.weight` names tensors of a checkpoint; this is how their values
-// are had. Frontends implement it over mapped files, whoever packs weights
+// are had. Frontends implement it over mapped files, the packing of weights
 // reads through it, and neither includes the other.
 //
 //===----------------------------------------------------------------------===//

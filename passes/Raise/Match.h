@@ -45,7 +45,7 @@ mlir::Value matchMultiple(mlir::Value value, double &number);
 mlir::Value matchAddNumber(mlir::Value value, double &number);
 
 /// What is reduced along the last axis, whose extent becomes 1; null if `value`
-/// is no such reduction.
+/// is not such a reduction.
 mlir::Value matchReduction(mlir::Value value, transformer::Reduction kind);
 
 /// Takes the inverse root out of a product of which it is one factor: y of

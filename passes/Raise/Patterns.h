@@ -9,7 +9,7 @@
 namespace transom::raising {
 
 /// Builds what `root`, the last value of a chain, means, of its type; null, and
-/// nothing built, if it is no such chain. The function's arrow comment says
+/// nothing built, if it is not such a chain. The function's arrow comment says
 /// what it reads and what it builds.
 using Raiser = mlir::Value (*)(mlir::Value root,
                                mlir::PatternRewriter &rewriter);

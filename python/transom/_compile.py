@@ -38,7 +38,7 @@ def _flags(options: dict[str, Any]) -> list[str]:
 
 def _run(command: list[str]) -> tuple[int, str]:
     """Exit status and messages of the compiler. Its summary on standard output is
-    dropped. A line that it overwrites, its progress, is no message: a terminal shows
+    dropped. A line that it overwrites, its progress, is not a message: a terminal shows
     it as it comes."""
     terminal = sys.stderr is not None and sys.stderr.isatty()
     if not terminal:

@@ -60,7 +60,7 @@ class Engine:
                 print(event.request, event.tokens, event.finish)
 
     All live requests go through the model together. A request's tokens are those
-    of `generate`, whoever else there is. One thread at a time may use an engine.
+    of `generate`, in any batch. One thread at a time may use an engine.
 
     Args:
         model: a library that generates text.

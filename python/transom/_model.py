@@ -30,7 +30,7 @@ def _open_entry(path: pathlib.Path) -> _abi.EntryPoints:
 def _max_positions(position_ids: Mapping[str, Any]) -> int | None:
     bound: int = position_ids.get("bound", 0)
     if position_ids.get("default") == "padding_aware_position_ids":
-        # Padding has a position, and those before it are nobody's.
+        # Padding has a position, and the positions before it are unused.
         bound -= 1 + position_ids["padding"]
     return bound or None
 
@@ -120,7 +120,7 @@ class Model:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        """A session that nobody else uses meanwhile."""
+        """A session that no other call uses meanwhile."""
         session = self.sessions.take()
         try:
             yield session

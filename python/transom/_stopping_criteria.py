@@ -42,7 +42,7 @@ class StopStrings:
                 break
             start -= 1
         del self.tokens[:start]
-        # Bytes that are no whole character yet become one of fewer marks.
+        # Bytes that are not a whole character yet become one of fewer marks.
         return len(text.rstrip("\N{REPLACEMENT CHARACTER}"))
 
     def ends_with(self, token: int) -> bool:

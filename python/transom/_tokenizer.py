@@ -13,7 +13,7 @@ import tokenizers
 #: One text, a pair of texts, or words; what `tokenizers` calls an input.
 Text = Union[str, tuple[str, str], Sequence[str]]
 
-# What stands for bytes that are no character.
+# What stands for bytes that are not a character.
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # transformers writes 1e30 where a tokenizer has no maximum.
@@ -70,7 +70,7 @@ class Tokenizer:
         for token in filter(None, (start, delimiter, extract)):
             number = self.backend.token_to_id(token)
             if number is None:
-                raise ValueError(f"{token!r} is no token of this model")
+                raise ValueError(f"{token!r} is not a token of this model")
             tokens[token] = {"id": token, "ids": [number], "tokens": [token]}
         description = json.loads(self.backend.to_str())
         description["post_processor"] = {
@@ -165,7 +165,7 @@ class TextStream:
     """The text of tokens that come one after the other.
 
     The text is that of all tokens decoded at once. A piece is held back while a later
-    token may change it: while it ends with bytes that are no whole character.
+    token may change it: while it ends with bytes that are not a whole character.
 
     Args:
         decode: the text of token ids.

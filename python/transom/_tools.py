@@ -15,7 +15,7 @@ def compiler() -> str:
     named = os.environ.get("TRANSOM")
     if named:
         if not os.access(named, os.X_OK):
-            raise FileNotFoundError(f"$TRANSOM is no program: {named}")
+            raise FileNotFoundError(f"$TRANSOM is not a program: {named}")
         return named
     built = _ROOT / "build" / "bin" / "transom"
     found = str(built) if os.access(built, os.X_OK) else shutil.which("transom")

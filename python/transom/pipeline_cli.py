@@ -24,7 +24,7 @@ each, as soon as it is known; with --stream, the text itself, word by word.
 
 
 def _option(text: str) -> tuple[str, Any]:
-    """NAME=VALUE; a value that is no JSON is a text."""
+    """NAME=VALUE; a value that is not JSON is a text."""
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"expects NAME=VALUE, got {text!r}")

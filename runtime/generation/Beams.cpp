@@ -150,7 +150,7 @@ void Beams::fillNext(int32_t count) {
 void Beams::findFinishes() {
   for (Next &one : next) {
     int32_t *beam = live(one.beam);
-    // There is room for it, and nobody reads it there afterwards.
+    // There is room for it, and nothing reads it there afterwards.
     beam[currentLength] = one.token;
     one.finish = settings->finishOf(beam, currentLength + 1);
   }

@@ -24,7 +24,7 @@ public:
   int64_t length() const { return currentLength; }
   /// Prompt and new tokens of a live beam, [length()].
   const int32_t *tokens(int32_t beam) const { return live(beam); }
-  /// Which beam, before the last `advance`, a live beam goes on from.
+  /// Which beam, before the last `advance`, a live beam continues.
   int32_t parent(int32_t beam) const { return parents[beam]; }
 
   /// A finished sequence, once all is done.

@@ -39,9 +39,9 @@ struct Job {
   /// As many as there will be; at first only one of them is there.
   Array<Branch> branches;
   int32_t numBranches = 1;
-  Array<int32_t> tokens; ///< of all branches, if they are no beams
+  Array<int32_t> tokens; ///< of all branches, if they are not beams
   Beams beams;
-  Array<int64_t> oldSequences; ///< scratch: those that beams go on from
+  Array<int64_t> oldSequences; ///< scratch: those that beams continue
 
   bool isCancelled = false; ///< to be ended at the next occasion
   bool isSilent = false;    ///< its callback wants no more

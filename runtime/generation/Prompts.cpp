@@ -62,7 +62,7 @@ transom_status transom::readDecoderPrompt(const transom_token_lists &lists,
   if (!decoder.encode && lists.count != 0)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "'decoder_input_ids' expects no lists, for the model has no "
-                "encoder: it goes on from its prompt, got %lld",
+                "encoder: it continues its prompt, got %lld",
                 (long long)lists.count);
   if (!decoder.encode)
     return TRANSOM_OK;

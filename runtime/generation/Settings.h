@@ -22,7 +22,7 @@ struct TokenLists {
 struct Settings {
   /// What the decoder of an encoder-decoder begins with; else empty.
   Array<int32_t> decoderPrompt;
-  int64_t promptLength = 0; ///< of what the decoder goes on from
+  int64_t promptLength = 0; ///< of what the decoder continues
   int64_t maxNewTokens = 0; ///< >= 1, and the model has room for them
   int64_t minLength = 0;    ///< of prompt and new tokens
 

@@ -70,7 +70,7 @@ module {
 // CHECK-LABEL: module
 // CHECK: llvm.func internal @run.forward(
 // CHECK: llvm.func internal @run.step(%[[FRAME:.*]]: !llvm.ptr) -> i32
-// The cache is no output: one place is set.
+// The cache is not an output: one place is set.
 // CHECK-COUNT-1: llvm.store
 // The tokens are stored, whatever is asked for.
 // CHECK-NOT:   llvm.and

@@ -8,7 +8,7 @@ kernel.define @matmul(%a: tensor<?x8xf32>, %b: tensor<8x8xf32>) -> tensor<?x8xf3
 
 // -----
 
-// Integers are no elements of row programs.
+// Integers are not elements of row programs.
 kernel.define @integers(%a: tensor<?x8xi32>) -> tensor<?x8xi32> rows 0 weights [] {
   // expected-error @below {{no kernel accepts 'transformer.add' on 'tensor<?x8xi32>'; expected elements of f32}}
   %0 = transformer.add %a, %a : tensor<?x8xi32>, tensor<?x8xi32> -> tensor<?x8xi32>

@@ -177,7 +177,7 @@ def test_places_where_no_token_is(tmp_path, compile_folder):
 
 
 def test_classifiers_take_a_place_too(tmp_path, compile_folder):
-    """Another token than the last one that is no padding."""
+    """Another token than the last one that is not padding."""
     model = make(
         tmp_path, "GPT2ForSequenceClassification", pad_token_id=0, num_labels=3, **GPT2
     )

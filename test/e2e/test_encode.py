@@ -1,5 +1,5 @@
 """Steps of compiled encoder-decoders: what a source is encoded to serves all steps
-of its sequence, and nobody else's."""
+of its sequence, and of no other."""
 
 import numpy as np
 import pytest

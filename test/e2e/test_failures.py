@@ -60,7 +60,7 @@ QUERY = "encoder.layer.0.attention.self.query.weight"
 
 
 def rename_tensor(folder):
-    """What the model asks for is not there; what is there, nobody asks for."""
+    """The model lacks what it asks for, and has what nothing asks for."""
 
     def change(header):
         header["encoder.layer.0.attention.self.quarry.weight"] = header.pop(QUERY)

@@ -13,7 +13,7 @@ from models import make, pad
 
 MODELS = ROOT / "examples" / "models"
 
-# Class in transformers: sizes that are no round numbers.
+# Class in transformers: sizes that are not round numbers.
 RANDOM = {
     "GPT2LMHeadModel": dict(
         vocab_size=97, n_embd=60, n_layer=2, n_head=5, n_positions=40
@@ -255,7 +255,7 @@ def test_samples_are_reproducible(speech):
     other = library.generate(ids, seed=6, **options)
     assert all((a == b).all() for a, b in zip(one, two))
     assert any(len(a) != len(b) or (a != b).any() for a, b in zip(one, other))
-    # Whoever else is in the batch.
+    # The rest of the batch changes nothing.
     alone = library.generate(ids[:1], seed=5, **options)
     assert alone[0].tolist() == one[0].tolist()
 
@@ -325,7 +325,7 @@ def test_sequences(speech):
         (rows,) = sequences.step({one: ids[:20]}, output_positions="all")["logits"]
         rows = list(rows)
         other = sequences.fork(one, 10)
-        # Both go on from where they are, in one step.
+        # Both continue where they are, in one step.
         both = sequences.step({one: ids[20:21], other: ids[10:30]})["logits"]
         rows.append(both[0])
         np.testing.assert_array_equal(both[1], whole[29])

@@ -11,7 +11,7 @@ from models import make, pad
 
 MODELS = ROOT / "examples" / "models"
 
-# Class in transformers: sizes that are no round numbers. Distances beyond 11
+# Class in transformers: sizes that are not round numbers. Distances beyond 11
 # share a bucket. A decoder of more layers is nothing for transformers' cache.
 SIZES = dict(
     vocab_size=97, d_model=60, d_kv=12, d_ff=72, num_layers=2, num_heads=3,
@@ -223,7 +223,7 @@ def test_samples_are_reproducible(sounds):
     np.testing.assert_array_equal(library.generate(rows, seed=5, **options), one)
     other = library.generate(rows, seed=6, **options)
     assert one.shape != other.shape or (one != other).any()
-    # Whoever else is in the batch.
+    # The rest of the batch changes nothing.
     alone = library.generate(rows[:1], seed=5, **options)
     assert (one[:2, : alone.shape[1]] == alone).all()
     assert (one[:2, alone.shape[1] :] == 0).all()

@@ -168,7 +168,7 @@ def test_class_at_the_last_token_that_is_no_padding(name, tmp_path, compile_fold
     check(library(input_ids=ids), want, np.ones(ids.shape))
     with pytest.raises(
         ValueError,
-        match="sequence 0: expected a mask that keeps the last token that is no "
+        match="sequence 0: expected a mask that keeps the last token that is not "
         "padding, position 2",
     ):
         library(input_ids=ids, attention_mask=ids == 5)

@@ -104,7 +104,7 @@ def test_no_positions(library):
 
 
 def test_beside_other_outputs(pretraining):
-    """The pooler reads token 0, which is masked, and is no position."""
+    """The pooler reads token 0, which is masked, and is not a position."""
     ids, mask = make_batch(5, 4, 13)
     everything = pretraining(ids, attention_mask=mask)
     pairs = np.argwhere(mask)[3:9]

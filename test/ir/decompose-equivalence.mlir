@@ -108,7 +108,7 @@ func.func @causal_attention(%q: tensor<?x4x?x3xf32> {transformer.dims = ["b", "h
       : tensor<?x4x?x3xf32>, tensor<?x4x?x3xf32>, tensor<?x4x?x3xf32> -> tensor<?x4x?x3xf32>
   return %0 : tensor<?x4x?x3xf32>
 }
-// Sequences of two, no and three rows; of the last one's rows the third is no
+// Sequences of two, no and three rows; of the last one's rows the third is not a
 // key, as a masked token that a pooler asks for. Two query heads a key head.
 func.func @ragged_attention(%q: tensor<5x12xf32>, %k: tensor<5x6xf32>, %v: tensor<5x6xf32>) -> (tensor<5x12xf32>, tensor<5x12xf32>) {
   %o = arith.constant dense<[0, 2, 2, 5]> : tensor<4xi32>

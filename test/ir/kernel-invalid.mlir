@@ -18,7 +18,7 @@ func.func private @f(!kernel.buffer<tensor<?x4xf32>, words>)
 
 // -----
 
-// Slack is no debt.
+// Slack is never negative.
 // expected-error@+1 {{expects slack of 0 or more, got -1}}
 func.func private @f(!kernel.buffer<tensor<?xi32>, tokens, -1>)
 
@@ -42,7 +42,7 @@ kernel.define private @k(%x: tensor<?x4xf32>) -> tensor<?x4xf32> rows 0 weights 
 
 // -----
 
-// define: the rows of a weight are no rows.
+// define: the rows of a weight do not count as rows.
 // expected-error@+1 {{'kernel.define' op expects rows to be one of its 1 arguments and no weight, got 0}}
 kernel.define private @k(%x: tensor<?x4xf32>) -> tensor<?x4xf32> rows 0 weights [0] {
   %0 = transformer.tanh %x : tensor<?x4xf32>
@@ -241,7 +241,7 @@ func.func @f(%b: !kernel.buffer<tensor<?x64xf32>, slots>) {
 
 // -----
 
-// call: a layer of what is no cache.
+// call: a layer of a value other than a cache.
 kernel.define private @tanh(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
   %0 = transformer.tanh %x : tensor<?x8xf32>
   kernel.yield %0 : tensor<?x8xf32>

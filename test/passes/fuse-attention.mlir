@@ -134,7 +134,7 @@ func.func @keeps_probabilities_with_second_user(%q: tensor<?x2x?x4xf32>, %k: ten
   return %y, %p : tensor<?x2x?x4xf32>, tensor<?x2x?x?xf32>
 }
 
-// Negative: keys that are not transposed are no scores.
+// Negative: keys that are not transposed do not give scores.
 // CHECK-LABEL: @keeps_product_without_transpose
 // REMARK: the key is not transposed by the product
 // CHECK-NOT: transformer.attention

@@ -100,7 +100,7 @@ func.func @keeps_shared_intermediate(%x: tensor<?x8xf32>) -> (tensor<?x8xf32>, t
   return %t, %s : tensor<?x8xf32>, tensor<?x8xf32>
 }
 
-// Negative: a row of unknown length is no single value.
+// Negative: a row of unknown length is not a single value.
 // CHECK-LABEL: @keeps_bias_of_unknown_width
 // CHECK: transformer.linear %{{.+}}, %{{.+}} : tensor<?x4xf32>, tensor<8x4xf32> -> tensor<?x8xf32>
 // CHECK-NEXT: transformer.elementwise

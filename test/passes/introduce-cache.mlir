@@ -64,7 +64,7 @@ func.func @forward(
 
 // -----
 
-// Negative: nobody asks for a step of a classifier.
+// Negative: a classifier has no step.
 // CHECK-LABEL: func.func @forward
 // CHECK-NOT:   @step
 func.func @forward(

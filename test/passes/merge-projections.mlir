@@ -89,7 +89,7 @@ func.func @keeps_computed_weight(%x: tensor<?x4xf32>, %v: tensor<4x4xf32>) -> (t
 // -----
 
 // What stands on both sides of an attention is wanted at different times: the
-// first two are one product, the third is none with them.
+// first two are one product, the third is not one with them.
 transformer.weight @a from [#transformer.source<"a">] : tensor<4x4xf32>
 transformer.weight @b from [#transformer.source<"b">] : tensor<4x4xf32>
 transformer.weight @c from [#transformer.source<"c">] : tensor<4x4xf32>

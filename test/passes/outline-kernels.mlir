@@ -77,7 +77,7 @@ func.func @shares_kernels_of_layers(%x: tensor<?x16xf32>, %s: tensor<?xi32>, %c0
 // -----
 
 // Slices go along into the kernel, one argument an operand, even if they are of
-// one buffer; so does a splat constant, which is no argument.
+// one buffer; so does a splat constant, which is not an argument.
 // CHECK:       kernel.define private @ragged_attention_2x4(%[[Q:.+]]: tensor<?x24xf32>, %[[K:.+]]: tensor<?x24xf32>, %[[V:.+]]: tensor<?x24xf32>, %{{.+}}: tensor<?xi32>, %{{.+}}: tensor<?xi32>, %{{.+}}: tensor<?xi32>) -> tensor<?x8xf32> rows 0 weights [] {
 // CHECK-NEXT:    transformer.slice %[[Q]] axis 1 from 0 to 8
 // CHECK-NEXT:    transformer.slice %[[K]] axis 1 from 8 to 16
@@ -106,7 +106,7 @@ func.func @takes_slices_along(%qkv: tensor<?x24xf32>, %o: tensor<?xi32>, %n: ten
 
 transformer.weight @g value dense<1.0> : tensor<8xf32>
 
-// A sum that nobody uses is not stored; where it is used there is another
+// A sum without uses is not stored; where it is used there is another
 // kernel, whose name is its own.
 // CHECK:       kernel.define private @add_layer_norm_8({{.+}}) -> tensor<?x8xf32> rows 0 weights [2, 3] {
 // CHECK-NEXT:    %[[Y:.+]], %{{.+}} = transformer.add_layer_norm

@@ -70,7 +70,7 @@ kernel.define private @embedding_8(%ids: tensor<?xi32>, %t: tensor<16x8xf32>) ->
 transformer.weight @t value dense<1.0> : tensor<16x8xf32>
 
 // Two outputs: the first lives to the end although another launch follows; each
-// launch says who needs it, and what nobody needs is not there. What has a row a
+// launch says who needs it, and what no output needs is not there. What has a row a
 // sequence lies behind all tokens. Offsets have one row more than sequences.
 // CHECK-LABEL: kernel.program @two_outputs(
 // CHECK-SAME:    !kernel.buffer<tensor<?xi32>, sequences, 1>
@@ -98,7 +98,7 @@ func.func @two_outputs(%ids: tensor<?xi32> {transformer.dims = ["tokens"]},
 
 // -----
 
-// Negative: an argument that is returned is nobody's slot; the arena is empty.
+// Negative: an argument that is returned has no slot; the arena is empty.
 // CHECK-LABEL: kernel.program @returns_its_argument(
 // CHECK-SAME:    arena [0, 0, 0, 0]
 // CHECK-NEXT:    kernel.return %{{.+}}

@@ -169,7 +169,7 @@ func.func @causal_and_selected(%x: tensor<?x?x8xf32> {transformer.dims = ["batch
 
 // -----
 
-// What is no place of a token can't become its row.
+// A number other than the index of a token can't become its row.
 func.func @gathers_by_values(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
                              %i: tensor<?xi32> {transformer.dims = ["batch"]})
     -> (tensor<?x8xf32> {transformer.dims = ["batch", "width"]}) {

@@ -1,6 +1,6 @@
 // RUN: transom-opt %s --transom-remove-padding --split-input-file | FileCheck %s
 
-// A layer of an encoder: rows stay rows, attention is told where sequences
+// A layer of an encoder: rows stay rows, attention knows where sequences
 // begin, the mask is gone.
 // CHECK-LABEL: func.func @encoder_layer
 // CHECK-SAME:    %[[IDS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "input_ids"}

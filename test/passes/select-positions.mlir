@@ -32,7 +32,7 @@ func.func @head(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]})
 
 // -----
 
-// Where the hidden states are no result, the tail is what follows the last
+// Where the hidden states are not a result, the tail is what follows the last
 // attention: its residual is gathered, too. Queries, keys and values are of all
 // tokens.
 // CHECK-LABEL: func.func @reaches_the_last_attention
@@ -149,7 +149,7 @@ func.func @used_elsewhere(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "wi
 
 // -----
 
-// Negative: nobody may choose tokens of an unmarked result.
+// Negative: no caller may choose tokens of an unmarked result.
 // CHECK-LABEL: func.func @unmarked
 // CHECK-SAME:    (%{{[a-z0-9_]+}}: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}) -> (tensor<?x8xf32> {transformer.dims = ["tokens", "words"]})
 // CHECK-NOT:     transformer.embedding

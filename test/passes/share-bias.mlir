@@ -75,7 +75,7 @@ func.func @two_tables(%q: tensor<?x2x?x4xf32>, %x: tensor<?x?x8xf32>) -> tensor<
 
 // A table that an argument brings is not known when the model is compiled.
 // REMARK: [Missed] share-bias
-// REMARK-SAME: Reason="the table of the relative bias is no weight"
+// REMARK-SAME: Reason="the table of the relative bias is not a weight"
 // CHECK-LABEL: func.func @computed_table
 // CHECK:         transformer.relative_bias
 // CHECK:         transformer.attention %{{.+}}, %{{.+}}, %{{.+}} bias %{{.+}} scale

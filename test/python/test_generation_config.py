@@ -70,7 +70,7 @@ def test_precedence_is_that_of_transformers(model, config, given, reference):
         for name in _DEFAULTS.keys() - OURS - {"max_length"}:
             # Where None and a default say the same.
             assert (got[name] or 0) == (getattr(want, name) or 0), name
-        # transformers' 20 counts new tokens if nobody has set it.
+        # transformers' 20 counts new tokens unless it is set.
         assert got["max_length"] == (config or {}).get("max_length")
 
 

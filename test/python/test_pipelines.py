@@ -85,7 +85,7 @@ def test_fill_mask_targets(make):
         theirs(MASKED[0], targets=["lord", "father"]),
     )
     equal(ours(MASKED[0], targets="king"), theirs(MASKED[0], targets="king"))
-    with pytest.warns(UserWarning, match="'Fatherless' is no token"):
+    with pytest.warns(UserWarning, match="'Fatherless' is not a token"):
         got = ours(MASKED[0], targets=["Fatherless", "lord"])
     equal(got, theirs(MASKED[0], targets=["Fatherless", "lord"]))
     refused = pytest.raises(ValueError, match="targets")

@@ -42,7 +42,7 @@ def test_prompts():
         assert got.dtype == np.int64
         assert got.tolist() == [[0, 0, 5, 8, 0], [0, 6, 7, 9, 2]]
     assert lists(prompts_of([[5, 0]], None, own).rows.rows) == [[5]]
-    # An id that ends sequences is no padding.
+    # An id that ends sequences is not padding.
     same = settings(pad_token_id=2, eos_token_id=2)
     assert lists(prompts_of([[2, 5]], None, same).rows.rows) == [[2, 5]]
     ragged = prompts_of([[5], [6, 7]], None, own).rows

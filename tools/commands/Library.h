@@ -27,8 +27,8 @@ struct TensorInfo {
 /// weights need not be there. It stays loaded until the process ends.
 class Library {
 public:
-  /// Fails if the file is no library that `transom compile` made, or of another
-  /// version of the ABI.
+  /// Fails if the file is not a library that `transom compile` made, or of
+  /// another version of the ABI.
   static llvm::Expected<Library> load(llvm::StringRef path);
 
   const transom_entry_points &entry() const { return *entryPoints; }

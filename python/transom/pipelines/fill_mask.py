@@ -117,7 +117,7 @@ class FillMask(_base.Pipeline):
         return answers[0] if len(answers) == 1 else answers
 
     def target_ids(self, targets: str | Sequence[str]) -> np.ndarray:
-        """Ids of words; a word that is no token stands for its first one."""
+        """Ids of words; a word that is not a token stands for its first one."""
         words = (targets,) if isinstance(targets, str) else tuple(targets)
         if words not in self._target_ids:
             ids = []
@@ -128,7 +128,7 @@ class FillMask(_base.Pipeline):
                     token = next(iter(pieces[0].ids), None)
                     stand_in = token and self.tokenizer.backend.id_to_token(token)
                     warnings.warn(
-                        f"targets: {word!r} is no token; "
+                        f"targets: {word!r} is not a token; "
                         + (f"{stand_in!r} is taken" if stand_in else "it is left out"),
                         stacklevel=2,
                     )

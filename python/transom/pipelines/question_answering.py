@@ -12,7 +12,7 @@ from tokenizers import Encoding
 from transom._tokenizer import Text
 from transom.pipelines import _base
 
-_OUTSIDE = np.float32(-10000.0)  # The logit of what is no part of an answer.
+_OUTSIDE = np.float32(-10000.0)  # The logit outside an answer.
 
 
 class QuestionAnswering(_base.Pipeline):

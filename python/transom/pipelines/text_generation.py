@@ -37,7 +37,7 @@ class TextGeneration(_generating.Generating):
         return_full_text: whether the answer begins with the item's text.
         return_tensors: "generated_token_ids", prompt included, in place of the
             text.
-        prefix: goes before each text, and is no part of the answer.
+        prefix: goes before each text, and is not part of the answer.
         stop_sequence: a text or texts; a sequence ends with one of them.
         handle_long_generation: "hole": of a prompt that leaves no room for the
             new tokens the end is taken.

@@ -32,7 +32,7 @@ func.func @appends_to_the_second_layer() -> tensor<1x2xf32> {
 
 // 17 keys in blocks 1 and 0; all scores are equal, values are 1, 2, .., 17.
 // The first query sees 16 of them, the second all. The other sequence has one
-// key in block 2. What is no key is not a number, and does not matter.
+// key in block 2. Slots without a key are NaN, which does not matter.
 // CHECK-LABEL: @attends_to_a_table_of_blocks
 // CHECK-NEXT{LITERAL}: tensor<3x1xf32> [[8.5], [9], [99]]
 // CHECK-NEXT{LITERAL}: tensor<3x1xf32> [[9], [9], [99]]

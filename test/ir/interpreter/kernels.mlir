@@ -66,7 +66,7 @@ kernel.program @in_place(%ids: !kernel.buffer<tensor<?xi32>, tokens>)
   kernel.return %y : !kernel.buffer<tensor<?x2xf32>, tokens>
 }
 
-// Memory that nobody wrote holds no numbers.
+// Memory that nothing has written is NaN.
 // CHECK-LABEL: @unwritten
 // CHECK-NEXT{LITERAL}: tensor<3x2xf32> [[nan, nan], [nan, nan], [nan, nan]]
 kernel.program @unwritten(%ids: !kernel.buffer<tensor<?xi32>, tokens>)

@@ -41,7 +41,7 @@ func.func @raises_select_token_of_slice(%x: tensor<?x?x2xf32>) -> tensor<?x2xf32
   return %1 : tensor<?x2xf32>
 }
 
-// Negative: an activation is no table.
+// Negative: an activation is not a table.
 // CHECK-LABEL: @keeps_gather_of_activation
 // CHECK: transformer.gather
 func.func @keeps_gather_of_activation(%x: tensor<3x2xf32>, %ids: tensor<?xi64>) -> tensor<?x2xf32> {

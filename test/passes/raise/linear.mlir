@@ -54,7 +54,7 @@ func.func @raises_scale(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
   return %1 : tensor<?x2xf32>
 }
 
-// Negative: a product of two activations is no linear.
+// Negative: a product of two activations is not a linear.
 // CHECK-LABEL: @keeps_product_of_activations
 // CHECK: transformer.matmul
 func.func @keeps_product_of_activations(%x: tensor<2x2xf32>, %w: tensor<2x2xf32>) -> tensor<2x2xf32> {
@@ -75,7 +75,7 @@ func.func @keeps_bias_of_shared_product(%x: tensor<?x2xf32>) -> (tensor<?x2xf32>
   return %0, %1 : tensor<?x2xf32>, tensor<?x2xf32>
 }
 
-// Negative: a number divided by x is no multiple of x.
+// Negative: a number divided by x is not a multiple of x.
 // CHECK-LABEL: @keeps_reciprocal
 // CHECK-NOT: transformer.scale
 // CHECK: transformer.div

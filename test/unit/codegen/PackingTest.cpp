@@ -80,7 +80,7 @@ TEST(Packing, BlocksAndPadsRows) {
     }
 }
 
-// Larger than a piece, whose ends are no multiple of the weight's.
+// Larger than a piece, whose ends are not a multiple of the weight's.
 TEST(Packing, CutsLargeWeightsIntoPieces) {
   Stored stored({1000, 701}, 0);
   WeightTensor tensor;

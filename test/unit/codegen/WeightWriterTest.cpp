@@ -110,7 +110,7 @@ TEST_F(WeightWriterTest, WritesHeaderAndContents) {
     memcpy(rows + 3, bytes.data() + 64 + stride, 12);
     for (int i = 0; i < 6; ++i)
       EXPECT_EQ(rows[i], i + 1);
-    // What is no number is kept, and named.
+    // NaN is kept, and named.
     std::vector<transformer::WeightOp> odd = writer.weightsWithNaN();
     ASSERT_EQ(odd.size(), 1u);
     EXPECT_EQ(odd[0].getSymName(), "n");

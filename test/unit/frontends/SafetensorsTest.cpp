@@ -71,12 +71,13 @@ TEST(Safetensors, NamesWhatIsWrong) {
   EXPECT_EQ(whatIsWrong("abc"), "is truncated: it has 3 bytes and its header "
                                 "alone takes more");
   EXPECT_EQ(whatIsWrong(withLength(2, "x}")),
-            "is no safetensors file: its header does not begin with '{'");
-  EXPECT_EQ(whatIsWrong(withLength(100'000'001, "{}")),
-            "is no safetensors file: its header would have 100000001 bytes, at "
-            "most 100000000 are allowed");
+            "is not a safetensors file: its header does not begin with '{'");
+  EXPECT_EQ(
+      whatIsWrong(withLength(100'000'001, "{}")),
+      "is not a safetensors file: its header would have 100000001 bytes, at "
+      "most 100000000 are allowed");
   EXPECT_EQ(whatIsWrong(withLength(~0ull, "{}")),
-            "is no safetensors file: its header would have "
+            "is not a safetensors file: its header would have "
             "18446744073709551615 bytes, at most 100000000 are allowed");
   EXPECT_EQ(whatIsWrong(withLength(100, "{}")),
             "is truncated: its header has 100 bytes and the file ends after 2");

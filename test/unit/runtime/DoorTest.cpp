@@ -162,7 +162,7 @@ TEST_F(DoorTest, FindsTheLastTokensThatAreNoPadding) {
                 {input("input_ids", padded, {3, 3}),
                  input("attention_mask", mask, {3, 3})},
                 "run: sequence 1: expected a mask that keeps the last token "
-                "that is no padding, position 1");
+                "that is not padding, position 1");
 }
 
 TEST_F(DoorTest, FindsTheFirstTokens) {

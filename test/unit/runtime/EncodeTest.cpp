@@ -56,7 +56,7 @@ TEST_F(EncodeTest, StepsReadTheirSources) {
   ASSERT_EQ(encode({a, b}, {sourceA, sourceB}), TRANSOM_OK) << transom_error();
   EXPECT_EQ(row(0, 2), 1);
   EXPECT_EQ(row(40), 5) << "outputs are the encoder's, ragged";
-  EXPECT_EQ(length(a), 0) << "a source is no token";
+  EXPECT_EQ(length(a), 0) << "a source is not a token";
   EXPECT_EQ(cache().numTaken(), 4);
   grow(a, sourceA, textA, {7, 8});
   grow(b, sourceB, textB, tokensFrom(3, 20));

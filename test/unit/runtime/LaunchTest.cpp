@@ -100,7 +100,7 @@ TEST_P(LaunchTest, RunsEveryRowAndColumnOnce) {
   }
 }
 
-/// Ragged: each task adds what it is told to its rows of `out`.
+/// Ragged: each task adds its argument to its rows of `out`.
 /// Arguments: out, keys, grouped, row begin, sequence rows, keys, columns.
 int32_t raggedKernel(void **argv) {
   const Buffer &out = bufferAt(argv, 0), &keys = bufferAt(argv, 1);

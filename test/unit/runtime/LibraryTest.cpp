@@ -85,7 +85,7 @@ TEST(LibraryTest, ALoaderFindsAllByOneName) {
     runMany(*entry, session, entry->name[0] == 's' ? 100 : 1);
     entry->session_destroy(session);
     entry->close(model);
-    // The runtime inside is nobody's business.
+    // The runtime inside is hidden.
     for (const char *name : {"transom_session_run", "transom_launch",
                              "halide_malloc", "transom_model_open"})
       EXPECT_FALSE(dlsym(library, name)) << name;

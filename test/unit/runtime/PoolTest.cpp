@@ -68,7 +68,7 @@ TEST_F(PoolTest, WakesSleepingWorkers) {
   for (int round = 0; round < 20; ++round) {
     // Longer than any worker spins.
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    // Two tasks that wait for each other: one thread alone would meet nobody.
+    // Two tasks that wait for each other: one thread alone would wait in vain.
     struct Meeting {
       std::atomic<int> here{0};
       static void body(void *context, int32_t) {

@@ -90,7 +90,7 @@ TEST_F(PositionsTest, ComputesTheListedOnesInTheirOrder) {
   EXPECT_EQ(logit(1), value(1, 0));
   EXPECT_EQ(logit(2), value(6, 2));
   EXPECT_EQ(logit(3), 77);
-  // Other outputs are as ever.
+  // Other outputs are unchanged.
   EXPECT_EQ(results[1].rank, 3);
   EXPECT_EQ(tokens[4 * width], tokenValue(5, 0, 1, 0));
 }
@@ -304,7 +304,7 @@ TEST_F(PositionsTest, RefusesOtherShapes) {
 }
 
 // Logits over a vocabulary are a model's largest activation: memory must not
-// be there for tokens that nobody asks for.
+// be there for tokens without outputs.
 TEST_F(PositionsTest, MemoryIsForTheListedOnes) {
   fake.forward.arena_bytes[TRANSOM_OUTPUT_POSITIONS] = 1 << 20;
   open({});

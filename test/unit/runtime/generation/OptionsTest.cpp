@@ -200,7 +200,7 @@ TEST(OptionsTest, DefaultsAreHuggingFaces) {
   ASSERT_EQ(result.status, TRANSOM_OK) << transom_error();
   EXPECT_EQ(result.tokens[0].size(), 9U);
   EXPECT_EQ(result.finish[0], TRANSOM_FINISH_LENGTH);
-  // No prompts are no failure.
+  // An empty list of prompts succeeds.
   EXPECT_EQ(transom::test::generate(fake, {}, options).status, TRANSOM_OK);
 }
 

@@ -1,4 +1,4 @@
-//===- Runner.h - an engine, its requests and what they are told ----------===//
+//===- Runner.h - an engine, its requests and their events ----------------===//
 #ifndef TRANSOM_TEST_UNIT_RUNTIME_GENERATION_RUNNER_H
 #define TRANSOM_TEST_UNIT_RUNTIME_GENERATION_RUNNER_H
 

@@ -64,7 +64,7 @@ TEST(SourceEngineTest, DecodersBeginAsTheyAreTold) {
       transom_error(),
       "'decoder_input_ids' expects one list for all prompts, or one for "
       "each of 2, got 3");
-  // Without a start of its own, the model has to be told.
+  // Without a start of its own, the caller has to give one.
   fake.table.startId = -1;
   options.decoder_input_ids = {};
   EXPECT_EQ(transom::test::generate(fake, sources, options).status,
@@ -164,7 +164,7 @@ TEST(SourceEngineTest, RefusesWhatTheEncoderCannotRead) {
       TRANSOM_OUT_OF_RANGE);
   EXPECT_STREQ(transom_error(), "token 0 of the prompt: expected a value in "
                                 "[0, 30), got 30");
-  // An embedding that is no source's may still be a decoder's.
+  // An embedding that is not a source's may still be a decoder's.
   starts = Lists({{39}});
   options.decoder_input_ids = starts.get();
   EXPECT_EQ(transom::test::generate(fake, {{1}}, options).status, TRANSOM_OK);
@@ -179,7 +179,7 @@ TEST(SourceEngineTest, ADecoderAloneHasNoDecoderPrompts) {
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_STREQ(transom_error(),
                "'decoder_input_ids' expects no lists, for the model has no "
-               "encoder: it goes on from its prompt, got 1");
+               "encoder: it continues its prompt, got 1");
 }
 
 TEST(SourceEngineTest, ResultsDependOnNobodyElse) {
