@@ -19,7 +19,6 @@
 #include "ir/Transformer/Transformer.h"
 #include "passes/Contracts.h"
 #include "passes/Passes.h"
-#include "passes/Raise/Shapes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -591,8 +590,7 @@ LogicalResult Packer::pack(Operation *op) {
   }
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return packReduce(reduce);
-  if (auto reshape = dyn_cast<ReshapeOp>(op);
-      reshape && transom::raising::isColumn(reshape))
+  if (auto reshape = dyn_cast<ReshapeOp>(op); reshape && reshape.isColumn())
     return packColumn(reshape);
   return packRowwise(op);
 }

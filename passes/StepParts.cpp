@@ -3,7 +3,6 @@
 #include "passes/StepParts.h"
 
 #include "ir/Transformer/ModelAttributes.h"
-#include "passes/Raise/Shapes.h"
 
 using namespace mlir;
 using namespace transom;
@@ -123,7 +122,7 @@ static bool isRowwise(Operation *op) {
     });
   }
   if (auto reshape = dyn_cast<ReshapeOp>(op))
-    return transom::raising::isColumn(reshape);
+    return reshape.isColumn();
   return isa<RowwiseOpInterface, RotaryOp>(op);
 }
 

@@ -3,7 +3,6 @@
 #include "ir/Transformer/Transformer.h"
 #include "passes/Contracts.h"
 #include "passes/Passes.h"
-#include "passes/Raise/Shapes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -24,7 +23,7 @@ struct VerifyDefinition
     for (auto function : getOperation().getOps<func::FuncOp>())
       for (Operation &op : function.getOps()) {
         auto reshape = dyn_cast<ReshapeOp>(op);
-        if (reshape && transom::raising::isColumn(reshape))
+        if (reshape && reshape.isColumn())
           continue;
         if (isa<ReshapeOp, TransposeOp, GatherOp, ExpandOp, ConcatOp, DimOp,
                 RangeOp>(op)) {

@@ -10,7 +10,6 @@
 #include "ir/Transformer/Transformer.h"
 #include "passes/Contracts.h"
 #include "passes/Passes.h"
-#include "passes/Raise/Shapes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -170,7 +169,7 @@ bool isLowerable(Operation *op) {
       })
       .Case<ReshapeOp>([](ReshapeOp op) {
         return isActivation(op.getInput()) && isRows(op.getResult(), isF32) &&
-               transom::raising::isColumn(op);
+               op.isColumn();
       })
       .Case<ElementwiseOp>([](ElementwiseOp op) {
         return isRowProgram(op.getInputs(), op.getResults()) &&

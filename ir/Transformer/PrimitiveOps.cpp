@@ -177,6 +177,33 @@ LogicalResult ReshapeOp::verify() {
   return success();
 }
 
+bool ReshapeOp::keepsLeading(int64_t count) {
+  ArrayRef<int64_t> from = getInput().getType().getShape();
+  ArrayRef<int64_t> to = getType().getShape();
+  if (count > int64_t(from.size()) || count > int64_t(to.size()))
+    return false;
+  bool hasRest = false;
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t entry = getShape()[i];
+    if (entry == 0 || (from[i] == to[i] && !ShapedType::isDynamic(to[i])))
+      continue;
+    if (entry != -1)
+      return false;
+    hasRest = true;
+  }
+  // "What is left" is the input's extent if all else is known to be equal.
+  int64_t before = countElements(from.drop_front(count));
+  int64_t after = countElements(to.drop_front(count));
+  return !hasRest || (before == after && !ShapedType::isDynamic(after));
+}
+
+bool ReshapeOp::isColumn() {
+  ArrayRef<int64_t> from = getInput().getType().getShape();
+  int64_t rank = getType().getRank();
+  return int64_t(from.size()) == rank + 1 && from.back() == 1 &&
+         keepsLeading(rank);
+}
+
 OpFoldResult ReshapeOp::fold(FoldAdaptor) {
   RankedTensorType type = getType();
   if (type != getInput().getType())

@@ -201,6 +201,12 @@ def ReshapeOp : Transformer_ValueOp<"reshape"> {
   let arguments = (ins Transformer_AnyTensor:$input, DenseI64ArrayAttr:$shape);
   let results = (outs Transformer_AnyTensor:$result);
   let assemblyFormat = "$input `to` $shape attr-dict `:` type($input) `->` type($result)";
+  let extraClassDeclaration = [{
+    /// Whether the first `count` extents of the result are the input's.
+    bool keepsLeading(int64_t count);
+    /// Whether it is [.., 1] -> [..]: the one column of its input.
+    bool isColumn();
+  }];
   let hasVerifier = 1;
   let hasFolder = 1;
   let hasCanonicalizer = 1;

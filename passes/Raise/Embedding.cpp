@@ -96,7 +96,7 @@ static Value raiseSelectBySlice(Value root, PatternRewriter &rewriter) {
   if (!slice || slice.getAxis() != 1 || slice.getStep() != 1 ||
       slice.getEnd() != slice.getBegin() + 1 ||
       slice.getType().getRank() != 3 || reshape.getType().getRank() != 2 ||
-      !keepsLeading(reshape, 1) || reshape.getType().isDynamicDim(1) ||
+      !reshape.keepsLeading(1) || reshape.getType().isDynamicDim(1) ||
       reshape.getType().getDimSize(1) != slice.getType().getDimSize(2))
     return {};
   return createSelectToken(slice.getInput(), slice.getBegin(), root, rewriter);

@@ -29,7 +29,7 @@ static Value raiseSplitHeads(Value root, PatternRewriter &rewriter) {
   RankedTensorType from = getTensorType(reshape.getInput());
   RankedTensorType to = reshape.getType();
   if (from.getRank() != 3 || from.isDynamicDim(2) || to.isDynamicDim(2) ||
-      to.isDynamicDim(3) || !keepsLeading(reshape, 2) ||
+      to.isDynamicDim(3) || !reshape.keepsLeading(2) ||
       !isa<FloatType>(from.getElementType()))
     return {};
   return SplitHeadsOp::create(rewriter, root.getLoc(), reshape.getInput(),
@@ -43,7 +43,7 @@ static Value raiseMergeHeads(Value root, PatternRewriter &rewriter) {
   auto transpose = reshape.getInput().getDefiningOp<TransposeOp>();
   if (!transpose || !isPermutation(transpose, {0, 2, 1, 3}) ||
       reshape.getType().getRank() != 3 || reshape.getType().isDynamicDim(2) ||
-      !keepsLeading(reshape, 2))
+      !reshape.keepsLeading(2))
     return {};
   RankedTensorType from = getTensorType(transpose.getInput());
   if (from.isDynamicDim(1) || from.isDynamicDim(3) ||
@@ -89,7 +89,7 @@ static Value raiseIdentity(Value root, PatternRewriter &) {
   if (input.getType() != root.getType())
     return {};
   if (auto reshape = dyn_cast<ReshapeOp>(op))
-    return keepsLeading(reshape, reshape.getType().getRank()) ? input : Value();
+    return reshape.keepsLeading(reshape.getType().getRank()) ? input : Value();
   if (auto transpose = dyn_cast<TransposeOp>(op))
     return llvm::is_sorted(transpose.getPermutation()) ? input : Value();
   if (auto expand = dyn_cast<ExpandOp>(op))

@@ -42,30 +42,6 @@ std::optional<SmallVector<int64_t>> matchUnitReshape(ReshapeOp op) {
   return dims;
 }
 
-bool keepsLeading(ReshapeOp op, int64_t count) {
-  ArrayRef<int64_t> from = getShape(op.getInput()), to = getShape(op);
-  if (count > int64_t(from.size()) || count > int64_t(to.size()))
-    return false;
-  bool hasRest = false;
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t entry = op.getShape()[i];
-    if (entry == 0 || (from[i] == to[i] && !ShapedType::isDynamic(to[i])))
-      continue;
-    if (entry != -1)
-      return false;
-    hasRest = true;
-  }
-  int64_t before = countElements(from.drop_front(count));
-  int64_t after = countElements(to.drop_front(count));
-  return !hasRest || (before == after && !ShapedType::isDynamic(after));
-}
-
-bool isColumn(ReshapeOp op) {
-  ArrayRef<int64_t> from = getShape(op.getInput()), to = getShape(op);
-  return from.size() == to.size() + 1 && from.back() == 1 &&
-         keepsLeading(op, to.size());
-}
-
 bool isPermutation(TransposeOp op, ArrayRef<int64_t> permutation) {
   return op.getPermutation() == permutation;
 }
@@ -166,7 +142,7 @@ std::optional<Extents::Dimension> Extents::step(Value value, int64_t i) {
         auto dims = matchUnitReshape(op);
         if (dims && (*dims)[i] >= 0)
           return {{op.getInput(), (*dims)[i]}};
-        if (keepsLeading(op, i + 1))
+        if (op.keepsLeading(i + 1))
           return {{op.getInput(), i}};
         return std::nullopt;
       })

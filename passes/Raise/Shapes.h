@@ -24,12 +24,6 @@ namespace transom::raising {
 std::optional<llvm::SmallVector<int64_t>>
 matchUnitReshape(transformer::ReshapeOp op);
 
-/// Whether the first `count` extents of a reshape's result are its input's.
-bool keepsLeading(transformer::ReshapeOp op, int64_t count);
-
-/// Whether a reshape is [.., 1] -> [..]: the one column of its input.
-bool isColumn(transformer::ReshapeOp op);
-
 /// Whether two permutations are the same.
 bool isPermutation(transformer::TransposeOp op,
                    llvm::ArrayRef<int64_t> permutation);
