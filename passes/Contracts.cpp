@@ -17,7 +17,7 @@ llvm::StringRef transom::getConsumingPass(Operation *op) {
       // Products that are not a linear, and the masks added to them.
       .Case<MatmulOp, CausalMaskOp, RepeatHeadsOp>(
           [](auto) { return "transom-fuse-attention"; })
-      .Case<RelativeBiasOp>([](auto) { return "transom-share-bias"; })
+      .Case<RelativeBiasOp>([](auto) { return "transom-fold-relative-bias"; })
       // Whatever knows that sequences are padded.
       .Case<AttentionOp, SplitHeadsOp, MergeHeadsOp, PaddingMaskOp,
             SelectTokenOp, GatherTokenOp>(

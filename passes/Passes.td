@@ -79,7 +79,7 @@ def MergeProjections : Pass<"transom-merge-projections", "::mlir::ModuleOp"> {
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
 }
 
-def ShareBias : Pass<"transom-share-bias", "::mlir::ModuleOp"> {
+def FoldRelativeBias : Pass<"transom-fold-relative-bias", "::mlir::ModuleOp"> {
   let summary = "relative bias -> one value over distances";
   let description = [{
     Takes `relative_bias` out of the bias of each `attention`, wherever it stands
@@ -91,7 +91,7 @@ def ShareBias : Pass<"transom-share-bias", "::mlir::ModuleOp"> {
     and a bias of other lengths than the scores. That refusal is a missed remark
     in category `fusion`.
   }];
-  let statistics = [Statistic<"numShared", "num-shared", "biases taken over distances">];
+  let statistics = [Statistic<"numFolded", "num-folded", "biases taken over distances">];
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
 }
 
@@ -142,10 +142,10 @@ def IntroduceCache : Pass<"transom-introduce-cache", "::mlir::ModuleOp"> {
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
 }
 
-def SelectPositions : Pass<"transom-select-positions", "::mlir::ModuleOp"> {
+def SelectOutputPositions : Pass<"transom-select-output-positions", "::mlir::ModuleOp"> {
   let summary = "results only for the tokens that are asked for";
   let description = [{
-    For the results that a frontend marks with `transformer.select_positions`
+    For the results that a frontend marks with `transformer.select_output_positions`
     (logits over a vocabulary): adds an argument of role `positions`, the packed
     rows that are asked for, and moves the largest tail of rowwise ops that
     nothing else needs behind a gather of these rows. Its results have the extent

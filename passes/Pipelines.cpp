@@ -32,11 +32,11 @@ void transom::buildFusionPipeline(OpPassManager &manager,
   manager.addPass(createFuseNorm());
   if (options.mergeProjections)
     manager.addPass(createMergeProjections());
-  manager.addPass(createShareBias());
+  manager.addPass(createFoldRelativeBias());
   manager.addPass(createRemovePadding());
   manager.addPass(createIntroduceCache());
   // While a tail can still begin between any two ops.
-  manager.addPass(createSelectPositions());
+  manager.addPass(createSelectOutputPositions());
   if (options.fuseEpilogues)
     manager.addPass(createFuseEpilogues());
   // Folds the scales and slices that now meet, and drops what fusion left.

@@ -53,7 +53,7 @@ enum transom_extent {
   TRANSOM_TOKENS = 0,           ///< packed tokens of all sequences
   TRANSOM_SEQUENCES = 1,        ///< sequences in the batch
   TRANSOM_ENCODER_TOKENS = 2,   ///< packed encoder tokens (encoder-decoder)
-  TRANSOM_OUTPUT_POSITIONS = 3, ///< rows asked for by select-positions
+  TRANSOM_OUTPUT_POSITIONS = 3, ///< rows asked for by select-output-positions
   TRANSOM_EXTENTS = 4,
   TRANSOM_BLOCKS = 4, ///< blocks of the cache that all sequences refer to
   TRANSOM_SLOTS = 5,  ///< tokens that the cache has room for

@@ -344,7 +344,7 @@ void Decoder::buildHead(const DecoderHead &head, Value hidden,
     builder.addOutput(
         head.outputs.front(), x,
         {"batch", "length", isVocabulary ? "vocabulary" : "labels"},
-        /*selectPositions=*/isVocabulary);
+        /*selectOutputPositions=*/isVocabulary);
     return;
   }
   for (auto [column, name] : llvm::enumerate(head.outputs))

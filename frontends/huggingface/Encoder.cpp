@@ -221,7 +221,7 @@ void Encoder::buildHead(const Head &head, Value hidden, Value pooled,
     dims.push_back(isDecoder ? "vocabulary" : "labels");
     // Of all words the few at a mask are wanted, as a rule.
     builder.addOutput(head.outputs.front(), x, dims,
-                      /*selectPositions=*/isDecoder);
+                      /*selectOutputPositions=*/isDecoder);
     return;
   }
   for (auto [column, name] : llvm::enumerate(head.outputs))

@@ -99,12 +99,13 @@ Value ModelBuilder::addInput(const Input &input) {
 }
 
 void ModelBuilder::addOutput(StringRef name, Value value,
-                             ArrayRef<StringRef> dims, bool selectPositions) {
+                             ArrayRef<StringRef> dims,
+                             bool selectOutputPositions) {
   NamedAttrList attributes;
   attributes.set(nameAttr, builder.getStringAttr(name));
   attributes.set(dimsAttr, builder.getStrArrayAttr(dims));
-  if (selectPositions)
-    attributes.set(selectPositionsAttr, builder.getUnitAttr());
+  if (selectOutputPositions)
+    attributes.set(selectOutputPositionsAttr, builder.getUnitAttr());
   resultAttributes.push_back(attributes.getDictionary(builder.getContext()));
   results.push_back(value);
 }

@@ -81,11 +81,11 @@ public:
 
   mlir::Value addInput(const Input &input);
 
-  /// `dims` name the dimensions of `value`. With `selectPositions` a caller may
-  /// ask for it at some tokens only.
+  /// `dims` name the dimensions of `value`. With `selectOutputPositions` a
+  /// caller may ask for it at some tokens only.
   void addOutput(llvm::StringRef name, mlir::Value value,
                  llvm::ArrayRef<llvm::StringRef> dims,
-                 bool selectPositions = false);
+                 bool selectOutputPositions = false);
 
   /// Says that the model's output tells the token that comes next.
   void setGenerates();

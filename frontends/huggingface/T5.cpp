@@ -275,7 +275,7 @@ void T5::buildHead(StringRef task, Value hidden, ModelBuilder &builder) const {
     builder.addOutput("logits",
                       builder.projection("lm_head", hidden, vocabulary, weight),
                       {"batch", "length", "vocabulary"},
-                      /*selectPositions=*/true);
+                      /*selectOutputPositions=*/true);
     return;
   }
   builder.leaveBaseModel();

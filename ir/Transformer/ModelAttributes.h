@@ -22,8 +22,8 @@ inline constexpr llvm::StringLiteral boundAttr = "transformer.bound";
 inline constexpr llvm::StringLiteral roleAttr = "transformer.role";
 inline constexpr llvm::StringLiteral tokenIndexAttr = "transformer.token_index";
 inline constexpr llvm::StringLiteral contiguousAttr = "transformer.contiguous";
-inline constexpr llvm::StringLiteral selectPositionsAttr =
-    "transformer.select_positions";
+inline constexpr llvm::StringLiteral selectOutputPositionsAttr =
+    "transformer.select_output_positions";
 inline constexpr llvm::StringLiteral generatesAttr = "transformer.generates";
 inline constexpr llvm::StringLiteral metadataAttr = "transformer.metadata";
 

@@ -98,18 +98,18 @@ def test_buckets(bidirectional, buckets, distance, tmp_path):
             -> tensor<?x1x?x4xf32>
         return %y : tensor<?x1x?x4xf32>
       }}""")
-    first, columns = shared_bias(path)
+    first, columns = folded_bias(path)
     places = np.clip(distances - first, 0, len(columns) - 1)
     np.testing.assert_array_equal(np.array(columns)[places], want)
 
 
-def shared_bias(path):
-    """What share-bias makes of the one relative bias of a file: the first
+def folded_bias(path):
+    """What fold-relative-bias makes of the one relative bias of a file: the first
     distance, and the bucket of each."""
     compiler = pathlib.Path(transom.compiler())
     command = [
         str(compiler.with_name("transom-opt")),
-        "--transom-share-bias",
+        "--transom-fold-relative-bias",
         str(path),
     ]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout

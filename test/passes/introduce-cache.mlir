@@ -10,7 +10,7 @@
 // CHECK-SAME:    %[[T:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["blocks"], transformer.name = "block_table", transformer.role = "block_table"},
 // CHECK-SAME:    %[[B:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "block_offsets", transformer.role = "block_offsets"},
 // CHECK-SAME:    %[[C0:[a-z0-9]+]]: tensor<?x256xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"})
-// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "logits", transformer.select_positions},
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "logits", transformer.select_output_positions},
 // CHECK-SAME:        tensor<?x256xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"}) {
 // CHECK:         %[[X:.+]] = transformer.embedding %[[IDS]]
 // CHECK:         %[[C1:.+]] = transformer.append_cache %[[C0]], %[[X]], %[[X]], %[[S]] key_heads 4 at 0 :
@@ -25,7 +25,7 @@ func.func @forward(
     %ids: tensor<?xi32> {transformer.name = "input_ids", transformer.dims = ["tokens"]},
     %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
-    -> (tensor<?x8xf32> {transformer.name = "logits", transformer.dims = ["tokens", "width"], transformer.select_positions}) attributes {transformer.generates} {
+    -> (tensor<?x8xf32> {transformer.name = "logits", transformer.dims = ["tokens", "width"], transformer.select_output_positions}) attributes {transformer.generates} {
   %table = transformer.get_weight @table : tensor<16x8xf32>
   %x = transformer.embedding %ids, %table : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 4 key_heads 4 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>

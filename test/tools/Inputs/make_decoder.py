@@ -114,7 +114,7 @@ def main():
     %mask: {ids} {{transformer.name = "attention_mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask", transformer.default = "ones"}},
     %positions: {ids} {{transformer.name = "position_ids", transformer.dims = ["batch", "length"], transformer.bound = {POSITIONS} : i64, transformer.default = "position_ids"}})
     -> ({tokens.format(width)} {{transformer.name = "last_hidden_state", transformer.dims = ["batch", "length", "width"]}},
-        {tokens.format(WORDS)} {{transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_positions}})
+        {tokens.format(WORDS)} {{transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_output_positions}})
     attributes {{transformer.generates}} {{""")
     print("\n".join(body))
     print(f"  return {x}, {logits} : {tokens.format(width)}, {tokens.format(WORDS)}")

@@ -35,7 +35,7 @@ func.func @forward(
     %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
     -> (tensor<?x?x4xf32> {transformer.name = "hidden", transformer.dims = ["batch", "length", "width"]},
         tensor<?x4xf32> {transformer.name = "pooled", transformer.dims = ["batch", "width"]},
-        tensor<?x?x2xf32> {transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_positions}) {
+        tensor<?x?x2xf32> {transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_output_positions}) {
   %t = transformer.get_weight @table : tensor<3x4xf32>
   %g = transformer.get_weight @g : tensor<4xf32>
   %x = transformer.embedding %ids, %t : tensor<?x?xi32>, tensor<3x4xf32> -> tensor<?x?x4xf32>
@@ -67,7 +67,7 @@ func.func @forward(
     %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"},
     %positions: tensor<?x?xi32> {transformer.name = "positions_of_tokens", transformer.dims = ["batch", "length"], transformer.bound = 18 : i64, transformer.default = "position_ids"})
     -> (tensor<?x?x4xf32> {transformer.name = "hidden", transformer.dims = ["batch", "length", "width"]},
-        tensor<?x?x2xf32> {transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_positions})
+        tensor<?x?x2xf32> {transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_output_positions})
     attributes {transformer.generates} {
   %t = transformer.get_weight @table : tensor<3x4xf32>
   %pl = transformer.get_weight @place : tensor<18x1xf32>

@@ -1,4 +1,4 @@
-//===- ShareBias.cpp - relative bias -> one value over distances ----------===//
+//===- FoldRelativeBias.cpp - relative bias -> a table over distances -----===//
 //
 // A bias that depends on the distance of a key from its query is the same on
 // every diagonal of [heads, length, length], and beyond some distance it is the
@@ -16,7 +16,7 @@
 #include "mlir/IR/SymbolTable.h"
 
 namespace transom {
-#define GEN_PASS_DEF_SHAREBIAS
+#define GEN_PASS_DEF_FOLDRELATIVEBIAS
 #include "passes/Passes.h.inc"
 } // namespace transom
 
@@ -61,9 +61,9 @@ struct Distances {
 };
 
 /// Replaces the relative biases of one module.
-class Sharer {
+class Folder {
 public:
-  explicit Sharer(ModuleOp module) : symbols(module) {}
+  explicit Folder(ModuleOp module) : symbols(module) {}
 
   /// Whether the attention had a relative bias that is one over distances now.
   bool run(AttentionOp attention);
@@ -73,7 +73,7 @@ private:
   Value distancesOf(RelativeBiasOp op, const Distances &distances);
   WeightOp getWeight(WeightOp table, const Distances &distances);
   bool refuse(AttentionOp attention, llvm::StringRef why) {
-    transom::missedFusion(attention, "share-bias")
+    transom::missedFusion(attention, "fold-relative-bias")
         << remark::reason("{0}", why);
     return false;
   }
@@ -99,7 +99,7 @@ DenseElementsAttr chooseBuckets(DenseElementsAttr table,
 
 /// The weight over distances that `table` makes: an existing one or a new one.
 /// Null if the table's numbers can't be reordered.
-WeightOp Sharer::getWeight(WeightOp table, const Distances &distances) {
+WeightOp Folder::getWeight(WeightOp table, const Distances &distances) {
   OpBuilder builder(table);
   ArrayAttr sources;
   ElementsAttr value;
@@ -130,7 +130,7 @@ WeightOp Sharer::getWeight(WeightOp table, const Distances &distances) {
   return weight;
 }
 
-Value Sharer::distancesOf(RelativeBiasOp op, const Distances &distances) {
+Value Folder::distancesOf(RelativeBiasOp op, const Distances &distances) {
   auto get = op.getTable().getDefiningOp<GetWeightOp>();
   auto table = get ? symbols.lookup<WeightOp>(get.getWeight()) : WeightOp();
   WeightOp weight = table ? getWeight(table, distances) : WeightOp();
@@ -146,7 +146,7 @@ Value Sharer::distancesOf(RelativeBiasOp op, const Distances &distances) {
   return read;
 }
 
-bool Sharer::run(AttentionOp attention) {
+bool Folder::run(AttentionOp attention) {
   if (!attention.getBias())
     return false;
   SmallVector<Value> terms;
@@ -172,8 +172,8 @@ bool Sharer::run(AttentionOp attention) {
       bias[3] != attention.getKey().getType().getDimSize(2))
     return refuse(attention, "the relative bias is of other lengths");
   Distances distances(relative);
-  Value shared = distancesOf(relative, distances);
-  if (!shared)
+  Value folded = distancesOf(relative, distances);
+  if (!folded)
     return refuse(attention, "the table of the relative bias is not a weight");
 
   OpBuilder builder(attention);
@@ -183,7 +183,7 @@ bool Sharer::run(AttentionOp attention) {
   attention.getBiasMutable().clear();
   if (rest)
     attention.getBiasMutable().assign(rest);
-  attention.getDistanceBiasMutable().assign(shared);
+  attention.getDistanceBiasMutable().assign(folded);
   attention.setFirstDistance(distances.first);
   return true;
 }
@@ -196,18 +196,19 @@ void eraseUnused(func::FuncOp function) {
       op.erase();
 }
 
-struct ShareBias : transom::impl::ShareBiasBase<ShareBias> {
+struct FoldRelativeBias
+    : transom::impl::FoldRelativeBiasBase<FoldRelativeBias> {
   void runOnOperation() override {
-    Sharer sharer(getOperation());
+    Folder folder(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>()) {
-      bool shared = false;
+      bool folded = false;
       function.walk([&](AttentionOp attention) {
-        if (!sharer.run(attention))
+        if (!folder.run(attention))
           return;
-        shared = true;
-        ++numShared;
+        folded = true;
+        ++numFolded;
       });
-      if (shared)
+      if (folded)
         eraseUnused(function);
     }
   }

@@ -1,4 +1,4 @@
-//===- SelectPositions.cpp - tails on the rows that are asked for ---------===//
+//===- SelectOutputPositions.cpp - compute only the requested rows --------===//
 //
 // Logits over a vocabulary are the widest activation of a model and, next to
 // what feeds them, the most work, while a caller wants them of a few tokens: of
@@ -6,7 +6,7 @@
 // the activations behind it alone, so these are gathered first, by an argument
 // with the rows that are asked for, and all that follows is as many rows long.
 //
-// A frontend marks the results: `transformer.select_positions`.
+// A frontend marks the results: `transformer.select_output_positions`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +19,7 @@
 #include "llvm/ADT/SmallPtrSet.h"
 
 namespace transom {
-#define GEN_PASS_DEF_SELECTPOSITIONS
+#define GEN_PASS_DEF_SELECTOUTPUTPOSITIONS
 #include "passes/Passes.h.inc"
 } // namespace transom
 
@@ -88,19 +88,19 @@ private:
 
 LogicalResult Selector::findResults() {
   for (unsigned number = 0; number < function.getNumResults(); ++number) {
-    if (!function.getResultAttr(number, selectPositionsAttr))
+    if (!function.getResultAttr(number, selectOutputPositionsAttr))
       continue;
     auto dims = function.getResultAttrOfType<ArrayAttr>(number, dimsAttr);
     auto tokens = StringAttr::get(function.getContext(), "tokens");
     if (!dims || dims.empty() || dims[0] != tokens)
       return function.emitOpError()
              << "result " << number << " expects '" << dimsAttr
-             << "' to begin with \"tokens\" for '" << selectPositionsAttr
+             << "' to begin with \"tokens\" for '" << selectOutputPositionsAttr
              << "'";
     if (!isTable(terminator->getOperand(number)))
       return function.emitOpError()
              << "result " << number << " expects rows of f32 for '"
-             << selectPositionsAttr << "', got "
+             << selectOutputPositionsAttr << "', got "
              << function.getResultTypes()[number];
     results.push_back(number);
   }
@@ -111,7 +111,8 @@ LogicalResult Selector::findResults() {
       if (name.getValue() == positions)
         return function.emitOpError()
                << "argument " << number << " expects another name than \""
-               << positions << "\", which '" << selectPositionsAttr << "' adds";
+               << positions << "\", which '" << selectOutputPositionsAttr
+               << "' adds";
   return success();
 }
 
@@ -125,7 +126,7 @@ void Selector::findTail() {
   for (unsigned number : results) {
     Operation *producer = terminator->getOperand(number).getDefiningOp();
     if (producer && !tail.contains(producer))
-      transom::missedFusion(producer, "select-positions")
+      transom::missedFusion(producer, "select-output-positions")
           << remark::reason("result is also used elsewhere, or not made row by "
                             "row: it is computed for all tokens");
   }
@@ -173,7 +174,7 @@ void Selector::addArgument() {
     names[0] = builder.getStringAttr(positions);
     function.setResultAttr(result, dimsAttr, builder.getArrayAttr(names));
     function.removeResultAttr(result,
-                              builder.getStringAttr(selectPositionsAttr));
+                              builder.getStringAttr(selectOutputPositionsAttr));
   }
 }
 
@@ -195,7 +196,8 @@ LogicalResult Selector::run() {
   return success();
 }
 
-struct SelectPositions : transom::impl::SelectPositionsBase<SelectPositions> {
+struct SelectOutputPositions
+    : transom::impl::SelectOutputPositionsBase<SelectOutputPositions> {
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal() || !function.getBody().hasOneBlock())

@@ -1,5 +1,5 @@
-// RUN: transom-opt %s --transom-share-bias --split-input-file | FileCheck %s
-// RUN: transom-opt %s --transom-share-bias --split-input-file \
+// RUN: transom-opt %s --transom-fold-relative-bias --split-input-file | FileCheck %s
+// RUN: transom-opt %s --transom-fold-relative-bias --split-input-file \
 // RUN:   --remarks-filter=fusion 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // Two layers read one weight over distances, whichever side of the sum the
@@ -74,7 +74,7 @@ func.func @two_tables(%q: tensor<?x2x?x4xf32>, %x: tensor<?x?x8xf32>) -> tensor<
 // -----
 
 // A table that an argument brings is not known when the model is compiled.
-// REMARK: [Missed] share-bias
+// REMARK: [Missed] fold-relative-bias
 // REMARK-SAME: Reason="the table of the relative bias is not a weight"
 // CHECK-LABEL: func.func @computed_table
 // CHECK:         transformer.relative_bias
@@ -89,7 +89,7 @@ func.func @computed_table(%q: tensor<?x2x?x4xf32>, %x: tensor<?x?x8xf32>, %t: te
 
 // -----
 
-// REMARK: [Missed] share-bias
+// REMARK: [Missed] fold-relative-bias
 // REMARK-SAME: Reason="the scores have several relative biases"
 // CHECK-LABEL: func.func @two_biases
 // CHECK:         transformer.attention %{{.+}}, %{{.+}}, %{{.+}} bias %{{.+}} scale

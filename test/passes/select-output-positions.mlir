@@ -1,5 +1,5 @@
-// RUN: transom-opt %s --transom-select-positions --split-input-file | FileCheck %s
-// RUN: transom-opt %s --transom-select-positions --split-input-file --remarks-filter=fusion 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
+// RUN: transom-opt %s --transom-select-output-positions --split-input-file | FileCheck %s
+// RUN: transom-opt %s --transom-select-output-positions --split-input-file --remarks-filter=fusion 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // A head on hidden states that are a result themselves: all of the head works
 // on the rows that are asked for, one gather feeds it.
@@ -19,7 +19,7 @@ transformer.weight @words value dense<1.0> : tensor<96x8xf32>
 transformer.weight @g value dense<1.0> : tensor<8xf32>
 func.func @head(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]})
     -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]},
-        tensor<?x96xf32> {transformer.dims = ["tokens", "words"], transformer.name = "logits", transformer.select_positions}) {
+        tensor<?x96xf32> {transformer.dims = ["tokens", "words"], transformer.name = "logits", transformer.select_output_positions}) {
   %w = transformer.get_weight @w : tensor<8x8xf32>
   %words = transformer.get_weight @words : tensor<96x8xf32>
   %g = transformer.get_weight @g : tensor<8xf32>
@@ -52,7 +52,7 @@ func.func @reaches_the_last_attention(
     %x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]},
     %offsets: tensor<?xi32> {transformer.dims = ["sequences+1"]},
     %lengths: tensor<?xi32> {transformer.dims = ["sequences"]})
-    -> (tensor<?x96xf32> {transformer.dims = ["tokens", "words"], transformer.select_positions}) {
+    -> (tensor<?x96xf32> {transformer.dims = ["tokens", "words"], transformer.select_output_positions}) {
   %w = transformer.get_weight @w : tensor<8x8xf32>
   %words = transformer.get_weight @words : tensor<96x8xf32>
   %g = transformer.get_weight @g : tensor<8xf32>
@@ -80,7 +80,7 @@ func.func @reaches_the_last_attention(
 // CHECK:         %[[Y:.+]] = transformer.sub %[[S]], %[[M]]
 // CHECK:         return %[[Y]], %[[H]]
 func.func @slices_and_reductions(%x: tensor<?x16xf32> {transformer.dims = ["tokens", "width"]})
-    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "words"], transformer.select_positions},
+    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "words"], transformer.select_output_positions},
         tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}) {
   %h = transformer.slice %x axis 1 from 8 to 16 : tensor<?x16xf32> -> tensor<?x8xf32>
   %m = transformer.reduce max %h axes [-1] keep_dims : tensor<?x8xf32> -> tensor<?x1xf32>
@@ -101,8 +101,8 @@ func.func @slices_and_reductions(%x: tensor<?x16xf32> {transformer.dims = ["toke
 // CHECK:         %[[Z:.+]] = transformer.exp %[[Y]]
 // CHECK:         return %[[Y]], %[[Z]]
 func.func @two_results(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]})
-    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "a"], transformer.select_positions},
-        tensor<?x8xf32> {transformer.dims = ["tokens", "b"], transformer.select_positions}) {
+    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "a"], transformer.select_output_positions},
+        tensor<?x8xf32> {transformer.dims = ["tokens", "b"], transformer.select_output_positions}) {
   %y = transformer.tanh %x : tensor<?x8xf32>
   %z = transformer.exp %y : tensor<?x8xf32>
   return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
@@ -119,7 +119,7 @@ func.func @two_results(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width
 // CHECK:         transformer.tanh %[[G]]
 transformer.weight @table value dense<1.0> : tensor<16x8xf32>
 func.func @keeps_embeddings(%ids: tensor<?xi32> {transformer.dims = ["tokens"]})
-    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "words"], transformer.select_positions}) {
+    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "words"], transformer.select_output_positions}) {
   %table = transformer.get_weight @table : tensor<16x8xf32>
   %x = transformer.embedding %ids, %table : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
   %y = transformer.tanh %x : tensor<?x8xf32>
@@ -137,10 +137,10 @@ func.func @keeps_embeddings(%ids: tensor<?xi32> {transformer.dims = ["tokens"]})
 // CHECK:         %[[G:.+]] = transformer.embedding %[[ROWS]], %[[Y]]
 // CHECK:         %[[Z:.+]] = transformer.tanh %[[Y]]
 // CHECK:         return %[[G]], %[[Z]]
-// REMARK:      [Missed] select-positions | Category:fusion | Function=used_elsewhere | Reason="result is also used elsewhere, or not made row by row: it is computed for all tokens"
+// REMARK:      [Missed] select-output-positions | Category:fusion | Function=used_elsewhere | Reason="result is also used elsewhere, or not made row by row: it is computed for all tokens"
 // REMARK-NOT:  [Missed]
 func.func @used_elsewhere(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]})
-    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "a"], transformer.select_positions},
+    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "a"], transformer.select_output_positions},
         tensor<?x8xf32> {transformer.dims = ["tokens", "b"]}) {
   %y = transformer.exp %x : tensor<?x8xf32>
   %z = transformer.tanh %y : tensor<?x8xf32>
