@@ -73,8 +73,7 @@ private:
   Value distancesOf(RelativeBiasOp op, const Distances &distances);
   WeightOp getWeight(WeightOp table, const Distances &distances);
   bool refuse(AttentionOp attention, llvm::StringRef why) {
-    transom::missedFusion(attention, "fold-relative-bias")
-        << remark::reason("{0}", why);
+    transom::missedFusion(attention, "fold-relative-bias", why);
     return false;
   }
 

@@ -210,8 +210,7 @@ struct FuseAttention : transom::impl::FuseAttentionBase<FuseAttention> {
     getOperation().walk([](MatmulOp mix) {
       Attention attention;
       if (failed(attention.match(mix)) && attention.isRegrettable)
-        transom::missedFusion(mix, "fuse-attention")
-            << remark::reason("{0}", attention.reason);
+        transom::missedFusion(mix, "fuse-attention", attention.reason);
     });
   }
 };

@@ -9,11 +9,11 @@
 #include "ir/Transformer/Transformer.h"
 #include "passes/ElementwiseRegions.h"
 #include "passes/Passes.h"
+#include "passes/Remarks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -28,6 +28,18 @@ using namespace transom::transformer;
 
 namespace {
 
+/// An elementwise op that reads the linear's result, or null.
+Operation *findConsumer(LinearOp linear) {
+  auto users = linear->getUsers();
+  auto consumer = llvm::find_if(users, isTensorElementwise);
+  return consumer == users.end() ? nullptr : *consumer;
+}
+
+bool isOnlyUser(Operation *op, LinearOp linear) {
+  return llvm::all_of(linear->getUsers(),
+                      [&](Operation *user) { return user == op; });
+}
+
 /// linear(x, w, b) {epilogue}; op(linear, others..)
 ///   => linear(x, w, b) extras(others..) {epilogue; op}
 struct MoveIntoEpilogue : OpRewritePattern<LinearOp> {
@@ -36,18 +48,11 @@ struct MoveIntoEpilogue : OpRewritePattern<LinearOp> {
 
   LogicalResult matchAndRewrite(LinearOp linear,
                                 PatternRewriter &rewriter) const override {
-    auto users = linear->getUsers();
-    auto elementwise = llvm::find_if(users, isTensorElementwise);
-    if (elementwise == users.end())
+    Operation *op = findConsumer(linear);
+    if (!op)
       return rewriter.notifyMatchFailure(linear, "no elementwise consumer");
-    Operation *op = *elementwise;
-    if (!llvm::all_of(users, [&](Operation *user) { return user == op; })) {
-      remark::missed(
-          op->getLoc(),
-          remark::RemarkOpts::name("fuse-epilogues").category("fusion"))
-          << remark::reason("the linear before is also used elsewhere");
+    if (!isOnlyUser(op, linear))
       return rewriter.notifyMatchFailure(linear, "other users");
-    }
     if (op->getBlock() != linear->getBlock())
       return rewriter.notifyMatchFailure(linear, "consumed in another block");
     auto type = cast<RankedTensorType>(op->getResult(0).getType());
@@ -214,8 +219,15 @@ struct FuseEpilogues : transom::impl::FuseEpiloguesBase<FuseEpilogues> {
     epilogues.add<MoveIntoEpilogue>(&getContext(), numFused);
     regions.add<MakeRegion>(&getContext(), numFused);
     regions.add<JoinRegions>(&getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(epilogues))) ||
-        failed(applyPatternsGreedily(getOperation(), std::move(regions))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(epilogues))))
+      return signalPassFailure();
+    getOperation().walk([](LinearOp linear) {
+      Operation *op = findConsumer(linear);
+      if (op && !isOnlyUser(op, linear))
+        missedFusion(op, "fuse-epilogues",
+                     "the linear before is also used elsewhere");
+    });
+    if (failed(applyPatternsGreedily(getOperation(), std::move(regions))))
       signalPassFailure();
   }
 };

@@ -8,9 +8,9 @@
 
 #include "ir/Transformer/Transformer.h"
 #include "passes/Passes.h"
+#include "passes/Remarks.h"
 
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace transom {
@@ -37,6 +37,11 @@ void moveBefore(Value weight, Operation *add, RewriterBase &rewriter) {
     rewriter.moveOpBefore(op, add);
 }
 
+bool broadcastsOperand(AddOp add) {
+  return add.getLhs().getType() != add.getType() ||
+         add.getRhs().getType() != add.getType();
+}
+
 /// norm(add(x, r), weights..) => add_norm(x, r, weights..)
 template <typename NormOp, typename FusedOp>
 struct FuseResidual : OpRewritePattern<NormOp> {
@@ -48,13 +53,8 @@ struct FuseResidual : OpRewritePattern<NormOp> {
     auto add = norm.getInput().template getDefiningOp<AddOp>();
     if (!add || add->getBlock() != norm->getBlock())
       return rewriter.notifyMatchFailure(norm, "the input is not a sum");
-    if (add.getLhs().getType() != add.getType() ||
-        add.getRhs().getType() != add.getType()) {
-      remark::missed(norm.getLoc(),
-                     remark::RemarkOpts::name("fuse-norm").category("fusion"))
-          << remark::reason("the sum before the norm broadcasts an operand");
+    if (broadcastsOperand(add))
       return rewriter.notifyMatchFailure(norm, "the sum broadcasts");
-    }
     ValueRange weights = norm->getOperands().drop_front();
     for (Value weight : weights)
       if (!canMoveBefore(weight, add))
@@ -92,7 +92,15 @@ struct FuseNorm : transom::impl::FuseNormBase<FuseNorm> {
                  FuseResidual<RmsNormOp, AddRmsNormOp>>(&getContext(),
                                                         numFused);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    getOperation().walk([](Operation *op) {
+      if (!isa<LayerNormOp, RmsNormOp>(op))
+        return;
+      auto add = op->getOperand(0).getDefiningOp<AddOp>();
+      if (add && broadcastsOperand(add))
+        transom::missedFusion(op, "fuse-norm",
+                              "the sum before the norm broadcasts an operand");
+    });
   }
 };
 

@@ -9,14 +9,16 @@
 
 namespace transom {
 
-/// Begins a missed remark of category `fusion` at `op`: a pattern was there,
-/// and `pass` left it alone. Stream a `remark::reason` into it.
-inline mlir::remark::detail::InFlightRemark missedFusion(mlir::Operation *op,
-                                                         llvm::StringRef pass) {
+/// Emits a missed remark of category `fusion` at `op`: `pass` found a pattern
+/// and left it alone, for this reason. Call it after the rewrite: a greedy
+/// driver tries a pattern several times, and would repeat the remark.
+inline void missedFusion(mlir::Operation *op, llvm::StringRef pass,
+                         llvm::StringRef reason) {
   auto options = mlir::remark::RemarkOpts::name(pass).category("fusion");
   if (auto function = op->getParentOfType<mlir::FunctionOpInterface>())
     options = options.function(function.getName());
-  return mlir::remark::missed(op->getLoc(), options);
+  mlir::remark::missed(op->getLoc(), options)
+      << mlir::remark::reason("{0}", reason);
 }
 
 } // namespace transom

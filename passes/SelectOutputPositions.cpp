@@ -126,8 +126,8 @@ void Selector::findTail() {
   for (unsigned number : results) {
     Operation *producer = terminator->getOperand(number).getDefiningOp();
     if (producer && !tail.contains(producer))
-      transom::missedFusion(producer, "select-output-positions")
-          << remark::reason("result is also used elsewhere, or not made row by "
+      transom::missedFusion(producer, "select-output-positions",
+                            "result is also used elsewhere, or not made row by "
                             "row: it is computed for all tokens");
   }
 }

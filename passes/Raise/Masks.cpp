@@ -17,8 +17,8 @@
 #include "passes/Raise/Match.h"
 #include "passes/Raise/Patterns.h"
 #include "passes/Raise/Shapes.h"
+#include "passes/Remarks.h"
 
-#include "mlir/IR/Remarks.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
@@ -416,10 +416,9 @@ bool addsUnknownNumbers(AddOp op) {
 void remarkMasks(Operation *module) {
   module->walk([](AddOp op) {
     if (addsUnknownNumbers(op))
-      remark::missed(op.getLoc(),
-                     remark::RemarkOpts::name("raise").category("fusion"))
-          << remark::reason("a mask is used as a number and may be neither 0 "
-                            "nor 1; an argument of role attention_mask is");
+      missedFusion(op, "raise",
+                   "a mask is used as a number and may be neither 0 nor 1; an "
+                   "argument of role attention_mask is");
   });
 }
 

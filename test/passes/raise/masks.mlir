@@ -144,7 +144,7 @@ func.func @raises_causal_mask_of_hidden_keys(%s: tensor<1x2x4x4xf32>) -> tensor<
 }
 
 // Negative: the mask is a number that may be 2.
-// REMARK: masks.mlir:[[@LINE+12]]:{{.*}}a mask is used as a number and may be neither 0 nor 1
+// REMARK: masks.mlir:[[@LINE+12]]:{{.*}}Function=keeps_numbers_that_are_no_mask {{.*}}a mask is used as a number and may be neither 0 nor 1
 // CHECK-LABEL: @keeps_numbers_that_are_no_mask
 // CHECK-NOT: transformer.padding_mask
 func.func @keeps_numbers_that_are_no_mask(
