@@ -4,18 +4,20 @@
 // same activation. Side by side in one weight they are one product: the
 // activation is read once, and the grid of tasks is three times as wide.
 //
-// They must be wanted at about the same time: every layer of a decoder makes
-// keys and values of one encoder's result, and all of them at once would be
-// kept in memory from the first layer to the last.
+// Only linears between the same two attentions merge: every layer of a decoder
+// makes keys and values of one encoder's result, and computed all at once they
+// would occupy memory from the first layer to the last.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ir/Transformer/Transformer.h"
 #include "passes/Passes.h"
+#include "passes/UsedWeights.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace transom {
 #define GEN_PASS_DEF_MERGEPROJECTIONS
@@ -66,6 +68,8 @@ public:
 
   /// Merges all groups of a function; returns how many linears went away.
   int64_t run(func::FuncOp function);
+  /// Erases the weights that merged ones replace, if nothing else reads them.
+  void eraseReplaced();
 
 private:
   /// What linears must share to be one: the input, its block, whether they
@@ -78,6 +82,7 @@ private:
 
   ModuleOp module;
   SymbolTable symbols;
+  llvm::SetVector<WeightOp> replaced;
 };
 
 bool Merger::isCandidate(LinearOp linear) {
@@ -139,12 +144,17 @@ void Merger::merge(ArrayRef<LinearOp> group) {
       auto get = read.getDefiningOp<GetWeightOp>();
       if (!get || !get->use_empty())
         continue;
-      auto old = symbols.lookup<WeightOp>(get.getWeight());
+      replaced.insert(symbols.lookup<WeightOp>(get.getWeight()));
       get.erase();
-      if (SymbolTable::symbolKnownUseEmpty(old, module))
-        symbols.erase(old);
     }
   }
+}
+
+void Merger::eraseReplaced() {
+  llvm::DenseSet<StringAttr> used = transom::findUsedWeights(module);
+  for (WeightOp weight : replaced)
+    if (!used.contains(weight.getSymNameAttr()))
+      symbols.erase(weight);
 }
 
 int64_t Merger::run(func::FuncOp function) {
@@ -174,6 +184,7 @@ struct MergeProjections
     Merger merger(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>())
       numMerged += merger.run(function);
+    merger.eraseReplaced();
   }
 };
 

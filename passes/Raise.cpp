@@ -12,10 +12,9 @@
 
 #include "ir/Transformer/Transformer.h"
 #include "passes/Raise/Patterns.h"
+#include "passes/UsedWeights.h"
 
-#include "mlir/IR/SymbolTable.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using transom::transformer::WeightOp;
@@ -38,26 +37,18 @@ struct Raise : transom::impl::RaiseBase<Raise> {
     transom::raising::addMasks(patterns);
     transom::raising::addNorms(patterns);
     transom::raising::addSoftmax(patterns);
-    llvm::SmallVector<WeightOp> used = findUsedWeights();
+    llvm::DenseSet<StringAttr> before =
+        transom::findUsedWeights(getOperation());
     if (failed(applyPatternsGreedily(getOperation(), std::move(set))))
       return signalPassFailure();
     transom::raising::remarkMasks(getOperation());
     // What is read transposed now is not read any more.
-    for (WeightOp weight : used)
-      if (SymbolTable::symbolKnownUseEmpty(weight, getOperation()))
+    llvm::DenseSet<StringAttr> after = transom::findUsedWeights(getOperation());
+    for (auto weight :
+         llvm::make_early_inc_range(getOperation().getOps<WeightOp>()))
+      if (before.contains(weight.getSymNameAttr()) &&
+          !after.contains(weight.getSymNameAttr()))
         weight.erase();
-  }
-
-private:
-  llvm::SmallVector<WeightOp> findUsedWeights() {
-    auto uses = SymbolTable::getSymbolUses(getOperation());
-    llvm::StringSet<> names;
-    if (uses)
-      for (SymbolTable::SymbolUse use : *uses)
-        names.insert(use.getSymbolRef().getLeafReference());
-    auto weights = getOperation().getOps<WeightOp>();
-    return llvm::to_vector(llvm::make_filter_range(
-        weights, [&](WeightOp op) { return names.contains(op.getSymName()); }));
   }
 };
 
