@@ -9,6 +9,7 @@
 
 #include "ir/Kernel/Kernel.h"
 #include "ir/Transformer/Transformer.h"
+#include "passes/KernelNames.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -16,8 +17,6 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/OperationSupport.h"
 #include "mlir/IR/SymbolTable.h"
-#include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 namespace transom {
 #define GEN_PASS_DEF_OUTLINEKERNELS
@@ -25,123 +24,10 @@ namespace transom {
 } // namespace transom
 
 using namespace mlir;
+using namespace transom;
 using namespace transom::transformer;
-namespace kernel = transom::kernel;
 
 namespace {
-
-//===----------------------------------------------------------------------===//
-// Names
-//===----------------------------------------------------------------------===//
-
-/// The last extent of a tensor.
-int64_t columns(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape().back();
-}
-
-/// Appends what a region computes: `_gelu_add`. A long chain is only called
-/// one.
-void appendChain(llvm::raw_ostream &name, Region &region) {
-  constexpr size_t longest = 4;
-  SmallVector<llvm::StringRef> ops;
-  for (Operation &op : region.getOps())
-    if (isa<ElementwiseOpInterface>(op))
-      ops.push_back(op.getName().stripDialect());
-  if (ops.size() > longest)
-    name << "_chain" << ops.size();
-  else
-    for (llvm::StringRef op : ops)
-      name << '_' << op;
-}
-
-/// Heads and their size, of an attention to packed or cached keys.
-template <typename AttentionOp>
-void appendHeads(llvm::raw_ostream &name, AttentionOp op) {
-  name << '_' << op.getHeads() << 'x' << columns(op.getQuery()) / op.getHeads();
-  if (op.getKeyHeads() != op.getHeads())
-    name << "_keys" << op.getKeyHeads();
-  if (op.getCausal())
-    name << "_causal";
-  if (op.getDistanceBias())
-    name << "_distances" << columns(op.getDistanceBias());
-}
-
-/// `linear_768x3072_gelu`: what and how wide, not where. Not unique.
-std::string nameKernel(Operation *op) {
-  std::string result;
-  llvm::raw_string_ostream name(result);
-  name << op->getName().stripDialect();
-  llvm::TypeSwitch<Operation *>(op)
-      .Case<LinearOp>([&](LinearOp op) {
-        name << '_' << columns(op.getInput()) << 'x' << columns(op.getResult());
-        appendChain(name, op.getEpilogue());
-      })
-      .Case<RaggedAttentionOp, CachedAttentionOp>(
-          [&](auto op) { appendHeads(name, op); })
-      .Case<AppendCacheOp>([&](AppendCacheOp op) {
-        name << '_' << op.getKeyHeads() << 'x'
-             << columns(op.getKey()) / op.getKeyHeads();
-      })
-      .Case<RotaryOp>([&](RotaryOp op) {
-        name << '_' << *op.getHeads() << 'x'
-             << columns(op.getInput()) / *op.getHeads();
-      })
-      .Case<ElementwiseOp>([&](ElementwiseOp op) {
-        name << '_' << columns(op.getResult(0));
-        appendChain(name, op.getBody());
-      })
-      .Case<ReshapeOp>([&](ReshapeOp) { name << "_column"; })
-      .Case<ReduceOp>([&](ReduceOp op) {
-        name << '_' << stringifyReduction(op.getKind()) << '_'
-             << columns(op.getInput());
-      })
-      .Default(
-          [&](Operation *op) { name << '_' << columns(op->getResult(0)); });
-  return result;
-}
-
-/// Names of the model's places in a location, in order, each once.
-void collectNames(Location location, SmallVectorImpl<llvm::StringRef> &names) {
-  if (auto name = dyn_cast<NameLoc>(location)) {
-    if (!llvm::is_contained(names, name.getName().getValue()))
-      names.push_back(name.getName());
-  } else if (auto fused = dyn_cast<FusedLoc>(location)) {
-    for (Location part : fused.getLocations())
-      collectNames(part, names);
-  } else if (auto call = dyn_cast<CallSiteLoc>(location)) {
-    collectNames(call.getCallee(), names);
-  }
-}
-
-/// `encoder.layer.0.attention.self.{query,key,value}`: what the names of fused
-/// ops share stands once.
-std::string nameLayer(Location location) {
-  SmallVector<llvm::StringRef> names;
-  collectNames(location, names);
-  if (names.empty())
-    return "";
-  if (names.size() == 1)
-    return names.front().str();
-  size_t shared = 0;
-  for (size_t at = 0; at < names.front().size(); ++at) {
-    if (!llvm::all_of(names, [&](llvm::StringRef name) {
-          return name.starts_with(names.front().take_front(at + 1));
-        }))
-      break;
-    if (names.front()[at] == '.')
-      shared = at + 1;
-  }
-  std::string result = names.front().take_front(shared).str() + "{";
-  llvm::raw_string_ostream stream(result);
-  llvm::interleave(
-      names, stream,
-      [&](llvm::StringRef name) { stream << name.drop_front(shared); }, ",");
-  return result + "}";
-}
-
-//===----------------------------------------------------------------------===//
-// Outlining
-//===----------------------------------------------------------------------===//
 
 bool isLastAxisSlice(Operation *op) {
   auto slice = dyn_cast_or_null<SliceOp>(op);
@@ -163,7 +49,7 @@ unsigned getRowsOperand(Operation *op) {
     return rowwise.getRowsOperand().getOperandNumber();
   if (auto update = dyn_cast<UpdateOpInterface>(op))
     return update.getRowsOperand().getOperandNumber();
-  return 0; // An attention's query, reduce's input.
+  return 0; // An attention's query.
 }
 
 /// Moves the ops of one module into definitions.
@@ -178,21 +64,22 @@ public:
 
 private:
   void outline(Operation *op);
-  kernel::DefineOp getOrInsert(kernel::DefineOp candidate,
-                               llvm::StringRef name);
+  kernel::DefineOp define(Operation *op, ArrayRef<OpResult> results,
+                          SmallVectorImpl<Value> &arguments);
+  kernel::DefineOp getOrInsert(kernel::DefineOp candidate);
 
   ModuleOp module;
   SymbolTable symbols;
   OpBuilder builder;
   /// All definitions of one name, so that only these are compared.
-  llvm::StringMap<SmallVector<kernel::DefineOp>> definitions;
+  llvm::DenseMap<StringAttr, SmallVector<kernel::DefineOp>> definitions;
 };
 
 /// The definition that is structurally `candidate`, which then goes, or else
-/// `candidate` itself under a name of its own.
-kernel::DefineOp Outliner::getOrInsert(kernel::DefineOp candidate,
-                                       llvm::StringRef name) {
-  SmallVector<kernel::DefineOp> &known = definitions[name];
+/// `candidate` itself, in the module and under a name of its own.
+kernel::DefineOp Outliner::getOrInsert(kernel::DefineOp candidate) {
+  SmallVector<kernel::DefineOp> &known =
+      definitions[candidate.getSymNameAttr()];
   for (kernel::DefineOp definition : known)
     if (definition.getFunctionType() == candidate.getFunctionType() &&
         definition.getRows() == candidate.getRows() &&
@@ -203,7 +90,6 @@ kernel::DefineOp Outliner::getOrInsert(kernel::DefineOp candidate,
       candidate.erase();
       return definition;
     }
-  candidate.setSymName(name);
   builder.insert(candidate);
   symbols.insert(candidate, Block::iterator(candidate));
   known.push_back(candidate);
@@ -211,10 +97,11 @@ kernel::DefineOp Outliner::getOrInsert(kernel::DefineOp candidate,
   return candidate;
 }
 
-void Outliner::outline(Operation *op) {
-  // Arguments of the kernel: the op's operands in order, one each even where
-  // they are the same buffer, so that a family finds them by their place.
-  SmallVector<Value> outside;
+/// A kernel of `op` alone, not yet in the module. Its arguments are the
+/// operands in order, one each even where two are the same buffer, so that a
+/// family finds them by their place.
+kernel::DefineOp Outliner::define(Operation *op, ArrayRef<OpResult> results,
+                                  SmallVectorImpl<Value> &arguments) {
   SmallVector<int64_t> weights;
   int64_t rows = 0;
   for (OpOperand &operand : op->getOpOperands()) {
@@ -222,67 +109,69 @@ void Outliner::outline(Operation *op) {
     if (isSplat(producer))
       continue;
     if (operand.getOperandNumber() == getRowsOperand(op))
-      rows = outside.size();
-    Value source = operand.get();
-    if (isLastAxisSlice(producer))
-      source = producer->getOperand(0);
+      rows = arguments.size();
+    Value source =
+        isLastAxisSlice(producer) ? producer->getOperand(0) : operand.get();
     if (source.getDefiningOp<GetWeightOp>())
-      weights.push_back(outside.size());
-    outside.push_back(source);
+      weights.push_back(arguments.size());
+    arguments.push_back(source);
   }
-  // A second result without uses is not stored.
-  SmallVector<OpResult> used(llvm::make_filter_range(
-      op->getResults(), [](OpResult result) { return !result.use_empty(); }));
-
-  std::string name = nameKernel(op);
+  auto types = llvm::map_to_vector(
+      results, [](OpResult result) { return result.getType(); });
+  // Without a place: it belongs to many.
   MLIRContext *context = op->getContext();
-  Location unknown = UnknownLoc::get(context); // It belongs to many places.
-  OpBuilder detached(context);
-  auto candidate = kernel::DefineOp::create(
-      detached, unknown, name,
-      FunctionType::get(
-          context, TypeRange(ValueRange(outside)),
-          llvm::map_to_vector(
-              used, [](OpResult result) { return result.getType(); })),
-      rows, weights);
-  Block &body = candidate.getBody().front();
-  OpBuilder inside = OpBuilder::atBlockEnd(&body);
+  OpBuilder builder(context);
+  auto define = kernel::DefineOp::create(
+      builder, UnknownLoc::get(context), nameKernel(op),
+      FunctionType::get(context, TypeRange(ValueRange(arguments)), types), rows,
+      weights);
+
+  Block &body = define.getBody().front();
+  builder.setInsertionPointToEnd(&body);
+  Block::BlockArgListType::iterator argument = body.args_begin();
   SmallVector<Value> operands;
-  unsigned argument = 0;
   for (Value operand : op->getOperands()) {
     Operation *producer = operand.getDefiningOp();
-    if (!isSplat(producer) && !isLastAxisSlice(producer)) {
-      operands.push_back(body.getArgument(argument++));
-      continue;
+    if (isSplat(producer)) {
+      operands.push_back(builder.clone(*producer)->getResult(0));
+    } else if (isLastAxisSlice(producer)) {
+      Operation *slice = builder.clone(*producer);
+      slice->setOperand(0, *argument++);
+      operands.push_back(slice->getResult(0));
+    } else {
+      operands.push_back(*argument++);
     }
-    Operation *along = inside.clone(*producer);
-    along->setLoc(unknown);
-    if (!isSplat(producer))
-      along->setOperand(0, body.getArgument(argument++));
-    operands.push_back(along->getResult(0));
   }
-  Operation *clone = inside.clone(*op);
+  Operation *clone = builder.clone(*op);
   clone->setOperands(operands);
+  auto yielded = llvm::map_to_vector(results, [&](OpResult result) -> Value {
+    return clone->getResult(result.getResultNumber());
+  });
+  kernel::YieldOp::create(builder, define.getLoc(), yielded);
   // All layers of a cache have the kernel of the first one.
-  IntegerAttr at;
-  if (auto layer = dyn_cast<CacheOpInterface>(clone); layer && layer.getAt()) {
-    at = inside.getI64IntegerAttr(layer.getAt());
+  if (auto layer = dyn_cast<CacheOpInterface>(clone))
     layer.setAt(0);
-  }
-  clone->walk([&](Operation *nested) { nested->setLoc(unknown); });
-  kernel::YieldOp::create(
-      inside, unknown, llvm::map_to_vector(used, [&](OpResult result) -> Value {
-        return clone->getResult(result.getResultNumber());
-      }));
-  kernel::DefineOp definition = getOrInsert(candidate, name);
+  define.walk([&](Operation *inner) { inner->setLoc(define.getLoc()); });
+  return define;
+}
+
+void Outliner::outline(Operation *op) {
+  // A second result without uses is not stored.
+  SmallVector<OpResult> results(llvm::make_filter_range(
+      op->getResults(), [](OpResult result) { return !result.use_empty(); }));
+  SmallVector<Value> arguments;
+  kernel::DefineOp definition = getOrInsert(define(op, results, arguments));
 
   OpBuilder place(op);
   std::string layer = nameLayer(op->getLoc());
+  auto cached = dyn_cast<CacheOpInterface>(op);
   auto call = kernel::CallOp::create(
       place, op->getLoc(), definition.getFunctionType().getResults(),
-      FlatSymbolRefAttr::get(definition.getSymNameAttr()), outside,
-      layer.empty() ? StringAttr() : place.getStringAttr(layer), at);
-  for (auto [result, replacement] : llvm::zip_equal(used, call.getResults()))
+      FlatSymbolRefAttr::get(definition.getSymNameAttr()), arguments,
+      layer.empty() ? StringAttr() : place.getStringAttr(layer),
+      cached && cached.getAt() ? place.getI64IntegerAttr(cached.getAt())
+                               : IntegerAttr());
+  for (auto [result, replacement] : llvm::zip_equal(results, call.getResults()))
     result.replaceAllUsesWith(replacement);
   op->erase();
   ++numCalls;

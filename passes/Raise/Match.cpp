@@ -12,6 +12,10 @@ using namespace transom::transformer;
 
 namespace transom::raising {
 
+int64_t getRank(Value value) {
+  return cast<RankedTensorType>(value.getType()).getRank();
+}
+
 std::optional<double> getNumber(Value value) {
   DenseElementsAttr elements;
   if (!matchPattern(value, m_Constant(&elements)) ||
@@ -41,7 +45,8 @@ bool Product::is(double number, ArrayRef<Value> factors) const {
                              factors.begin());
 }
 
-/// Multiplies `product` by `value`, or divides by it.
+/// Multiplies `product` by `value`, or divides by it. Powers other than 2 and 3
+/// stay whole: a variance has x^2, GELU by tanh has x^3.
 static void multiply(Product &product, Value value, bool isInverse,
                      Value whole) {
   auto multiplyNumber = [&](double number) {
@@ -124,7 +129,7 @@ Value matchReduction(Value value, Reduction kind) {
   if (!reduce || reduce.getKind() != kind || !reduce.getKeepDims() ||
       reduce.getAxes().size() != 1)
     return {};
-  int64_t rank = cast<RankedTensorType>(reduce.getInput().getType()).getRank();
+  int64_t rank = getRank(reduce.getInput());
   std::optional<int64_t> axis = normalizeAxis(reduce.getAxes()[0], rank);
   return axis == rank - 1 ? reduce.getInput() : Value();
 }

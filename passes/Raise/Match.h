@@ -15,6 +15,9 @@
 
 namespace transom::raising {
 
+/// Of a value that is a tensor.
+int64_t getRank(mlir::Value value);
+
 /// The number in a constant of one element, whatever its rank and type.
 std::optional<double> getNumber(mlir::Value value);
 
