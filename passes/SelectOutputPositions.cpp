@@ -1,10 +1,10 @@
 //===- SelectOutputPositions.cpp - compute only the requested rows --------===//
 //
 // Logits over a vocabulary are the widest activation of a model and, next to
-// what feeds them, the most work, while a caller wants them of a few tokens: of
-// those that are masked, of the last one. Row i of such a tail needs row i of
-// the activations behind it alone, so these are gathered first, by an argument
-// with the rows that are asked for, and all that follows is as many rows long.
+// what feeds them, the most work, while a caller wants them for a few tokens:
+// the masked ones, or the last one. Row i of such a tail needs row i of the
+// activations before it alone, so these are gathered first, by an argument with
+// the requested rows, and all that follows is as many rows long.
 //
 // A frontend marks the results: `transformer.select_output_positions`.
 //
@@ -46,14 +46,10 @@ bool isTable(Value value) {
 
 /// Makes each row from the same rows of its activations, all of which are
 /// tables; so embeddings, whose rows are of ids, are not meant.
-bool isRowwise(Operation &op) {
-  if (auto reduce = dyn_cast<ReduceOp>(op)) {
-    ArrayRef<int64_t> axes = reduce.getAxes();
-    if (axes.size() != 1 || (axes[0] != 1 && axes[0] != -1))
-      return false;
-  } else if (!isa<RowwiseOpInterface>(op)) {
+bool isOfTail(Operation &op) {
+  auto rowwise = dyn_cast<RowwiseOpInterface>(op);
+  if (!rowwise || !rowwise.isRowwise(/*rowDims=*/1))
     return false;
-  }
   auto activations = llvm::make_filter_range(op.getOperands(), hasRows);
   return !activations.empty() && llvm::all_of(activations, isTable);
 }
@@ -119,7 +115,7 @@ LogicalResult Selector::findResults() {
 /// The largest one: an op belongs to it if nothing else needs its results.
 void Selector::findTail() {
   for (Operation &op : llvm::reverse(function.front()))
-    if (!op.use_empty() && isRowwise(op) &&
+    if (!op.use_empty() && isOfTail(op) &&
         llvm::all_of(op.getUses(),
                      [&](OpOperand &use) { return isSelected(use); }))
       tail.insert(&op);
@@ -132,15 +128,15 @@ void Selector::findTail() {
   }
 }
 
-/// The rows of `value` that are asked for. A slice costs nothing where it is
-/// used, so it follows its gather.
+/// The requested rows of `value`. A slice costs nothing where it is used,
+/// so it follows its gather.
 Value Selector::gather(Value value) {
   if (Value known = gathered.lookup(value))
     return known;
   OpBuilder builder(function.getContext());
   Value result;
   auto slice = value.getDefiningOp<SliceOp>();
-  if (slice && isTable(slice.getInput())) {
+  if (slice && slice.isRowwise(/*rowDims=*/1) && isTable(slice.getInput())) {
     Value input = gather(slice.getInput());
     builder.setInsertionPointAfterValue(value);
     auto copy = cast<SliceOp>(builder.clone(*slice));

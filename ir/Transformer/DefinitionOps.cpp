@@ -81,6 +81,9 @@ void EmbeddingOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(tensorType(adaptor.getTable()).clone(shape));
 }
 
+/// An id is a row, whatever their extents.
+bool EmbeddingOp::isRowwise(int64_t) { return true; }
+
 LogicalResult EmbeddingOp::verify() {
   return verifyRank(*this, "table", getTable(), 2);
 }
@@ -346,6 +349,11 @@ int64_t RelativeBiasOp::getBucket(int64_t distance, int64_t buckets) {
 
 void RotaryOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getInput().getType());
+}
+
+/// Of packed tokens it is: their heads stand side by side in a row.
+bool RotaryOp::isRowwise(int64_t rowDims) {
+  return getHeads().has_value() && rowDims == 1;
 }
 
 void RotaryOp::build(OpBuilder &builder, OperationState &state, Value input,

@@ -54,7 +54,7 @@ def GetWeightOp : Transformer_Op<"get_weight", [
 //===----------------------------------------------------------------------===//
 
 def EmbeddingOp : Transformer_ValueOp<"embedding", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface, ["isRowwise"]>]> {
   let summary = "rows of a table by id";
   let description = [{
     `result[.., c] = table[ids[..], c]`; ids [..], table [V, C], result [.., C].
@@ -267,7 +267,8 @@ def RmsNormOp : Transformer_ValueOp<"rms_norm", [
 //===----------------------------------------------------------------------===//
 
 def SplitHeadsOp : Transformer_ValueOp<"split_heads", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_PackableOpInterface>]> {
   let summary = "[B, T, H*D] -> [B, H, T, D]";
   let description = [{
     `result[b, h, t, d] = x[b, t, h * D + d]`.
@@ -283,7 +284,8 @@ def SplitHeadsOp : Transformer_ValueOp<"split_heads", [
 }
 
 def MergeHeadsOp : Transformer_ValueOp<"merge_heads", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_PackableOpInterface>]> {
   let summary = "[B, H, T, D] -> [B, T, H*D]";
   let description = [{
     `result[b, t, h * D + d] = x[b, h, t, d]`.
@@ -317,7 +319,8 @@ def RepeatHeadsOp : Transformer_ValueOp<"repeat_heads", [
 }
 
 def PaddingMaskOp : Transformer_ValueOp<"padding_mask", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_PackableOpInterface>]> {
   let summary = "the additive bias of an attention mask";
   let description = [{
     `result[b, 0, 0, t] = mask[b, t] != 0 ? 0 : lowest`, lowest the most negative
@@ -383,7 +386,9 @@ def RelativeBiasOp : Transformer_ValueOp<"relative_bias"> {
   let hasVerifier = 1;
 }
 
-def RotaryOp : Transformer_ValueOp<"rotary"> {
+def RotaryOp : Transformer_ValueOp<"rotary", [
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface, ["isRowwise"]>,
+    DeclareOpInterfaceMethods<Transformer_PackableOpInterface>]> {
   let summary = "rotary position embedding";
   let description = [{
     Rotates the halves of every head by an angle that grows with the position
@@ -416,7 +421,8 @@ def RotaryOp : Transformer_ValueOp<"rotary"> {
 }
 
 def SelectTokenOp : Transformer_ValueOp<"select_token", [
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_PackableOpInterface>]> {
   let summary = "one token of every sequence";
   let description = [{
     `result[b, c] = x[b, index, c]`; x [B, T, C], result [B, C]. BERT's pooler
@@ -432,7 +438,8 @@ def SelectTokenOp : Transformer_ValueOp<"select_token", [
   let hasVerifier = 1;
 }
 
-def GatherTokenOp : Transformer_ValueOp<"gather_token"> {
+def GatherTokenOp : Transformer_ValueOp<"gather_token", [
+    DeclareOpInterfaceMethods<Transformer_PackableOpInterface>]> {
   let summary = "a token of every sequence, each at a place of its own";
   let description = [{
     `result[b, c] = x[b, index[b], c]`; x [B, T, C], index [B] in [0, T), result

@@ -9,7 +9,8 @@
 
 def AttentionOp : Transformer_ValueOp<"attention", [
     AttrSizedOperandSegments,
-    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>,
+    DeclareOpInterfaceMethods<Transformer_PackableOpInterface>]> {
   let summary = "scaled dot-product attention over all heads";
   let description = [{
     For batch b, head h and query token i, with g = h * Hkv / H:

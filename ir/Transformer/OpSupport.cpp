@@ -207,6 +207,12 @@ OpOperand &findRowsOperand(Operation *op) {
   return op->getOpOperand(0);
 }
 
+bool leavesRowsAlone(Operation *op, int64_t rowDims) {
+  Value rows = cast<RowwiseOpInterface>(op).getRowsOperand().get();
+  return isa<ElementwiseOpInterface, ElementwiseOp>(op) ||
+         tensorType(rows).getRank() > rowDims;
+}
+
 } // namespace transom::transformer
 
 #define GET_OP_CLASSES

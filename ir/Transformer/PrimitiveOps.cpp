@@ -99,6 +99,24 @@ LogicalResult ReduceOp::verify() {
   return success();
 }
 
+bool ReduceOp::isRowwise(int64_t rowDims) {
+  int64_t rank = getInput().getType().getRank();
+  return llvm::all_of(getAxes(), [&](int64_t axis) {
+    return *normalizeAxis(axis, rank) >= rowDims;
+  });
+}
+
+/// An axis of what `merged` was, now that `rowDims` of its extents are one.
+static int64_t mergeAxis(int64_t axis, Value merged, int64_t rowDims) {
+  return axis < 0 ? axis + tensorType(merged).getRank() : axis - (rowDims - 1);
+}
+
+void ReduceOp::mergeRowDims(int64_t rowDims) {
+  setAxes(llvm::map_to_vector(getAxes(), [&](int64_t axis) {
+    return mergeAxis(axis, getInput(), rowDims);
+  }));
+}
+
 void GatherOp::inferTypes(Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType input = tensorType(adaptor.getInput());
   ArrayRef<int64_t> indices = tensorType(adaptor.getIndices()).getShape();
@@ -204,6 +222,14 @@ bool ReshapeOp::isColumn() {
          keepsLeading(rank);
 }
 
+bool ReshapeOp::isRowwise(int64_t rowDims) {
+  return isColumn() && getType().getRank() >= rowDims;
+}
+
+void ReshapeOp::mergeRowDims(int64_t rowDims) {
+  setShape(SmallVector<int64_t>(getShape().size() - (rowDims - 1), 0));
+}
+
 OpFoldResult ReshapeOp::fold(FoldAdaptor) {
   RankedTensorType type = getType();
   if (type != getInput().getType())
@@ -298,6 +324,15 @@ LogicalResult SliceOp::verify() {
   if (int64_t step = getStep(); step < 1)
     return emitOpError() << "expects a step of 1 or more, got " << step;
   return success();
+}
+
+bool SliceOp::isRowwise(int64_t rowDims) {
+  int64_t rank = getInput().getType().getRank();
+  return *normalizeAxis(getAxis(), rank) >= rowDims;
+}
+
+void SliceOp::mergeRowDims(int64_t rowDims) {
+  setAxis(mergeAxis(getAxis(), getInput(), rowDims));
 }
 
 OpFoldResult SliceOp::fold(FoldAdaptor) {

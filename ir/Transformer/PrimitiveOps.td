@@ -147,7 +147,9 @@ def CastOp : Transformer_Op<"cast", [
   let hasFolder = 1;
 }
 
-def ReduceOp : Transformer_ValueOp<"reduce"> {
+def ReduceOp : Transformer_ValueOp<"reduce", [
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface,
+                              ["isRowwise", "mergeRowDims"]>]> {
   let summary = "sum, mean, max or min along axes";
   let description = [{
     Reduces the `axes` (ascending, negative counts from the end); `keep_dims`
@@ -187,7 +189,9 @@ def GatherOp : Transformer_ValueOp<"gather"> {
   let hasVerifier = 1;
 }
 
-def ReshapeOp : Transformer_ValueOp<"reshape"> {
+def ReshapeOp : Transformer_ValueOp<"reshape", [
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface,
+                              ["isRowwise", "mergeRowDims"]>]> {
   let summary = "the same elements in another shape";
   let description = [{
     `shape` as ONNX writes it: 0 copies the operand's extent at the same place,
@@ -229,12 +233,12 @@ def TransposeOp : Transformer_ValueOp<"transpose"> {
 }
 
 def SliceOp : Transformer_ValueOp<"slice", [
-    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<Transformer_RowwiseOpInterface,
+                              ["isRowwise", "mergeRowDims"]>]> {
   let summary = "a range along one axis";
   let description = [{
     `result = input[.., begin : end : step, ..]` along `axis`; `end` may be
     ONNX's largest integer for "to the end"; negative numbers count from the end.
-    Rowwise if the axis is the last one.
 
     ```mlir
     %q = transformer.slice %qkv axis 1 from 0 to 768 : tensor<?x2304xf32> -> tensor<?x768xf32>

@@ -34,6 +34,11 @@ namespace transom::transformer {
 /// The first operand whose extents, but for the last, are the first result's;
 /// the first operand if there is none (its rows are the result's then).
 mlir::OpOperand &findRowsOperand(mlir::Operation *op);
+/// Whether an op that looks at one element at a time, or else along the last
+/// axis, keeps the first `rowDims` extents of its rows operand apart.
+bool leavesRowsAlone(mlir::Operation *op, int64_t rowDims);
+
+class Packing;
 } // namespace transom::transformer
 
 #include "ir/Transformer/TransformerInterfaces.h.inc"

@@ -34,15 +34,39 @@ def Transformer_ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
 def Transformer_RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
   let cppNamespace = "::transom::transformer";
   let description = [{
-    An op whose result row i is made from row i of its activations (operands
-    that are not weights): it doesn't know sequences, and padding can be taken
-    from under it.
+    An op that can make result row i from row i of its activations (operands
+    that are not weights) alone. It then doesn't know sequences, and padding can
+    be taken from under it. Whether it does depends on its attributes: a reduction
+    along the last axis is rowwise, one along the tokens mixes them.
   }];
   let methods = [
     InterfaceMethod<
       "The operand whose leading extents the results have.",
       "::mlir::OpOperand &", "getRowsOperand", (ins), "",
-      "return ::transom::transformer::findRowsOperand($_op.getOperation());">
+      "return ::transom::transformer::findRowsOperand($_op.getOperation());">,
+    InterfaceMethod<
+      "Whether it is rowwise if the first `rowDims` extents count rows.",
+      "bool", "isRowwise", (ins "int64_t":$rowDims), "",
+      "return ::transom::transformer::leavesRowsAlone($_op.getOperation(), rowDims);">,
+    InterfaceMethod<
+      "Renumbers its axes: the first `rowDims` extents, rowwise, are one now.",
+      "void", "mergeRowDims", (ins "int64_t":$rowDims), "",
+      "(void)rowDims;">
+  ];
+}
+
+def Transformer_PackableOpInterface : OpInterface<"PackableOpInterface"> {
+  let cppNamespace = "::transom::transformer";
+  let description = [{
+    An op that isn't rowwise on padded sequences, [batch, length, ..], but has a
+    form on packed tokens: it knows what of its operands padding hides.
+  }];
+  let methods = [
+    InterfaceMethod<
+      "Builds the packed form from those of the operands and sets the result's. "
+      "Fails, with an error, if the operands have none that it can use.",
+      "::llvm::LogicalResult", "pack",
+      (ins "::transom::transformer::Packing &":$packing)>
   ];
 }
 

@@ -158,3 +158,20 @@ func.func @unmarked(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}
   %y = transformer.exp %x : tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// -----
+
+// Negative: a slice along the tokens takes other rows than its own, so the tail
+// begins behind it.
+// CHECK-LABEL: func.func @slice_of_tokens
+// CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x8xf32>
+// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["output_positions"]
+// CHECK:         %[[S:.+]] = transformer.slice %[[X]] axis 0
+// CHECK-NEXT:    %[[G:.+]] = transformer.embedding %[[ROWS]], %[[S]]
+// CHECK-NEXT:    transformer.tanh %[[G]]
+func.func @slice_of_tokens(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]})
+    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.select_output_positions}) {
+  %s = transformer.slice %x axis 0 from 0 to 4 : tensor<?x8xf32> -> tensor<?x8xf32>
+  %y = transformer.tanh %s : tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
