@@ -1,12 +1,14 @@
 //===- IntroduceCache.cpp - a function that continues sequences -----------===//
 //
-// Generating a text runs the model once a token. All that a token takes from
-// those before it goes through attention: their keys and values, which are what
-// they were when these tokens came. `@step` keeps them in a cache, one for all
-// layers, whose columns the layers share out among themselves, and computes new
-// tokens only: a prompt, a part of one, or a single token. What it takes from a
-// source, an encoder's result, goes through attention, too: `@encode` puts
-// these keys and values into blocks of the same cache, once.
+// Generation runs a decoder once per new token. All that a token needs of the
+// earlier ones are their keys and values, which don't change any more. `@step`
+// keeps them in a cache and computes new tokens only: a prompt, a chunk of one,
+// or a single token. Attention to an encoder's tokens needs the same keys and
+// values in every step: `@encode` computes them once, for the same cache.
+//
+// One cache holds all layers, each in columns of its own: then one block table
+// serves all of them, and a block is one piece of memory. A cache per layer
+// would need as many arguments as a model has layers.
 //
 // A frontend marks what generates: `transformer.generates`.
 //
@@ -61,8 +63,8 @@ FailureOr<func::FuncOp> Stepper::copy(func::FuncOp from, llvm::StringRef name,
   auto module = forward->getParentOfType<ModuleOp>();
   if (Operation *taken = SymbolTable::lookupSymbolIn(module, name))
     return refuseStep(forward, taken,
-                      llvm::Twine("has the name of a function to be added, @") +
-                          name);
+                      "expects another name than @" + name +
+                          ", which is added");
   func::FuncOp function = from.clone(map);
   function.setSymName(name);
   function->removeAttr(generatesAttr);
@@ -134,7 +136,8 @@ int64_t getColumns(RaggedAttentionOp op) {
                              static_cast<int64_t>(op.getHeads()));
 }
 
-/// Room for a token, and for a source's: both kinds share the cache's blocks.
+/// Wide enough for a token of the decoder and for one of its encoder, whose
+/// blocks are the same cache's.
 RankedTensorType getCacheType(const StepParts &parts) {
   auto count = [](ArrayRef<RaggedAttentionOp> ops) {
     int64_t columns = 0;
@@ -145,16 +148,16 @@ RankedTensorType getCacheType(const StepParts &parts) {
   RaggedAttentionOp first = parts.layers.front();
   return first.getKey().getType().clone(
       {ShapedType::kDynamic,
-       std::max(count(parts.layers), count(parts.sources))});
+       std::max(count(parts.layers), count(parts.crossAttentions))});
 }
 
-/// The tokens of a source are the only ones that its function has: of
-/// `encoder_tokens` it makes `tokens`.
+/// The encoder's tokens are the only ones that its function has: what were
+/// `encoder_tokens` beside a decoder's are its `tokens`.
 void makeOwnTokens(func::FuncOp function) {
   Builder builder(function.getContext());
   auto rename = [&](DictionaryAttr attributes) {
     NamedAttrList list(attributes);
-    if (getLeadingDimName(attributes) == sourceTokensDim) {
+    if (getLeadingDimName(attributes) == encoderTokensDim) {
       SmallVector<Attribute> dims(
           attributes.getAs<ArrayAttr>(dimsAttr).getValue());
       dims[0] = builder.getStringAttr("tokens");
@@ -177,7 +180,7 @@ void makeOwnTokens(func::FuncOp function) {
       function.setResultAttrs(number, rename(attributes));
 }
 
-/// What the step, still without a cache, takes from its sources.
+/// What the step, still without a cache, takes from the encoder.
 LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
   IRMapping map;
   FailureOr<func::FuncOp> encode = copy(step, encodeName, map);
@@ -187,7 +190,7 @@ LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
       addArgument(*encode, "cache_slots", {"tokens"}, getIntegers(builder));
   Value cache = addCache(*encode, cacheType);
   int64_t at = 0;
-  for (RaggedAttentionOp op : parts.sources) {
+  for (RaggedAttentionOp op : parts.crossAttentions) {
     Value key = map.lookup(op.getKey()), value = map.lookup(op.getValue());
     builder.setInsertionPoint(map.lookup(op.getOperation()));
     cache = AppendCacheOp::create(builder, op.getLoc(), cache, key, value,
@@ -196,7 +199,7 @@ LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
   }
   returnCache(*encode, cache);
   auto isOfStep = [](llvm::StringRef dim) {
-    return dim != sourceTokensDim && dim != "slots";
+    return dim != encoderTokensDim && dim != "slots";
   };
   drop(*encode, isOfStep, isOfStep);
   makeOwnTokens(*encode);
@@ -204,7 +207,7 @@ LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
 }
 
 /// ragged_attention(q, k, v) => cached_attention(q, append_cache(cache, k, v)),
-/// or of a source's, which are there, cached_attention(q, cache).
+/// or, of an encoder's keys, which are there, cached_attention(q, cache).
 void Stepper::introduce(RankedTensorType cacheType) {
   RankedTensorType integers = getIntegers(builder);
   auto add = [&](llvm::StringRef name, llvm::StringRef dim) {
@@ -213,10 +216,10 @@ void Stepper::introduce(RankedTensorType cacheType) {
   Value slots = add("cache_slots", "tokens");
   Value table = add("block_table", "blocks");
   Value blocks = add("block_offsets", "sequences+1");
-  Value sourceTable, sourceBlocks;
-  if (!parts.sources.empty()) {
-    sourceTable = add("encoder_block_table", "encoder_blocks");
-    sourceBlocks = add("encoder_block_offsets", "sequences+1");
+  Value encoderTable, encoderBlocks;
+  if (!parts.crossAttentions.empty()) {
+    encoderTable = add("encoder_block_table", "encoder_blocks");
+    encoderBlocks = add("encoder_block_offsets", "sequences+1");
   }
   Value cache = addCache(step, cacheType);
 
@@ -230,15 +233,15 @@ void Stepper::introduce(RankedTensorType cacheType) {
     op.replaceAllUsesWith(attention.getResult());
     op.erase();
   };
-  int64_t at = 0, sourceAt = 0;
+  int64_t at = 0, encoderAt = 0;
   for (Operation &op : llvm::make_early_inc_range(step.front())) {
     auto attention = dyn_cast<RaggedAttentionOp>(op);
     if (!attention)
       continue;
     builder.setInsertionPoint(attention);
-    if (llvm::is_contained(parts.sources, attention)) {
-      attend(attention, parts.sourceLengths, sourceTable, sourceBlocks,
-             sourceAt);
+    if (llvm::is_contained(parts.crossAttentions, attention)) {
+      attend(attention, parts.encoderLengths, encoderTable, encoderBlocks,
+             encoderAt);
     } else if (llvm::is_contained(parts.layers, attention)) {
       cache = AppendCacheOp::create(builder, op.getLoc(), cache,
                                     attention.getKey(), attention.getValue(),
@@ -247,9 +250,11 @@ void Stepper::introduce(RankedTensorType cacheType) {
     }
   }
   returnCache(step, cache);
-  auto isOfSource = [](llvm::StringRef dim) { return dim == sourceTokensDim; };
-  drop(step, isOfSource, [&](llvm::StringRef dim) {
-    return isOfSource(dim) || dim == "sequences+1";
+  auto isOfEncoder = [](llvm::StringRef dim) {
+    return dim == encoderTokensDim;
+  };
+  drop(step, isOfEncoder, [&](llvm::StringRef dim) {
+    return isOfEncoder(dim) || dim == "sequences+1";
   });
 }
 
@@ -265,7 +270,7 @@ LogicalResult Stepper::run() {
   if (failed(findStepParts(forward, step, parts)))
     return failure();
   RankedTensorType cacheType = getCacheType(parts);
-  if (!parts.sources.empty() && failed(addEncode(cacheType)))
+  if (!parts.crossAttentions.empty() && failed(addEncode(cacheType)))
     return failure();
   introduce(cacheType);
   return success();
@@ -283,7 +288,7 @@ struct IntroduceCache : transom::impl::IntroduceCacheBase<IntroduceCache> {
       if (failed(stepper.run()))
         return signalPassFailure();
       numLayers += stepper.getParts().layers.size();
-      numSources += stepper.getParts().sources.size();
+      numCrossAttentions += stepper.getParts().crossAttentions.size();
     }
   }
 };

@@ -138,7 +138,7 @@ def IntroduceCache : Pass<"transom-introduce-cache", "::mlir::ModuleOp"> {
     from the whole sequence's content.
   }];
   let statistics = [Statistic<"numLayers", "num-layers", "attentions with a cache">,
-                    Statistic<"numSources", "num-sources", "attentions to sources">];
+                    Statistic<"numCrossAttentions", "num-cross-attentions", "attentions to encoder tokens">];
   let dependentDialects = ["::transom::transformer::TransformerDialect"];
 }
 

@@ -44,14 +44,14 @@ private:
   /// Weights, constants, and what is made of them alone.
   bool isUniform(Value value) const { return uniform.contains(value); }
   bool isPerToken(Value value) const { return tokens.contains(value); }
-  /// What the sources alone decide.
-  bool isOfSource(Value value) const {
-    return ofSource.contains(value) || isUniform(value);
+  /// What the encoder's tokens alone decide.
+  bool isOfEncoder(Value value) const {
+    return ofEncoder.contains(value) || isUniform(value);
   }
 
   func::FuncOp forward, step;
   StepParts &parts;
-  llvm::DenseSet<Value> uniform, tokens, ofSource;
+  llvm::DenseSet<Value> uniform, tokens, ofEncoder;
 };
 
 } // namespace
@@ -69,61 +69,54 @@ LogicalResult Finder::checkArguments() {
     else if (get(roleAttr) == "key_lengths")
       parts.lengths = argument;
     else if (get(roleAttr) == "encoder_offsets")
-      parts.sourceOffsets = argument;
+      parts.encoderOffsets = argument;
     else if (get(roleAttr) == "encoder_key_lengths")
-      parts.sourceLengths = argument;
+      parts.encoderLengths = argument;
     else if (dim == "tokens")
       tokens.insert(argument);
-    if (argument == parts.sourceOffsets || argument == parts.sourceLengths ||
-        dim == sourceTokensDim)
-      ofSource.insert(argument);
+    if (argument == parts.encoderOffsets || argument == parts.encoderLengths ||
+        dim == encoderTokensDim)
+      ofEncoder.insert(argument);
     else if (get(defaultAttr) == "padding_aware_position_ids")
       return refuse(step, "argument " + llvm::Twine(number) +
-                              " counts tokens of the whole sequence, which a "
-                              "step doesn't have");
+                              " expects a default that a step can compute, got "
+                              "\"padding_aware_position_ids\", which count the "
+                              "whole sequence");
   }
   return success();
 }
 
 LogicalResult Finder::checkAttention(RaggedAttentionOp op) {
-  bool toSource =
-      ofSource.contains(op.getKey()) && ofSource.contains(op.getValue()) &&
-      op.getKeyOffsets() == parts.sourceOffsets &&
-      op.getKeyLengths() == parts.sourceLengths &&
+  // Both by its values and by the arguments that delimit sequences: keys of the
+  // encoder between offsets of the decoder would be read from the wrong rows.
+  bool toEncoder =
+      ofEncoder.contains(op.getKey()) && ofEncoder.contains(op.getValue()) &&
+      op.getKeyOffsets() == parts.encoderOffsets &&
+      op.getKeyLengths() == parts.encoderLengths &&
       op.getQueryOffsets() == parts.offsets && isPerToken(op.getQuery());
-  if (toSource) {
+  if (toEncoder) {
     // Rows are counted from the last one, and every step has its own.
     if (op.getCausal() || op.getDistanceBias())
-      return refuse(op, "cannot have a cache: it asks how far a token is from "
-                        "those of its source");
-    parts.sources.push_back(op);
+      return refuse(op,
+                    "expects neither a causal mask nor a distance_bias to "
+                    "encoder tokens, got one, and a step can't tell how far "
+                    "they are");
+    parts.crossAttentions.push_back(op);
     tokens.insert(op.getResult());
     return success();
   }
   if (!op.getCausal())
-    return refuse(op, "cannot have a cache: a token sees later ones");
+    return refuse(op, "expects to be causal for a cache, got tokens that see "
+                      "later ones");
   if (op.getQueryOffsets() != parts.offsets ||
       op.getKeyOffsets() != parts.offsets ||
       op.getKeyLengths() != parts.lengths || !isPerToken(op.getQuery()) ||
       !isPerToken(op.getKey()) || !isPerToken(op.getValue()))
-    return refuse(op, "cannot have a cache: its keys are neither those of the "
-                      "function's own sequences nor those of their sources");
+    return refuse(op, "expects keys of the function's own sequences, or of "
+                      "their encoder tokens, for a cache, got others");
   parts.layers.push_back(op);
   tokens.insert(op.getResult());
   return success();
-}
-
-/// Whether an op makes a token's row of that token's rows alone.
-static bool isRowwise(Operation *op) {
-  if (auto reduce = dyn_cast<ReduceOp>(op)) {
-    int64_t rank = reduce.getInput().getType().getRank();
-    return llvm::none_of(reduce.getAxes(), [&](int64_t axis) {
-      return axis == 0 || axis == -rank;
-    });
-  }
-  if (auto reshape = dyn_cast<ReshapeOp>(op))
-    return reshape.isColumn();
-  return isa<RowwiseOpInterface, RotaryOp>(op);
 }
 
 LogicalResult Finder::checkOps() {
@@ -135,9 +128,10 @@ LogicalResult Finder::checkOps() {
       uniform.insert_range(op.getResults());
       continue;
     }
-    // However it is made: it is there before the first step.
-    if (areAll([&](Value value) { return isOfSource(value); })) {
-      ofSource.insert_range(op.getResults());
+    // However it is made, even by mixing tokens: `@encode` runs before the
+    // first step and sees all of the encoder's tokens at once.
+    if (areAll([&](Value value) { return isOfEncoder(value); })) {
+      ofEncoder.insert_range(op.getResults());
       continue;
     }
     if (auto attention = dyn_cast<RaggedAttentionOp>(op)) {
@@ -145,16 +139,20 @@ LogicalResult Finder::checkOps() {
         return failure();
       continue;
     }
+    auto rowwise = dyn_cast<RowwiseOpInterface>(op);
     auto embedding = dyn_cast<EmbeddingOp>(op);
-    if (!isRowwise(&op) || (embedding && !isUniform(embedding.getTable())) ||
+    if (!rowwise || !rowwise.isRowwise(/*rowDims=*/1) ||
+        (embedding && !isUniform(embedding.getTable())) ||
         !areAll(
             [&](Value value) { return isUniform(value) || isPerToken(value); }))
-      return refuse(&op, "cannot be part of a step: it mixes tokens");
+      return refuse(&op, "expects to be rowwise in a step, got one that mixes "
+                         "tokens");
     tokens.insert_range(op.getResults());
   }
   // Nor is there if no result per token is left that needs it.
   if (parts.layers.empty())
-    return refuse(step, "has no attention whose keys could be kept");
+    return refuse(step, "expects attention whose keys a cache can hold, got "
+                        "none");
   return success();
 }
 
@@ -162,11 +160,13 @@ LogicalResult Finder::checkResults() {
   for (auto [number, result] :
        llvm::enumerate(step.front().getTerminator()->getOperands())) {
     bool ofStep =
-        getLeadingDimName(step.getResultAttrDict(number)) != sourceTokensDim;
-    if (ofStep ? !isPerToken(result) : !ofSource.contains(result))
+        getLeadingDimName(step.getResultAttrDict(number)) != encoderTokensDim;
+    if (ofStep ? !isPerToken(result) : !ofEncoder.contains(result))
       return refuse(step, "result " + llvm::Twine(number) +
-                              (ofStep ? " is not per token, as a step's are"
-                                      : " is not made of the source alone"));
+                              (ofStep ? " expects values per token of a step"
+                                      : " expects what encoder tokens alone "
+                                        "decide") +
+                              ", got others");
   }
   return success();
 }

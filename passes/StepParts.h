@@ -2,7 +2,7 @@
 //
 // Private to this folder. A packed function continues sequences if all that a
 // token takes from others goes through attention: to its own sequence, or to
-// what a source alone decides (transom-introduce-cache).
+// what the encoder's tokens alone decide (transom-introduce-cache).
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,17 +15,17 @@
 
 namespace transom {
 
-inline constexpr llvm::StringLiteral sourceTokensDim = "encoder_tokens";
+inline constexpr llvm::StringLiteral encoderTokensDim = "encoder_tokens";
 
 /// The name of the leading dimension that an argument's or a result's
 /// attributes tell, or empty.
 llvm::StringRef getLeadingDimName(mlir::DictionaryAttr attributes);
 
 struct StepParts {
-  /// Attention to the function's own sequences, and to their sources.
-  llvm::SmallVector<transformer::RaggedAttentionOp> layers, sources;
+  /// Attention to the function's own tokens, and to the encoder's.
+  llvm::SmallVector<transformer::RaggedAttentionOp> layers, crossAttentions;
   // Arguments, by their roles; null if there is none.
-  mlir::Value offsets, lengths, sourceOffsets, sourceLengths;
+  mlir::Value offsets, lengths, encoderOffsets, encoderLengths;
 };
 
 /// Finds the parts of `step`, a copy of `forward` without results per sequence.

@@ -7,7 +7,7 @@ func.func @forward(
     %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
-  // expected-error @+1 {{'transformer.ragged_attention' op cannot have a cache: a token sees later ones}}
+  // expected-error @+1 {{'transformer.ragged_attention' op expects to be causal for a cache, got tokens that see later ones}}
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
 }
@@ -22,7 +22,7 @@ func.func @forward(
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
     %source: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"]})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
-  // expected-error @+1 {{'transformer.ragged_attention' op cannot have a cache: its keys are neither those of the function's own sequences nor those of their sources}}
+  // expected-error @+1 {{'transformer.ragged_attention' op expects keys of the function's own sequences, or of their encoder tokens, for a cache, got others}}
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %source, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
 }
@@ -38,7 +38,7 @@ func.func @forward(
     %rows: tensor<?xi32> {transformer.name = "rows", transformer.dims = ["tokens"]})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
-  // expected-error @+1 {{'transformer.embedding' op cannot be part of a step: it mixes tokens}}
+  // expected-error @+1 {{'transformer.embedding' op expects to be rowwise in a step, got one that mixes tokens}}
   %b = transformer.embedding %rows, %a : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
   return %b : tensor<?x8xf32>
 }
@@ -53,7 +53,7 @@ func.func @forward(
     %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
-  // expected-error @+1 {{'transformer.reduce' op cannot be part of a step: it mixes tokens}}
+  // expected-error @+1 {{'transformer.reduce' op expects to be rowwise in a step, got one that mixes tokens}}
   %s = transformer.reduce sum %a axes [0] keep_dims : tensor<?x8xf32> -> tensor<1x8xf32>
   %b = transformer.add %a, %s : tensor<?x8xf32>, tensor<1x8xf32> -> tensor<?x8xf32>
   return %b : tensor<?x8xf32>
@@ -62,7 +62,7 @@ func.func @forward(
 // -----
 
 // Positions that the whole sequence decides.
-// expected-error @+2 {{'func.func' op argument 3 counts tokens of the whole sequence, which a step doesn't have}}
+// expected-error @+2 {{'func.func' op argument 3 expects a default that a step can compute, got "padding_aware_position_ids", which count the whole sequence}}
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
@@ -77,7 +77,7 @@ func.func @forward(
 // -----
 
 // Without attention a token needs no past.
-// expected-error @+2 {{'func.func' op has no attention whose keys could be kept}}
+// expected-error @+2 {{'func.func' op expects attention whose keys a cache can hold, got none}}
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
@@ -90,7 +90,7 @@ func.func @forward(
 // -----
 
 // Nothing per token is left.
-// expected-error @+2 {{'func.func' op has no attention whose keys could be kept}}
+// expected-error @+2 {{'func.func' op expects attention whose keys a cache can hold, got none}}
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
@@ -115,7 +115,7 @@ func.func @forward(
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
 }
-// expected-error @+1 {{'func.func' op has the name of a function to be added, @step}}
+// expected-error @+1 {{'func.func' op expects another name than @step, which is added}}
 func.func @step() {
   return
 }
@@ -123,7 +123,7 @@ func.func @step() {
 // -----
 
 // A source's result that the sequences have a part in.
-// expected-error @+2 {{'func.func' op result 1 is not made of the source alone}}
+// expected-error @+2 {{'func.func' op result 1 expects what encoder tokens alone decide, got others}}
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["encoder_tokens", "width"]},
@@ -153,7 +153,7 @@ func.func @forward(
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %d = transformer.get_weight @distances : tensor<2x3xf32>
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
-  // expected-error @+1 {{'transformer.ragged_attention' op cannot have a cache: it asks how far a token is from those of its source}}
+  // expected-error @+1 {{'transformer.ragged_attention' op expects neither a causal mask nor a distance_bias to encoder tokens, got one, and a step can't tell how far they are}}
   %b = transformer.ragged_attention %a, %source, %source, %offsets, %so, %sn distance_bias %d from -2 heads 2 key_heads 2 scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> distance_bias tensor<2x3xf32> -> tensor<?x8xf32>
   return %b : tensor<?x8xf32>
 }
