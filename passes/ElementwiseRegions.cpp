@@ -35,6 +35,8 @@ bool transom::isRegionOperand(RankedTensorType type, RankedTensorType result) {
          shape.drop_back() == wanted.drop_back();
 }
 
+// By its name, not by a switch over all elementwise ops: these are built of
+// operands, attributes and a type alone, on tensors and on scalars.
 Value transom::createOnScalars(OpBuilder &builder, Operation *op,
                                ValueRange scalars) {
   OperationState state(op->getLoc(), op->getName());

@@ -114,6 +114,7 @@ struct MoveIntoEpilogue : OpRewritePattern<LinearOp> {
 };
 
 /// op(operands..) => elementwise(operands..) {op}
+/// A single op, too: kernels then have one form of elementwise work to know.
 struct MakeRegion : RewritePattern {
   MakeRegion(MLIRContext *context, Pass::Statistic &numFused)
       : RewritePattern(MatchAnyOpTypeTag(), /*benefit=*/1, context),
@@ -155,8 +156,10 @@ struct MakeRegion : RewritePattern {
   Pass::Statistic &numFused;
 };
 
-/// elementwise(elementwise(xs..) {f}, ys..) {g} => elementwise(xs.., ys..) {f;
-/// g}
+/// elementwise(elementwise(xs..) {f}, ys..) {g}
+///   => elementwise(xs.., ys..) {f; g}
+/// A value with several users stays in memory: each user would repeat its
+/// chain.
 struct JoinRegions : OpRewritePattern<ElementwiseOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -212,9 +215,11 @@ struct JoinRegions : OpRewritePattern<ElementwiseOp> {
   }
 };
 
+// Two rewrites, one after the other, instead of one set of patterns: MakeRegion
+// would turn an op after a linear into a loop before MoveIntoEpilogue sees it,
+// and a benefit orders patterns of one op only.
 struct FuseEpilogues : transom::impl::FuseEpiloguesBase<FuseEpilogues> {
   void runOnOperation() override {
-    // Epilogues first: a chain after a linear should not become a loop.
     RewritePatternSet epilogues(&getContext()), regions(&getContext());
     epilogues.add<MoveIntoEpilogue>(&getContext(), numFused);
     regions.add<MakeRegion>(&getContext(), numFused);

@@ -22,6 +22,8 @@ struct VerifyDefinition
     markAllAnalysesPreserved();
     for (auto function : getOperation().getOps<func::FuncOp>())
       for (Operation &op : function.getOps()) {
+        // Heads of classes read one column ([.., 1] -> [..]): no definition op
+        // would say it better.
         auto reshape = dyn_cast<ReshapeOp>(op);
         if (reshape && reshape.isColumn())
           continue;

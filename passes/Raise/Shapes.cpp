@@ -14,6 +14,9 @@ static ArrayRef<int64_t> getShape(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
+// Two pointers over both shapes, past extents of 1. A pair of dynamic extents
+// is the same only if the reshape copies it (entry 0), or if it is the only
+// pair that isn't known: the number of elements decides it then.
 std::optional<SmallVector<int64_t>> matchUnitReshape(ReshapeOp op) {
   ArrayRef<int64_t> from = getShape(op.getInput()), to = getShape(op);
   SmallVector<int64_t> dims(to.size(), -1);
