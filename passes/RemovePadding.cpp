@@ -156,7 +156,7 @@ LogicalResult OpPacker::packRowwise() {
 }
 
 /// Ops with a packed form of their own come first: a table of positions without
-/// a batch is no query, though it could stay as it is.
+/// a batch is not a query, though it could stay as it is.
 static LogicalResult pack(Operation *op, Packing &packing) {
   if (auto packable = dyn_cast<PackableOpInterface>(op))
     return packable.pack(packing);

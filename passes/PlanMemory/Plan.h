@@ -63,7 +63,7 @@ struct Plan {
   }
 };
 
-/// Finds the calls and the rows of all values; fails at what is no call of a
+/// Finds the calls and the rows of all values; fails at what is not a call of a
 /// kernel, or changes in place what it may not.
 mlir::LogicalResult findRows(Plan &plan);
 
