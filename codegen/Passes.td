@@ -15,7 +15,10 @@ def SelectKernels : Pass<"transom-select-kernels", "::mlir::ModuleOp"> {
   let description = [{
     Selects the kernel family of every `kernel.define` and says what it is asked
     to compute in a remark: the spec's fields, and for each operand of the kernel
-    which argument (`arg`) or result (`res`) of the define it is. Changes nothing.
+    which argument (`arg`) or result (`res`) of the define it is.
+    It changes nothing, and so counts nothing.
+
+    (* example test/codegen/select-kernels.mlir @linear *)
   }];
 }
 
@@ -26,7 +29,9 @@ def LowerHost : Pass<"transom-lower-host", "::mlir::ModuleOp"> {
     `transom_launch` for every launch, skips those that no requested output
     needs, and hands a failure through; and makes the tables and exported
     functions of the library around it. Kernels are not compiled: their tables
-    are declarations.
+    are declarations. It changes every op, so there is nothing to count.
+
+    (* example test/codegen/lower-host.mlir @forward *)
   }];
   let options = [
     Option<"name", "name", "std::string", "\"model\"",

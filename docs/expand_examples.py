@@ -35,14 +35,21 @@ def readable(lines):
 
 
 def example(path, name):
-    """A function of a test with the weights above it, and its CHECK lines."""
+    """An op of a test (a function, a kernel) with what stands above it: weights,
+    and CHECK lines."""
     lines = (ROOT / path).read_text().splitlines()
-    heads = [i for i, line in enumerate(lines) if line.startswith(f"func.func {name}(")]
+    head = re.compile(rf"( *)[\w.]+ {name}\(")
+    heads = [(i, head.match(line)) for i, line in enumerate(lines) if head.match(line)]
     if not heads:
-        sys.exit(f"{path} has no function {name}")
-    first = begin = heads[0]
-    end = lines.index("}", begin) + 1
-    while first > 0 and lines[first - 1] and lines[first - 1] != "// -----":
+        sys.exit(f"{path} has no {name}")
+    begin, match = heads[0]
+    end = lines.index(match[1] + "}", begin) + 1
+    first = begin
+    while (
+        first > 0
+        and lines[first - 1]
+        and lines[first - 1] not in ("// -----", "module {")
+    ):
         first -= 1
     above = lines[first:begin]
     checks = [line for line in above if CHECK.match(line)]
