@@ -2,7 +2,7 @@
 #include "runtime/Session.h"
 
 #include "runtime/Error.h"
-#include "runtime/Futex.h"
+#include "runtime/launch/Futex.h"
 #include "runtime/entry.h"
 
 #include <cstdlib>

@@ -2,7 +2,7 @@
 #ifndef TRANSOM_RUNTIME_GENERATION_DECODER_H
 #define TRANSOM_RUNTIME_GENERATION_DECODER_H
 
-#include "runtime/Step.h"
+#include "runtime/cache/Step.h"
 
 namespace transom {
 

@@ -2,7 +2,7 @@
 #include "runtime/entry.h"
 #include "runtime/Error.h"
 #include "runtime/Session.h"
-#include "runtime/Step.h"
+#include "runtime/cache/Step.h"
 #include "runtime/generation/Engine.h"
 #include "runtime/generation/Generate.h"
 #include "runtime/generation/Metadata.h"

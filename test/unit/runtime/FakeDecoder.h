@@ -11,7 +11,7 @@
 
 #include "FakeLibrary.h"
 
-#include "runtime/Step.h"
+#include "runtime/cache/Step.h"
 
 #include <cmath>
 

@@ -1,0 +1,305 @@
+//===- Request.cpp - names of a run's tensors, and its outputs ------------===//
+#include "runtime/batch/Request.h"
+
+#include "runtime/batch/DimsText.h"
+#include "runtime/Error.h"
+#include "runtime/Memory.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+using namespace transom;
+
+namespace {
+
+// At the caller's side these belong to every library: they say which tokens
+// there are, and generated code sees them as offsets and lengths only.
+constexpr const char *membersName = "sequences";
+
+/// Names of mask and offsets of a set of tokens. As Hugging Face has it, the
+/// mask is that of the source, if there is one.
+struct SetNames {
+  const char *mask, *offsets;
+};
+constexpr SetNames sequenceNames = {"attention_mask", "sequence_offsets"};
+constexpr SetNames decoderNames = {"decoder_attention_mask",
+                                   "sequence_offsets"};
+constexpr SetNames sourceNames = {"attention_mask", "encoder_offsets"};
+
+/// Is it the caller who gives this input?
+bool isGiven(const transom_input_info &info) {
+  return info.role == TRANSOM_ROLE_VALUES || isPlace(info) ||
+         info.role == TRANSOM_ROLE_OUTPUT_POSITIONS;
+}
+
+/// A comma-separated list that ends in "..." when it gets too long.
+struct NameList {
+  void add(const char *name) {
+    if (used >= sizeof(text))
+      return;
+    used += size_t(snprintf(text + used, sizeof(text) - used, "%s'%s'",
+                            used ? ", " : "", name));
+    if (used >= sizeof(text))
+      memcpy(text + sizeof(text) - 4, "...", 4);
+  }
+  char text[512] = "";
+  size_t used = 0;
+};
+
+} // namespace
+
+bool Request::hasSource(const transom_program &program) {
+  for (int32_t i = 0; i < program.num_inputs; ++i)
+    if (program.inputs[i].extent == TRANSOM_ENCODER_TOKENS)
+      return true;
+  return false;
+}
+
+bool Request::owns(const transom_input_info &info) const {
+  // A step's sources are in its cache: it has one set, which all inputs are of.
+  bool isSource = hasSources && (info.extent == TRANSOM_ENCODER_TOKENS ||
+                                 info.role == TRANSOM_ROLE_ENCODER_OFFSETS ||
+                                 info.role == TRANSOM_ROLE_ENCODER_KEY_LENGTHS);
+  return isSource == ofSource;
+}
+
+int64_t Request::sequenceOf(int64_t index) const {
+  if (!offsets)
+    return index / length;
+  // The last one that begins no later: one without tokens begins with the next.
+  int64_t low = 0, high = sequences - 1;
+  while (low < high) {
+    int64_t middle = high - (high - low) / 2;
+    if (begin(middle) <= index)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
+int32_t Request::firstRequired() const {
+  for (int32_t i = 0; i < program->num_inputs; ++i)
+    if (owns(program->inputs[i]) &&
+        program->inputs[i].role == TRANSOM_ROLE_VALUES &&
+        program->inputs[i].fallback == TRANSOM_DEFAULT_NONE)
+      return i;
+  return -1;
+}
+
+bool Request::create(const transom_program *of, bool isOfSource) {
+  program = of;
+  ofSource = isOfSource;
+  hasSources = hasSource(*program);
+  SetNames names = ofSource     ? sourceNames
+                   : hasSources ? decoderNames
+                                : sequenceNames;
+  maskName = names.mask;
+  offsetsName = names.offsets;
+  for (int32_t i = 0; i < program->num_inputs; ++i) {
+    uint8_t role = program->inputs[i].role;
+    hasCache |= role == TRANSOM_ROLE_CACHE;
+    readsSources |= role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
+  }
+  // One more, so that a library without inputs does not look like a failure of
+  // calloc.
+  values = static_cast<const transom_tensor **>(
+      calloc(size_t(program->num_inputs) + 1, sizeof(*values)));
+  outputs = static_cast<transom_tensor **>(
+      calloc(size_t(program->num_outputs) + 1, sizeof(*outputs)));
+  return values && outputs;
+}
+
+void Request::release() {
+  free(values);
+  free(outputs);
+  values = nullptr;
+  outputs = nullptr;
+}
+
+/// Does the other set of tokens have an input of this name?
+bool Request::isOfOther(const char *name) const {
+  if (!hasSources)
+    return false;
+  SetNames other = ofSource ? decoderNames : sourceNames;
+  if (strcmp(name, other.mask) == 0 || strcmp(name, other.offsets) == 0)
+    return true;
+  for (int32_t i = 0; i < program->num_inputs; ++i)
+    if (isGiven(program->inputs[i]) && !owns(program->inputs[i]) &&
+        strcmp(program->inputs[i].name, name) == 0)
+      return true;
+  return false;
+}
+
+transom_status Request::findInputs(const transom_tensor *tensors,
+                                   size_t count) {
+  for (int32_t i = 0; i < program->num_inputs; ++i)
+    values[i] = nullptr;
+  mask = offsets = members = positions = nullptr;
+  if (count > 0 && !tensors)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "'inputs' expects %zu tensors, got a null pointer", count);
+  for (size_t t = 0; t < count; ++t) {
+    const transom_tensor &tensor = tensors[t];
+    if (!tensor.name)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "input number %zu: expected a name, got a null pointer", t);
+    if (isOfOther(tensor.name))
+      continue;
+    const transom_tensor **place = nullptr;
+    const char *other = hasCache ? membersName : maskName;
+    if (strcmp(tensor.name, other) == 0)
+      place = hasCache ? &members : &mask;
+    if (strcmp(tensor.name, offsetsName) == 0)
+      place = &offsets;
+    for (int32_t i = 0; i < program->num_inputs && !place; ++i)
+      if (isGiven(program->inputs[i]) && owns(program->inputs[i]) &&
+          strcmp(program->inputs[i].name, tensor.name) == 0)
+        place = program->inputs[i].role == TRANSOM_ROLE_OUTPUT_POSITIONS
+                    ? &positions
+                    : &values[i];
+    if (!place) {
+      NameList known;
+      for (int32_t i = 0; i < program->num_inputs; ++i)
+        if (isGiven(program->inputs[i]))
+          known.add(program->inputs[i].name);
+      known.add(other);
+      known.add(offsetsName);
+      if (hasSources) {
+        known.add(ofSource ? decoderNames.mask : sourceNames.mask);
+        known.add(ofSource ? decoderNames.offsets : sourceNames.offsets);
+      }
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "input number %zu: expected one of %s, got '%.64s'", t,
+                  known.text, tensor.name);
+    }
+    if (*place)
+      return fail(TRANSOM_INVALID_ARGUMENT, "input '%s' is given twice",
+                  tensor.name);
+    *place = &tensor;
+  }
+  if (hasCache && !offsets)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "input '%s' is missing: expected [sequences + 1] of int32 or "
+                "int64",
+                offsetsName);
+  if (hasCache && !members)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "input '%s' is missing: expected [sequences] of int32 or int64",
+                membersName);
+  for (int32_t i = 0; i < program->num_inputs; ++i) {
+    const transom_input_info &info = program->inputs[i];
+    if (owns(info) && info.role == TRANSOM_ROLE_VALUES &&
+        info.fallback == TRANSOM_DEFAULT_NONE && !values[i])
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "input '%s' is missing: expected %s of int32 or int64",
+                  info.name, offsets ? "[tokens]" : "[batch, length]");
+  }
+  return TRANSOM_OK;
+}
+
+/// Takes the form and the values of the sources for an input that is made of
+/// them, if it is not given.
+transom_status Request::followSource() {
+  for (int32_t i = 0; i < program->num_inputs; ++i) {
+    const transom_input_info &info = program->inputs[i];
+    if (info.fallback != TRANSOM_DEFAULT_SHIFTED_RIGHT || !owns(info) ||
+        values[i])
+      continue;
+    if (offsets)
+      return fail(
+          TRANSOM_INVALID_ARGUMENT,
+          "input '%s' belongs to '%s', which is left out: expected both, "
+          "or neither for a decoder that reads what the source is",
+          offsetsName, info.name);
+    values[i] = source->values[source->firstRequired()];
+    offsets = source->offsets;
+    return TRANSOM_OK;
+  }
+  return TRANSOM_OK;
+}
+
+transom_status Request::readInputs(const transom_tensor *tensors,
+                                   size_t count) {
+  if (transom_status status = findInputs(tensors, count))
+    return status;
+  if (transom_status status = followSource())
+    return status;
+  if (transom_status status = offsets ? checkRagged() : checkPadded())
+    return status;
+  if (transom_status status = checkPlaces())
+    return status;
+  int32_t keyLengths =
+      ofSource ? TRANSOM_ROLE_ENCODER_KEY_LENGTHS : TRANSOM_ROLE_KEY_LENGTHS;
+  for (int32_t i = 0; mask && i < program->num_inputs; ++i)
+    if (program->inputs[i].role == keyLengths && program->inputs[i].contiguous)
+      if (transom_status status = checkContiguous())
+        return status;
+  return checkPositions();
+}
+
+transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
+  for (int32_t i = 0; i < program->num_outputs; ++i)
+    outputs[i] = nullptr;
+  requested = 0;
+  if (count > 0 && !tensors)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "'outputs' expects %zu tensors, got a null pointer", count);
+  for (size_t t = 0; t < count; ++t) {
+    transom_tensor &tensor = tensors[t];
+    if (!tensor.name)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "output number %zu: expected a name, got a null pointer", t);
+    int32_t number = 0;
+    while (number < program->num_outputs &&
+           strcmp(program->outputs[number].name, tensor.name) != 0)
+      ++number;
+    if (number == program->num_outputs) {
+      NameList known;
+      for (int32_t i = 0; i < program->num_outputs; ++i)
+        known.add(program->outputs[i].name);
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "output number %zu: expected one of %s, got '%.64s'", t,
+                  known.text, tensor.name);
+    }
+    if (!owns(program->outputs[number]))
+      continue;
+    if (outputs[number])
+      return fail(TRANSOM_INVALID_ARGUMENT, "output '%s' is given twice",
+                  tensor.name);
+    if (tensor.dtype != TRANSOM_FLOAT32)
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "output '%s': expected dtype float32 (%d), got %d",
+                  tensor.name, TRANSOM_FLOAT32, tensor.dtype);
+    outputs[number] = &tensor;
+
+    const transom_output_info &info = program->outputs[number];
+    int32_t rank = 0;
+    int64_t rows = elements;
+    if (isListed(info)) {
+      tensor.dims[rank++] = rows = positions->dims[0];
+    } else if (info.extent == TRANSOM_SEQUENCES) {
+      tensor.dims[rank++] = rows = sequences;
+    } else if (offsets) {
+      tensor.dims[rank++] = elements;
+    } else {
+      tensor.dims[rank++] = sequences;
+      tensor.dims[rank++] = length;
+    }
+    for (int32_t i = 0; i < info.rank; ++i)
+      tensor.dims[rank++] = info.dims[i];
+    tensor.rank = rank;
+    if (!tensor.data)
+      continue;
+    int64_t bytes = 0;
+    if (!addProduct(bytes, rows, info.width * int64_t(sizeof(float))) ||
+        tensor.capacity < uint64_t(bytes))
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "output '%s': expected a capacity of %lld bytes for %s, "
+                  "got %zu",
+                  tensor.name, (long long)bytes, DimsText(tensor).text,
+                  tensor.capacity);
+    requested |= uint64_t(1) << number;
+  }
+  return TRANSOM_OK;
+}

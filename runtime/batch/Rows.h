@@ -1,0 +1,58 @@
+//===- Rows.h - the packed rows of a sequence -----------------------------===//
+#ifndef TRANSOM_RUNTIME_ROWS_H
+#define TRANSOM_RUNTIME_ROWS_H
+
+#include "runtime/Memory.h"
+#include "runtime/batch/Request.h"
+
+namespace transom {
+
+/// Arrays are padded like slots of the arena, see transom_frame::inputs; one
+/// element more, since offsets have one more than there are sequences.
+inline int64_t paddedRows(int64_t rows) {
+  return roundUp(rows, TRANSOM_ROWS_ALIGNMENT);
+}
+inline int64_t paddedSequences(int64_t sequences) {
+  return roundUp(sequences + 1, TRANSOM_ROWS_ALIGNMENT);
+}
+
+/// Is the token of the same index asked for in all sequences?
+inline bool isTokenIndex(const transom_input_info &info) {
+  return info.role == TRANSOM_ROLE_TOKEN_ROWS && !isPlace(info);
+}
+
+/// Is the token that `number` asks for asked for by an earlier input, too?
+inline bool isRepeated(const transom_program &program, int32_t number) {
+  for (int32_t i = 0; i < number; ++i)
+    if (isTokenIndex(program.inputs[i]) &&
+        program.inputs[i].token_index == program.inputs[number].token_index)
+      return true;
+  return false;
+}
+
+/// Calls `row(column)` for each packed row of a sequence, in order, until one
+/// fails: the one place that says which tokens these are.
+template <typename Row>
+transom_status forEachRow(const Request &request, int64_t sequence, Row row) {
+  int64_t columns = request.columns(sequence), begin = request.begin(sequence);
+  for (int64_t column = 0; column < columns; ++column)
+    if (request.isKept(begin + column))
+      if (transom_status status = row(column))
+        return status;
+  // Of the sources no token is asked for.
+  if (!request.mask || request.ofSource)
+    return TRANSOM_OK;
+  const transom_program &program = *request.program;
+  for (int32_t i = 0; i < program.num_inputs; ++i) {
+    const transom_input_info &info = program.inputs[i];
+    if (isTokenIndex(info) && info.token_index < columns &&
+        !request.isKept(begin + info.token_index) && !isRepeated(program, i))
+      if (transom_status status = row(info.token_index))
+        return status;
+  }
+  return TRANSOM_OK;
+}
+
+} // namespace transom
+
+#endif // TRANSOM_RUNTIME_ROWS_H

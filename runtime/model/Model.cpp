@@ -1,0 +1,228 @@
+//===- Model.cpp - opening a library: CPU, weights ------------------------===//
+#include "runtime/model/Model.h"
+
+#include "runtime/Error.h"
+#include "runtime/Memory.h"
+#include "runtime/entry.h"
+
+#include <cerrno>
+#include <cinttypes>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace transom;
+
+static transom_status checkCpu(const transom_library &library) {
+  // In the order of transom_cpu_feature.
+  static const char *const names[] = {"sse4.1",
+                                      "avx",
+                                      "avx2",
+                                      "fma",
+                                      "f16c",
+                                      "avx512f",
+                                      "avx512bw",
+                                      "avx512dq",
+                                      "avx512vl",
+                                      "avx512cd",
+                                      "avx512vnni",
+                                      "avx512bf16",
+                                      "avx512vbmi",
+                                      "avx512vbmi2",
+                                      "avx512ifma",
+                                      "avx512bitalg",
+                                      "avx512vpopcntdq",
+                                      "gfni",
+                                      "vaes",
+                                      "bmi2",
+                                      "amx-tile",
+                                      "amx-bf16",
+                                      "amx-int8"};
+  constexpr size_t known = sizeof(names) / sizeof(names[0]);
+  uint64_t missing = missingCpuFeatures(library.cpu_features);
+  if (missing == 0)
+    return TRANSOM_OK;
+  char list[512] = "";
+  size_t length = 0;
+  for (size_t i = 0; i < 64; ++i)
+    if (missing >> i & 1) {
+      char number[24];
+      snprintf(number, sizeof(number), "feature %zu", i);
+      length +=
+          size_t(snprintf(list + length, sizeof(list) - length, "%s%s",
+                          length ? ", " : "", i < known ? names[i] : number));
+      if (length >= sizeof(list))
+        break;
+    }
+  return fail(TRANSOM_MISMATCH,
+              "open: library '%s' was compiled for target '%s', this CPU or "
+              "its operating system lacks: %s; compile with another --target",
+              library.name, library.target, list);
+}
+
+/// Compares a weights header with its library. `where` names the weights.
+static transom_status checkHeader(const transom_library &library,
+                                  const transom_weights_header &header,
+                                  const char *where) {
+  if (memcmp(header.magic, TRANSOM_WEIGHTS_MAGIC, sizeof(header.magic)) != 0)
+    return fail(TRANSOM_MISMATCH,
+                "open: weights '%s': expected a weights file of Transom, which "
+                "begins with \"%s\"",
+                where, TRANSOM_WEIGHTS_MAGIC);
+  if (header.abi_version != TRANSOM_ABI_VERSION ||
+      header.header_bytes != sizeof(header))
+    return fail(TRANSOM_MISMATCH,
+                "open: weights '%s': expected ABI version %u with a header of "
+                "%zu bytes, got version %" PRIu32 " with %" PRIu32 " bytes",
+                where, TRANSOM_ABI_VERSION, sizeof(header), header.abi_version,
+                header.header_bytes);
+  if (header.hash != library.weights_hash ||
+      header.bytes != library.weights_bytes)
+    return fail(TRANSOM_MISMATCH,
+                "open: weights '%s' are not those of library '%s': expected "
+                "hash %016" PRIx64 " and %" PRIu64 " bytes, got %016" PRIx64
+                " and %" PRIu64 " bytes",
+                where, library.name, library.weights_hash,
+                library.weights_bytes, header.hash, header.bytes);
+  return TRANSOM_OK;
+}
+
+/// The folder of the binary that contains `library`, with its last slash;
+/// an empty text for the working folder. False if it doesn't fit.
+static bool binaryFolder(const transom_library *library, char *folder,
+                         size_t capacity) {
+  Dl_info info;
+  ssize_t length = 0;
+  // The main program is known by how it was called, maybe without a folder.
+  if (dladdr(library, &info) && info.dli_fname && strchr(info.dli_fname, '/')) {
+    length = ssize_t(strlen(info.dli_fname));
+    if (size_t(length) >= capacity)
+      return false;
+    memcpy(folder, info.dli_fname, size_t(length));
+  } else {
+    length = readlink("/proc/self/exe", folder, capacity - 1);
+    if (length < 0)
+      length = 0;
+  }
+  folder[length] = '\0';
+  char *slash = strrchr(folder, '/');
+  (slash ? slash + 1 : folder)[0] = '\0';
+  return true;
+}
+
+/// Maps the weights file at `path` and checks it.
+static transom_status mapWeights(const transom_library &library,
+                                 const char *path, transom_model &model) {
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    return fail(TRANSOM_IO_ERROR,
+                "open: weights '%s' of library '%s' can't be opened: %s", path,
+                library.name, errorText(errno));
+  struct stat status;
+  transom_weights_header header;
+  transom_status result = TRANSOM_OK;
+  void *memory = MAP_FAILED;
+  if (fstat(file, &status) != 0)
+    result = fail(TRANSOM_IO_ERROR, "open: weights '%s' can't be read: %s",
+                  path, errorText(errno));
+  else if (!S_ISREG(status.st_mode))
+    result = fail(TRANSOM_IO_ERROR,
+                  "open: weights '%s': expected a regular file", path);
+  else if (uint64_t(status.st_size) < sizeof(header))
+    result = fail(TRANSOM_MISMATCH,
+                  "open: weights '%s': expected %" PRIu64
+                  " bytes, got %lld; the file is cut off",
+                  path, library.weights_bytes, (long long)status.st_size);
+  else if (pread(file, &header, sizeof(header), 0) != sizeof(header))
+    result = fail(TRANSOM_IO_ERROR, "open: weights '%s' can't be read: %s",
+                  path, errorText(errno));
+  else
+    result = checkHeader(library, header, path);
+  if (result == TRANSOM_OK && uint64_t(status.st_size) != header.bytes)
+    result = fail(TRANSOM_MISMATCH,
+                  "open: weights '%s': expected %" PRIu64
+                  " bytes, got %lld; the file is cut off or has grown",
+                  path, header.bytes, (long long)status.st_size);
+  if (result == TRANSOM_OK) {
+    memory = mmap(nullptr, header.bytes, PROT_READ, MAP_SHARED, file, 0);
+    if (memory == MAP_FAILED)
+      result = fail(errno == ENOMEM ? TRANSOM_EXHAUSTED : TRANSOM_IO_ERROR,
+                    "open: weights '%s' can't be mapped: %s", path,
+                    errorText(errno));
+  }
+  close(file); // The mapping keeps the file.
+  if (result != TRANSOM_OK)
+    return result;
+  // Reading starts now and goes on while sessions are made; huge pages where
+  // the file system has them for files. Pages are entered by the first run that
+  // touches them (65 us a megabyte, on all threads), not by opening, which
+  // stays at 0.1 ms: not every process that opens a model runs all of it.
+  madvise(memory, header.bytes, MADV_WILLNEED);
+  madvise(memory, header.bytes, MADV_HUGEPAGE);
+  model.weights = static_cast<const uint8_t *>(memory);
+  model.mappedBytes = header.bytes;
+  return TRANSOM_OK;
+}
+
+static transom_status findWeights(const transom_library &library,
+                                  const char *path, transom_model &model) {
+  if (!path && library.embedded_weights) {
+    transom_weights_header header;
+    memcpy(&header, library.embedded_weights, sizeof(header));
+    model.weights = static_cast<const uint8_t *>(library.embedded_weights);
+    return checkHeader(library, header, "embedded");
+  }
+  char beside[PATH_MAX];
+  if (!path) {
+    if (!binaryFolder(&library, beside, sizeof(beside)))
+      return fail(TRANSOM_IO_ERROR,
+                  "open: the path of the folder of library '%s' is too long; "
+                  "give the path of its weights",
+                  library.name);
+    size_t length = strlen(beside), room = sizeof(beside) - length;
+    int written = snprintf(beside + length, room, "%s.weights", library.name);
+    if (written < 0 || size_t(written) >= room)
+      return fail(TRANSOM_IO_ERROR,
+                  "open: the path of the weights of library '%s' is too long",
+                  library.name);
+    path = beside;
+  }
+  return mapWeights(library, path, model);
+}
+
+transom_status transom_model_open(const transom_library *library,
+                                  const char *weights_path,
+                                  transom_model **result) {
+  if (!result)
+    return fail(TRANSOM_INVALID_ARGUMENT,
+                "open: 'model' expects a place for the result, got null");
+  *result = nullptr;
+  if (transom_status status = checkLibrary(*library))
+    return status;
+  if (transom_status status = checkCpu(*library))
+    return status;
+  transom_model *model = create<transom_model>();
+  if (!model)
+    return fail(TRANSOM_EXHAUSTED, "open: no memory for library '%s'",
+                library->name);
+  model->library = library;
+  if (transom_status status = findWeights(*library, weights_path, *model)) {
+    destroy(model);
+    return status;
+  }
+  *result = model;
+  return TRANSOM_OK;
+}
+
+void transom_model_close(transom_model *model) {
+  if (!model || model->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+    return;
+  if (model->mappedBytes)
+    munmap(const_cast<uint8_t *>(model->weights), model->mappedBytes);
+  destroy(model);
+}
