@@ -41,20 +41,23 @@ private:
 AppendCache::AppendCache(const AppendCacheSpec &spec, const Machine &machine)
     : headDim(static_cast<int>(spec.headDim)) {
   const int64_t depth = roundUp(spec.headDim, blockKeys);
-  auto activation = [&](int32_t operand, int64_t stride, int64_t offset) {
+  auto activation = [&](AppendCacheSpec::Operand operand, int64_t stride,
+                        int64_t offset) {
     return View{
-        .operand = operand,
+        .operand = indexOf(spec, operand),
         .dims = {fixed(headDim), taskColumns(headDim), taskRows(stride)},
         .rows = TRANSOM_TASK_ROWS,
         .rowStride = stride,
         .columnStride = headDim,
         .offset = offset};
   };
-  ImageParam key = view("key", activation(0, spec.keyStride, spec.keyOffset));
+  ImageParam key = view(
+      "key", activation(AppendCacheSpec::Key, spec.keyStride, spec.keyOffset));
   ImageParam value =
-      view("value", activation(1, spec.valueStride, spec.valueOffset));
+      view("value", activation(AppendCacheSpec::Value, spec.valueStride,
+                               spec.valueOffset));
   ImageParam slots = view("slots",
-                          {.operand = 2,
+                          {.operand = indexOf(spec, AppendCacheSpec::Slots),
                            .dims = {taskRows(1)},
                            .rows = TRANSOM_TASK_ROWS,
                            .rowStride = 1},
@@ -71,7 +74,7 @@ AppendCache::AppendCache(const AppendCacheSpec &spec, const Machine &machine)
              unsafe_promise_clamped(place / blockKeys, 0, mostBlocks - 1);
     Dim slotDim = fixed(blockKeys, isKey ? 1 : depth);
     Dim depthDim = fixed(headDim, isKey ? blockKeys : 1);
-    View shape = {.operand = 3,
+    View shape = {.operand = indexOf(spec, AppendCacheSpec::Cache),
                   .dims = {isKey ? slotDim : depthDim,
                            isKey ? depthDim : slotDim,
                            taskColumns(depth * blockKeys),
@@ -118,7 +121,7 @@ public:
     const auto &append = std::get<AppendCacheSpec>(spec);
     CompiledKernel kernel;
     kernel.columns = static_cast<int32_t>(append.keyHeads);
-    kernel.packing.resize(4);
+    kernel.packing.resize(append.operands().size());
     kernel.variants = {{"",
                         {.max_rows = INT64_MAX,
                          .row_tile = 1,

@@ -92,9 +92,10 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
   const float log2e = 1.44269504f;
   const float masked = -1e30f, least = -1e29f;
 
-  auto head = [&](int32_t operand, int64_t stride, int64_t offset, bool isKey) {
+  auto head = [&](AttentionSpec::Operand operand, int64_t stride,
+                  int64_t offset, bool isKey) {
     return View{
-        .operand = operand,
+        .operand = indexOf(spec, operand),
         .dims = {fixed(headDim), isKey ? taskKeys(stride) : taskRows(stride)},
         .rows = isKey ? TRANSOM_TASK_KEYS : TRANSOM_TASK_ROWS,
         .rowStride = stride,
@@ -103,9 +104,12 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
         .columnDivisor =
             static_cast<int32_t>(isKey ? spec.heads / spec.keyHeads : 1)};
   };
-  ImageParam q = view("q", head(0, spec.queryStride, spec.queryOffset, false));
-  ImageParam k = view("k", head(1, spec.keyStride, spec.keyOffset, true));
-  ImageParam v = view("v", head(2, spec.valueStride, spec.valueOffset, true));
+  ImageParam q = view("q", head(AttentionSpec::Query, spec.queryStride,
+                                spec.queryOffset, false));
+  ImageParam k =
+      view("k", head(AttentionSpec::Key, spec.keyStride, spec.keyOffset, true));
+  ImageParam v = view("v", head(AttentionSpec::Value, spec.valueStride,
+                                spec.valueOffset, true));
   Param<int32_t> keys = scalar("keys", TRANSOM_TASK_KEYS);
   Expr rows = q.dim(1).extent();
 
@@ -141,10 +145,10 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
   if (spec.distances > 0) {
     const auto distances = static_cast<int>(spec.distances);
     const auto first = static_cast<int>(spec.firstDistance);
-    ImageParam table =
-        view("distance_bias", {.operand = 6,
-                               .dims = {fixed(distances)},
-                               .columnStride = rowStride(distances)});
+    ImageParam table = view(
+        "distance_bias", {.operand = indexOf(spec, AttentionSpec::DistanceBias),
+                          .dims = {fixed(distances)},
+                          .columnStride = rowStride(distances)});
     bias(distance) =
         table(clamp(distance - place - first, 0, distances - 1)) * log2e;
     dot(key, i, block) = bias(block * tiles.keys + key - i);
@@ -179,7 +183,7 @@ Attention::Attention(const AttentionSpec &spec, const Machine &machine)
   sum(d, i) += weight(each.x, i, each.y) * packedV(d, each.x, each.y);
   row(d, i) = sum(d, i) * inverse(i);
   out(d, i) = row(d, i);
-  result(out, {.operand = spec.distances > 0 ? 7 : 6,
+  result(out, {.operand = indexOf(spec, AttentionSpec::Output),
                .dims = {fixed(headDim), taskRows(spec.outStride)},
                .rows = TRANSOM_TASK_ROWS,
                .rowStride = spec.outStride,
@@ -308,13 +312,13 @@ public:
     CompiledKernel kernel;
     kernel.grid = TRANSOM_GRID_RAGGED;
     kernel.columns = static_cast<int32_t>(attention.heads);
-    kernel.queryOffsets = 3;
-    kernel.keyOffsets = 4;
-    kernel.keyLengths = 5;
-    kernel.packing.resize(6);
+    kernel.queryOffsets = indexOf(attention, AttentionSpec::QueryOffsets);
+    kernel.keyOffsets = indexOf(attention, AttentionSpec::KeyOffsets);
+    kernel.keyLengths = indexOf(attention, AttentionSpec::KeyLengths);
+    kernel.packing.resize(attention.operands().size());
     if (attention.distances > 0)
-      kernel.packing.push_back({.stride = rowStride(attention.distances)});
-    kernel.packing.push_back({});
+      kernel.packing[indexOf(attention, AttentionSpec::DistanceBias)] = {
+          .stride = rowStride(attention.distances)};
     // Packed k and v, scores and weights, for keys in whole blocks; and what
     // is too big for the stack of one tile.
     int64_t perKey = 2 * tiles.depth + 2 * tiles.rows;

@@ -118,14 +118,14 @@ CachedAttention::CachedAttention(const CachedAttentionSpec &spec,
   const int64_t blockFloats = spec.cacheWidth * blockKeys;
   const auto group = static_cast<int32_t>(spec.heads / spec.keyHeads);
   auto cache = [&](int64_t column, Dim fast, Dim slow) {
-    return View{.operand = 1,
+    return View{.operand = indexOf(spec, CachedAttentionSpec::Cache),
                 .dims = {fast, slow, fixed(mostBlocks, blockFloats)},
                 .columnStride = headFloats,
                 .offset = column * blockKeys,
                 .columnDivisor = group};
   };
   ImageParam q =
-      view("q", {.operand = 0,
+      view("q", {.operand = indexOf(spec, CachedAttentionSpec::Query),
                  .dims = {fixed(headDim), taskRows(spec.queryStride)},
                  .rows = TRANSOM_TASK_ROWS,
                  .rowStride = spec.queryStride,
@@ -135,12 +135,13 @@ CachedAttention::CachedAttention(const CachedAttentionSpec &spec,
                                  fixed(headDim, blockKeys)));
   ImageParam v = view("v", cache(spec.cacheOffset + spec.keyHeads * depth,
                                  fixed(depth), fixed(blockKeys, depth)));
-  ImageParam table = view("table",
-                          {.operand = 4,
-                           .dims = {taskKeys(1)},
-                           .rows = TRANSOM_TASK_KEYS,
-                           .rowStride = 1},
-                          Halide::Int(32));
+  ImageParam table =
+      view("table",
+           {.operand = indexOf(spec, CachedAttentionSpec::BlockTable),
+            .dims = {taskKeys(1)},
+            .rows = TRANSOM_TASK_KEYS,
+            .rowStride = 1},
+           Halide::Int(32));
   Param<int32_t> keys = scalar("keys", TRANSOM_TASK_KEYS);
   Expr rows = q.dim(1).extent();
 
@@ -172,9 +173,10 @@ CachedAttention::CachedAttention(const CachedAttentionSpec &spec,
     const auto distances = static_cast<int>(spec.distances);
     const auto first = static_cast<int>(spec.firstDistance);
     ImageParam values =
-        view("distance_bias", {.operand = 6,
-                               .dims = {fixed(distances)},
-                               .columnStride = rowStride(distances)});
+        view("distance_bias",
+             {.operand = indexOf(spec, CachedAttentionSpec::DistanceBias),
+              .dims = {fixed(distances)},
+              .columnStride = rowStride(distances)});
     bias(distance, part) =
         values(clamp(part * partKeys + distance - place - first, 0,
                      distances - 1)) *
@@ -253,7 +255,7 @@ CachedAttention::CachedAttention(const CachedAttentionSpec &spec,
   // A row that sees no key is zero.
   Expr all = state(d, i)[2];
   out(d, i) = state(d, i)[0] * select(all == 0.0f, 0.0f, 1.0f / all);
-  result(out, {.operand = hasBias ? 7 : 6,
+  result(out, {.operand = indexOf(spec, CachedAttentionSpec::Output),
                .dims = {fixed(headDim), taskRows(spec.outStride)},
                .rows = TRANSOM_TASK_ROWS,
                .rowStride = spec.outStride,
@@ -369,13 +371,13 @@ public:
     CompiledKernel kernel;
     kernel.grid = TRANSOM_GRID_RAGGED;
     kernel.columns = static_cast<int32_t>(attention.heads);
-    kernel.queryOffsets = 2;
-    kernel.keyLengths = 3;
-    kernel.keyOffsets = 5;
-    kernel.packing.resize(6);
+    kernel.queryOffsets = indexOf(attention, CachedAttentionSpec::QueryOffsets);
+    kernel.keyLengths = indexOf(attention, CachedAttentionSpec::KeyLengths);
+    kernel.keyOffsets = indexOf(attention, CachedAttentionSpec::BlockOffsets);
+    kernel.packing.resize(attention.operands().size());
     if (attention.distances > 0)
-      kernel.packing.push_back({.stride = rowStride(attention.distances)});
-    kernel.packing.push_back({});
+      kernel.packing[indexOf(attention, CachedAttentionSpec::DistanceBias)] = {
+          .stride = rowStride(attention.distances)};
     kernel.flopsPerPair =
         4.0 * static_cast<double>(attention.heads * attention.headDim);
     int64_t depth = roundUp(attention.headDim, blockKeys);

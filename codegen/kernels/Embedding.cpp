@@ -31,21 +31,20 @@ Embedding::Embedding(const EmbeddingSpec &spec, const Machine &machine) {
   // counts elements in 32 bits, can address.
   int64_t rows =
       spec.tableRows > 0 ? spec.tableRows : INT32_MAX / spec.tableStride;
-  int32_t operand = 0;
-  auto activation = [&](int64_t stride) {
-    return View{.operand = operand++,
+  auto activation = [&](EmbeddingSpec::Operand operand, int64_t stride) {
+    return View{.operand = indexOf(spec, operand),
                 .dims = {fixed(width), taskRows(stride)},
                 .rows = TRANSOM_TASK_ROWS,
                 .rowStride = stride};
   };
   ImageParam ids = view("ids",
-                        {.operand = operand++,
+                        {.operand = indexOf(spec, EmbeddingSpec::Ids),
                          .dims = {taskRows(1)},
                          .rows = TRANSOM_TASK_ROWS,
                          .rowStride = 1},
                         Halide::Int(32));
   Expr id = ids(m), row = clamp(id, 0, static_cast<int>(rows) - 1), element;
-  View table = {.operand = operand++};
+  View table = {.operand = indexOf(spec, EmbeddingSpec::Table)};
   if (spec.tableBlock > 0) {
     auto block = static_cast<int>(spec.tableBlock);
     table.dims = {fixed(block), fixed(spec.width, block),
@@ -58,9 +57,10 @@ Embedding::Embedding(const EmbeddingSpec &spec, const Machine &machine) {
   }
   Expr value = select(id < 0, 0.0f, element);
   if (spec.addendStride != 0)
-    value += view("addend", activation(spec.addendStride))(c, m);
+    value += view("addend",
+                  activation(EmbeddingSpec::Addend, spec.addendStride))(c, m);
   y(c, m) = value;
-  result(y, activation(spec.outStride));
+  result(y, activation(EmbeddingSpec::Output, spec.outStride));
 }
 
 void Embedding::schedule(const Machine &machine) {
@@ -83,9 +83,8 @@ public:
     Packing table = {.stride = embedding.tableStride};
     if (embedding.tableBlock > 0)
       table = {.kind = Packing::Kind::Blocked, .block = embedding.tableBlock};
-    kernel.packing = {{}, table, {}};
-    if (embedding.addendStride != 0)
-      kernel.packing.push_back({});
+    kernel.packing.resize(embedding.operands().size());
+    kernel.packing[indexOf(embedding, EmbeddingSpec::Table)] = table;
     kernel.variants = {
         {"", {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = 32}}};
     return kernel;

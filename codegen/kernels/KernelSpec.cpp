@@ -7,6 +7,17 @@ using namespace transom::codegen;
 
 namespace {
 
+const char *nameOf(Expression::Kind kind) {
+  switch (kind) {
+#define NAME(kind)                                                             \
+  case Expression::Kind::kind:                                                 \
+    return #kind;
+    TRANSOM_EXPRESSION_KINDS(NAME)
+#undef NAME
+  }
+  return "";
+}
+
 /// Writes name=value pairs; floating-point values exactly.
 class Writer {
 public:
@@ -41,14 +52,21 @@ private:
   void write(const RowProgram &program) {
     text << '[';
     for (const Expression &expression : program.expressions) {
-      text << static_cast<int>(expression.kind) << '(';
-      for (int operand : expression.operands)
-        text << operand << ' ';
-      text << expression.constant << ' ' << expression.index << ')';
+      text << nameOf(expression.kind) << '(';
+      if (expression.kind == Expression::Kind::Input)
+        text << expression.index;
+      if (expression.kind == Expression::Kind::Constant)
+        text << expression.constant;
+      const char *space = "";
+      for (int operand : expression.operands) {
+        text << space << operand;
+        space = " ";
+      }
+      text << ") ";
     }
     text << "->";
     for (int result : program.results)
-      text << result << ' ';
+      text << ' ' << result;
     text << ']';
   }
 
@@ -174,11 +192,11 @@ std::string describeSpec(const EmbeddingSpec &spec) {
 }
 
 std::string describeSpec(const RowProgramSpec &spec) {
-  const auto &[width, program, operands, resultStrides] = spec;
+  const auto &[width, program, inputs, resultStrides] = spec;
   return Writer("row_program")
       .field("width", width)
       .field("program", program)
-      .field("operands", operands)
+      .field("operands", inputs)
       .field("resultStrides", resultStrides)
       .str();
 }

@@ -12,6 +12,8 @@
 
 #include "runtime/abi.h"
 
+#include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -24,43 +26,24 @@ inline int64_t rowStride(int64_t width) {
          TRANSOM_ROW_ALIGNMENT;
 }
 
+/// What an expression is. Constant and Input have no operands: the value of the
+/// constant, and operand `index` of the program at (row, column). Gelu is
+/// x * Phi(x), with erf; GeluTanh 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715
+/// x^3))). A comparison is 1 or 0; Select takes condition, then, else.
+/// Reduce... is over the columns of a row: the value is one per row afterwards.
+#define TRANSOM_EXPRESSION_KINDS(X)                                            \
+  X(Input)                                                                     \
+  X(Constant) X(Neg) X(Abs) X(Exp) X(Log) X(Sqrt) X(Rsqrt) X(Erf) X(Tanh)      \
+      X(Sigmoid) X(Sin) X(Cos) X(Gelu) X(GeluTanh) X(Relu) X(Silu) X(Add)      \
+          X(Sub) X(Mul) X(Div) X(Pow) X(Max) X(Min) X(CompareEq) X(CompareLt)  \
+              X(CompareLe) X(Select) X(ReduceSum) X(ReduceMax) X(ReduceMin)
+
 /// One value of a row program, in SSA order: value i is expressions[i].
 struct Expression {
   enum class Kind {
-    Input,    ///< operand `index` of the program at (row, column)
-    Constant, ///< `constant`
-    // Unary.
-    Neg,
-    Abs,
-    Exp,
-    Log,
-    Sqrt,
-    Rsqrt,
-    Erf,
-    Tanh,
-    Sigmoid,
-    Sin,
-    Cos,
-    Gelu,     ///< x * Phi(x), erf
-    GeluTanh, ///< 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-    Relu,
-    Silu,
-    // Binary.
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Pow,
-    Max,
-    Min,
-    CompareEq,
-    CompareLt,
-    CompareLe, ///< 1 or 0
-    Select,    ///< operands: condition, then, else
-    // Over the columns of a row: the value is one per row afterwards.
-    ReduceSum,
-    ReduceMax,
-    ReduceMin,
+#define KIND(kind) kind,
+    TRANSOM_EXPRESSION_KINDS(KIND)
+#undef KIND
   };
   Kind kind = Kind::Input;
   std::vector<int> operands; ///< indices of earlier values
@@ -83,17 +66,40 @@ struct ProgramOperand {
 };
 
 /// Elementwise chains, and rows reduced on the way. Input k >= firstOperand of
-/// `expressions` reads operands[k - firstOperand].
+/// `expressions` reads operand k - firstOperand.
 struct RowProgram {
   std::vector<Expression> expressions;
   std::vector<int> results; ///< values that are stored
 };
 
+// A spec names the operands of its launch: `Operand`, in the order in which
+// they are passed. operands() lists those that the spec has. Selection, kernels
+// and the weight plan find an operand by its name.
+
+/// The position of `operand` (of the first, if there are several of the name)
+/// among those of the launch.
+template <typename Spec>
+int32_t indexOf(const Spec &spec, typename Spec::Operand operand) {
+  const auto operands = spec.operands();
+  const auto found = std::find(operands.begin(), operands.end(), operand);
+  assert(found != operands.end() && "the spec has no such operand");
+  return static_cast<int32_t>(found - operands.begin());
+}
+
 /// out[m, n] = epilogue(bias[n] + sum_k x[m, k] * weight[n, k], operands...)
-/// Operands of the launch: x, weight (packed), bias if hasBias, the epilogue's,
-/// out. Epilogue input 0 is the accumulator, input 1 + i operand i. `epilogue`
-/// empty: the accumulator itself.
+/// The weight is packed. Epilogue input 0 is the accumulator, input 1 + i
+/// operand i. `epilogue` empty: the accumulator itself.
 struct LinearSpec {
+  enum Operand { Input, Weight, Bias, Epilogue, Output };
+  std::vector<Operand> operands() const {
+    std::vector<Operand> operands = {Input, Weight};
+    if (hasBias)
+      operands.push_back(Bias);
+    operands.insert(operands.end(), epilogueOperands.size(), Epilogue);
+    operands.push_back(Output);
+    return operands;
+  }
+
   int64_t in = 0, out = 0;          ///< K, N
   int64_t xStride = 0, xOffset = 0; ///< in elements
   int64_t outStride = 0;
@@ -108,9 +114,27 @@ struct LinearSpec {
 /// key_offsets[s]. causal masks j > i + keys - rows. A sequence without keys
 /// gives zeros. distance_bias [heads, distances] (if distances > 0; a weight)
 /// is read at r = clamp(j - (i + keys - rows) - firstDistance, 0, distances-1).
-/// Operands: q, k, v, query_offsets, key_offsets, key_lengths, distance_bias?,
-/// out; q, k and v may be one buffer with different offsets.
+/// q, k and v may be one buffer with different offsets.
 struct AttentionSpec {
+  enum Operand {
+    Query,
+    Key,
+    Value,
+    QueryOffsets,
+    KeyOffsets,
+    KeyLengths,
+    DistanceBias,
+    Output
+  };
+  std::vector<Operand> operands() const {
+    std::vector<Operand> operands = {Query,        Key,        Value,
+                                     QueryOffsets, KeyOffsets, KeyLengths};
+    if (distances > 0)
+      operands.push_back(DistanceBias);
+    operands.push_back(Output);
+    return operands;
+  }
+
   int64_t heads = 0, keyHeads = 0, headDim = 0;
   int64_t queryStride = 0, queryOffset = 0;
   int64_t keyStride = 0, keyOffset = 0;
@@ -125,8 +149,11 @@ struct AttentionSpec {
 /// written in place: slots[i] / 16 is a block, slots[i] % 16 a place in it, and
 /// -1 is not stored. The cache of `cacheWidth` columns and this layer's first
 /// column `cacheOffset` are laid out as transformer.append_cache says; blocks
-/// as TRANSOM_CACHE_BLOCK does. Operands: key, value, slots, cache.
+/// as TRANSOM_CACHE_BLOCK does.
 struct AppendCacheSpec {
+  enum Operand { Key, Value, Slots, Cache };
+  std::vector<Operand> operands() const { return {Key, Value, Slots, Cache}; }
+
   int64_t keyHeads = 0, headDim = 0;
   int64_t keyStride = 0, keyOffset = 0;
   int64_t valueStride = 0, valueOffset = 0;
@@ -136,9 +163,27 @@ struct AppendCacheSpec {
 /// As AttentionSpec, but key j of sequence s is in the cache, at place j % 16
 /// of block block_table[block_offsets[s] + j / 16]; key_lengths count past and
 /// new tokens. A row's result is bitwise the same however its keys came to be
-/// there. Operands: q, cache, query_offsets, key_lengths, block_table,
-/// block_offsets, distance_bias?, out.
+/// there.
 struct CachedAttentionSpec {
+  enum Operand {
+    Query,
+    Cache,
+    QueryOffsets,
+    KeyLengths,
+    BlockTable,
+    BlockOffsets,
+    DistanceBias,
+    Output
+  };
+  std::vector<Operand> operands() const {
+    std::vector<Operand> operands = {Query,      Cache,      QueryOffsets,
+                                     KeyLengths, BlockTable, BlockOffsets};
+    if (distances > 0)
+      operands.push_back(DistanceBias);
+    operands.push_back(Output);
+    return operands;
+  }
+
   int64_t heads = 0, keyHeads = 0, headDim = 0;
   int64_t queryStride = 0, queryOffset = 0;
   int64_t cacheWidth = 0, cacheOffset = 0;
@@ -150,17 +195,33 @@ struct CachedAttentionSpec {
 
 /// Rotates the halves of every head: with angle a = position * frequencies[i],
 /// y[i] = x[i] cos a - x[i + D/2] sin a, y[i + D/2] = x[i + D/2] cos a +
-/// x[i] sin a. Operands: x, positions (i32), y.
+/// x[i] sin a. Positions are i32.
 struct RotarySpec {
+  enum Operand { Input, Positions, Output };
+  std::vector<Operand> operands() const { return {Input, Positions, Output}; }
+
   int64_t heads = 0, headDim = 0;
   int64_t xStride = 0, xOffset = 0, outStride = 0;
   std::vector<float> frequencies; ///< headDim / 2
 };
 
 /// s = x + residual (if hasResidual); y = (s - mean) * rstd * gamma + beta, or
-/// without mean and beta (rms). Operands: x, residual?, gamma, beta?, y, s if
-/// storesSum.
+/// without mean and beta (rms). s is a result if storesSum.
 struct NormSpec {
+  enum Operand { Input, Residual, Gamma, Beta, Output, Sum };
+  std::vector<Operand> operands() const {
+    std::vector<Operand> operands = {Input};
+    if (hasResidual)
+      operands.push_back(Residual);
+    operands.push_back(Gamma);
+    if (hasBeta)
+      operands.push_back(Beta);
+    operands.push_back(Output);
+    if (storesSum)
+      operands.push_back(Sum);
+    return operands;
+  }
+
   int64_t width = 0;
   int64_t xStride = 0, residualStride = 0, outStride = 0, sumStride = 0;
   float epsilon = 1e-12f;
@@ -169,8 +230,17 @@ struct NormSpec {
 
 /// y[m] = table[ids[m]] (+ addend[m]). ids are i32 and were checked against the
 /// table's rows (tableRows 0: an activation, any number of them), or are -1:
-/// zeros. Operands: ids, table, addend?, y.
+/// zeros.
 struct EmbeddingSpec {
+  enum Operand { Ids, Table, Addend, Output };
+  std::vector<Operand> operands() const {
+    std::vector<Operand> operands = {Ids, Table};
+    if (addendStride != 0)
+      operands.push_back(Addend);
+    operands.push_back(Output);
+    return operands;
+  }
+
   int64_t width = 0, tableRows = 0, tableStride = 0;
   int64_t tableBlock =
       0; ///< the table is Blocked as a linear's weight; 0: rows
@@ -179,12 +249,19 @@ struct EmbeddingSpec {
 };
 
 /// results[r][m, c] = program over operands: any elementwise chain, softmax,
-/// norms in decomposed form: the family that refuses nothing.
-/// Operands: the program's, then one a result [rows, width] (or [rows, 1]).
+/// norms in decomposed form: the family that refuses nothing. Results are
+/// [rows, width] (or [rows, 1]).
 struct RowProgramSpec {
+  enum Operand { Input, Result };
+  std::vector<Operand> operands() const {
+    std::vector<Operand> operands(inputs.size(), Input);
+    operands.insert(operands.end(), program.results.size(), Result);
+    return operands;
+  }
+
   int64_t width = 0;
   RowProgram program;
-  std::vector<ProgramOperand> operands;
+  std::vector<ProgramOperand> inputs;
   std::vector<int64_t> resultStrides;
 };
 
@@ -220,7 +297,7 @@ struct CompiledKernel {
   std::string statement;    ///< when asked for
   std::vector<Variant> variants;
   std::vector<transom_kernel_argument> arguments;
-  std::vector<Packing> packing; ///< one a launch operand; Dense if no weight
+  std::vector<Packing> packing; ///< one an operand; Dense if no weight
   int32_t grid = TRANSOM_GRID_ROWS, columns = 1;
   int32_t queryOffsets = -1, keyOffsets = -1, keyLengths = -1;
   int64_t scratchBytes = 0, scratchBytesPerKey = 0;

@@ -100,21 +100,20 @@ Linear::Linear(const LinearSpec &spec, const Machine &machine,
                const Variant &variant)
     : variant(variant), block(static_cast<int>(blockOf(spec, machine))),
       k(0, static_cast<int>(spec.in), "k") {
-  int32_t operand = 0;
-  ImageParam x = view("x", {.operand = operand++,
+  ImageParam x = view("x", {.operand = indexOf(spec, LinearSpec::Input),
                             .dims = {fixed(spec.in), taskRows(spec.xStride)},
                             .rows = TRANSOM_TASK_ROWS,
                             .rowStride = spec.xStride,
                             .offset = spec.xOffset});
   ImageParam weight =
-      view("weight", {.operand = operand++,
+      view("weight", {.operand = indexOf(spec, LinearSpec::Weight),
                       .dims = {fixed(block), fixed(spec.in, block),
                                taskColumns(spec.in * block)},
                       .columnStride = spec.in * block});
 
   Expr start = 0.0f;
   if (spec.hasBias)
-    start = view("bias", {.operand = operand++,
+    start = view("bias", {.operand = indexOf(spec, LinearSpec::Bias),
                           .dims = {fixed(block), taskColumns(block)},
                           .columnStride = block})(n, unit);
   sum(n, m, unit) = start;
@@ -125,6 +124,8 @@ Linear::Linear(const LinearSpec &spec, const Machine &machine,
   sum(n, m, unit) += x(k, row) * weight(n, k, unit);
 
   std::vector<Expr> inputs = {sum(n, m, unit)};
+  int32_t operand = indexOf(spec, LinearSpec::Output) -
+                    static_cast<int32_t>(spec.epilogueOperands.size());
   for (const ProgramOperand &program : spec.epilogueOperands) {
     std::string name = "operand" + std::to_string(inputs.size());
     View shape = {.operand = operand++};
@@ -162,7 +163,7 @@ Linear::Linear(const LinearSpec &spec, const Machine &machine,
   out(n, m, unit) =
       values.empty() ? inputs[0] : values[spec.epilogue.results.front()];
   result(out,
-         {.operand = operand++,
+         {.operand = indexOf(spec, LinearSpec::Output),
           .dims = {fixed(block), taskRows(spec.outStride), taskColumns(block)},
           .rows = TRANSOM_TASK_ROWS,
           .rowStride = spec.outStride,
@@ -211,13 +212,15 @@ public:
     int64_t width = padded(linear.out, block);
     CompiledKernel kernel;
     kernel.columns = static_cast<int32_t>(width / block);
-    kernel.packing = {{}, {.kind = Packing::Kind::Blocked, .block = block}};
+    kernel.packing.resize(linear.operands().size());
+    kernel.packing[indexOf(linear, LinearSpec::Weight)] = {
+        .kind = Packing::Kind::Blocked, .block = block};
     if (linear.hasBias)
-      kernel.packing.push_back({.stride = width});
-    for (const ProgramOperand &operand : linear.epilogueOperands)
-      kernel.packing.push_back(
-          {.stride = operand.broadcast == Broadcast::PerColumn ? width : 0});
-    kernel.packing.push_back({});
+      kernel.packing[indexOf(linear, LinearSpec::Bias)] = {.stride = width};
+    for (size_t i = 0; i < linear.epilogueOperands.size(); ++i)
+      if (linear.epilogueOperands[i].broadcast == Broadcast::PerColumn)
+        kernel.packing[indexOf(linear, LinearSpec::Epilogue) + i] = {.stride =
+                                                                         width};
     kernel.flopsPerRow = 2.0 * static_cast<double>(linear.in * linear.out);
     for (const Variant &variant :
          variantsOf(block / machine.floatLanes, machine))

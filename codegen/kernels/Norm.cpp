@@ -34,22 +34,22 @@ private:
 Norm::Norm(const NormSpec &spec, const Machine &machine) : spec(spec) {
   int64_t width = paddedRow(spec.width, machine);
   Expr count = static_cast<float>(spec.width);
-  int32_t operand = 0;
-  auto activation = [&](int64_t stride) {
-    return View{.operand = operand++,
+  auto activation = [&](NormSpec::Operand operand, int64_t stride) {
+    return View{.operand = indexOf(spec, operand),
                 .dims = {fixed(width), taskRows(stride)},
                 .rows = TRANSOM_TASK_ROWS,
                 .rowStride = stride};
   };
-  auto vector = [&] {
-    return View{.operand = operand++, .dims = {fixed(width)}};
+  auto vector = [&](NormSpec::Operand operand) {
+    return View{.operand = indexOf(spec, operand), .dims = {fixed(width)}};
   };
-  ImageParam x = view("x", activation(spec.xStride));
+  ImageParam x = view("x", activation(NormSpec::Input, spec.xStride));
   Expr input = x(c, m);
   if (spec.hasResidual)
-    input += view("residual", activation(spec.residualStride))(c, m);
+    input += view("residual",
+                  activation(NormSpec::Residual, spec.residualStride))(c, m);
   s(c, m) = input;
-  ImageParam gamma = view("gamma", vector());
+  ImageParam gamma = view("gamma", vector(NormSpec::Gamma));
 
   if (spec.rms) {
     mean(m) = 0.0f;
@@ -69,11 +69,11 @@ Norm::Norm(const NormSpec &spec, const Machine &machine) : spec(spec) {
   rstd(m) = 1.0f / sqrt(squares->total(m) / count + spec.epsilon);
   Expr normed = centred(c) * rstd(m) * gamma(c);
   if (spec.hasBeta)
-    normed += view("beta", vector())(c);
+    normed += view("beta", vector(NormSpec::Beta))(c);
   y(c, m) = normed;
-  result(y, activation(spec.outStride));
+  result(y, activation(NormSpec::Output, spec.outStride));
   if (spec.storesSum)
-    result(s, activation(spec.sumStride));
+    result(s, activation(NormSpec::Sum, spec.sumStride));
 }
 
 void Norm::schedule(const Machine &machine) {
@@ -103,16 +103,12 @@ public:
   CompiledKernel plan(const KernelSpec &spec,
                       const Machine &machine) const override {
     const auto &norm = std::get<NormSpec>(spec);
-    Packing activation, vector{.stride = rowStride(norm.width)};
+    Packing vector{.stride = rowStride(norm.width)};
     CompiledKernel kernel;
-    kernel.packing = {activation};
-    if (norm.hasResidual)
-      kernel.packing.push_back(activation);
-    kernel.packing.push_back(vector);
+    kernel.packing.resize(norm.operands().size());
+    kernel.packing[indexOf(norm, NormSpec::Gamma)] = vector;
     if (norm.hasBeta)
-      kernel.packing.push_back(vector);
-    kernel.packing.insert(kernel.packing.end(), norm.storesSum ? 2 : 1,
-                          activation);
+      kernel.packing[indexOf(norm, NormSpec::Beta)] = vector;
     // s of one row, when it is not on the stack or in an operand.
     kernel.scratchBytes = norm.hasResidual && !norm.storesSum
                               ? scratchOf(paddedRow(norm.width, machine))

@@ -32,17 +32,19 @@ private:
 Rotary::Rotary(const RotarySpec &spec) {
   const auto size = static_cast<int>(spec.headDim / 2);
   const auto heads = static_cast<int>(spec.heads);
-  auto activation = [&](int32_t operand, int64_t stride, int64_t offset) {
-    return View{.operand = operand,
+  auto activation = [&](RotarySpec::Operand operand, int64_t stride,
+                        int64_t offset) {
+    return View{.operand = indexOf(spec, operand),
                 .dims = {fixed(size), fixed(2, size), fixed(heads, 2 * size),
                          taskRows(stride)},
                 .rows = TRANSOM_TASK_ROWS,
                 .rowStride = stride,
                 .offset = offset};
   };
-  ImageParam x = view("x", activation(0, spec.xStride, spec.xOffset));
+  ImageParam x =
+      view("x", activation(RotarySpec::Input, spec.xStride, spec.xOffset));
   ImageParam positions = view("positions",
-                              {.operand = 1,
+                              {.operand = indexOf(spec, RotarySpec::Positions),
                                .dims = {taskRows(1)},
                                .rows = TRANSOM_TASK_ROWS,
                                .rowStride = 1},
@@ -59,7 +61,7 @@ Rotary::Rotary(const RotarySpec &spec) {
   y(i, half, head, m) =
       select(half == 0, low * cosine(i, m) - high * sine(i, m),
              high * cosine(i, m) + low * sine(i, m));
-  result(y, activation(2, spec.outStride, 0));
+  result(y, activation(RotarySpec::Output, spec.outStride, 0));
 }
 
 void Rotary::schedule(const Machine &machine) {
@@ -90,7 +92,7 @@ public:
                       const Machine &machine) const override {
     const auto &rotary = std::get<RotarySpec>(spec);
     CompiledKernel kernel;
-    kernel.packing.resize(3);
+    kernel.packing.resize(rotary.operands().size());
     kernel.scratchBytes = 3 * scratchOf(rotary.headDim);
     kernel.flopsPerRow =
         3.0 * static_cast<double>(rotary.heads * rotary.headDim);

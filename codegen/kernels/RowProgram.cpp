@@ -75,7 +75,7 @@ Program::Program(const RowProgramSpec &spec, const Machine &machine)
     : spec(spec), machine(machine) {
   int32_t operand = 0;
   int64_t width = widthOf(spec, machine);
-  for (const ProgramOperand &program : spec.operands) {
+  for (const ProgramOperand &program : spec.inputs) {
     View shape = {.operand = operand, .offset = program.offset};
     switch (program.broadcast) {
     case Broadcast::None:
@@ -111,7 +111,7 @@ Program::Program(const RowProgramSpec &spec, const Machine &machine)
 }
 
 Program::Value Program::operandValue(size_t index) const {
-  const ProgramOperand &operand = spec.operands[index];
+  const ProgramOperand &operand = spec.inputs[index];
   const ImageParam &param = operands[index];
   // A view at the end of wider rows has no room for whole vectors.
   bool room = operand.offset + widthOf(spec, machine) <= operand.stride;
@@ -209,13 +209,12 @@ public:
                       const Machine &machine) const override {
     const auto &program = std::get<RowProgramSpec>(spec);
     CompiledKernel kernel;
-    for (const ProgramOperand &operand : program.operands)
+    for (const ProgramOperand &operand : program.inputs)
       kernel.packing.push_back(
           {.stride = operand.broadcast == Broadcast::PerColumn
                          ? rowStride(program.width)
                          : 0});
-    kernel.packing.resize(kernel.packing.size() +
-                          program.program.results.size());
+    kernel.packing.resize(program.operands().size());
     int64_t reductions = 0, operations = 0;
     for (const Expression &expression : program.program.expressions) {
       reductions += isReduction(expression.kind);

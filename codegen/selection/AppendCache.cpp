@@ -9,29 +9,24 @@ using namespace transom::codegen;
 std::optional<SelectedKernel>
 transom::codegen::selectAppendCache(const Define &define) {
   auto append = define.only<transformer::AppendCacheOp>();
-  if (!append)
-    return std::nullopt;
-  std::optional<ColumnView> key = define.activation(append.getKey());
-  std::optional<ColumnView> value = define.activation(append.getValue());
-  std::optional<ColumnView> slots = define.integers(append.getSlots());
   // The result is the cache's own buffer.
-  if (!key || !value || !slots || !isa<BlockArgument>(append.getCache()))
+  if (!append || !define.cache(append.getCache()))
     return std::nullopt;
-
-  SelectedKernel kernel;
   AppendCacheSpec spec;
+  Operands<AppendCacheSpec> operands;
+  ColumnView key =
+      operands.read(AppendCacheSpec::Key, define.activation(append.getKey()));
+  ColumnView value = operands.read(AppendCacheSpec::Value,
+                                   define.activation(append.getValue()));
+  operands.read(AppendCacheSpec::Slots, define.integers(append.getSlots()));
+  operands.write(AppendCacheSpec::Cache, 0);
   spec.keyHeads = append.getKeyHeads();
   spec.headDim = widthOf(append.getKey()) / spec.keyHeads;
-  spec.keyStride = key->stride;
-  spec.keyOffset = key->offset;
-  spec.valueStride = value->stride;
-  spec.valueOffset = value->offset;
+  spec.keyStride = key.stride;
+  spec.keyOffset = key.offset;
+  spec.valueStride = value.stride;
+  spec.valueOffset = value.offset;
   spec.cacheWidth = widthOf(append.getCache());
   spec.cacheOffset = append.getAt();
-  kernel.operands = {{key->argument},
-                     {value->argument},
-                     {slots->argument},
-                     {0, /*isResult=*/true}};
-  kernel.spec = spec;
-  return kernel;
+  return operands.select(spec);
 }

@@ -1,6 +1,6 @@
 //===- CachedAttention.cpp - attention over a cache -----------------------===//
 
-#include "codegen/selection/Families.h"
+#include "codegen/selection/Attention.h"
 
 using namespace mlir;
 using namespace transom;
@@ -11,39 +11,19 @@ transom::codegen::selectCachedAttention(const Define &define) {
   auto attention = define.only<transformer::CachedAttentionOp>();
   if (!attention)
     return std::nullopt;
-  std::optional<ColumnView> query = define.activation(attention.getQuery());
-  auto cache = dyn_cast<BlockArgument>(attention.getCache());
-  std::optional<ColumnView> queryOffsets =
-      define.integers(attention.getQueryOffsets());
-  std::optional<ColumnView> keyLengths =
-      define.integers(attention.getKeyLengths());
-  std::optional<ColumnView> blockTable =
-      define.integers(attention.getBlockTable());
-  std::optional<ColumnView> blockOffsets =
-      define.integers(attention.getBlockOffsets());
-  if (!query || !cache || !queryOffsets || !keyLengths || !blockTable ||
-      !blockOffsets)
-    return std::nullopt;
-
-  SelectedKernel kernel;
   CachedAttentionSpec spec;
-  spec.heads = attention.getHeads();
-  spec.keyHeads = attention.getKeyHeads();
-  spec.headDim = widthOf(attention.getQuery()) / spec.heads;
-  spec.queryStride = query->stride;
-  spec.queryOffset = query->offset;
-  spec.cacheWidth = widthOf(cache);
+  Operands<CachedAttentionSpec> operands;
+  describeQueries(attention, define, spec, operands);
+  operands.read(CachedAttentionSpec::Cache, define.cache(attention.getCache()));
+  spec.cacheWidth = widthOf(attention.getCache());
   spec.cacheOffset = attention.getAt();
-  spec.outStride = rowStride(widthOf(attention.getResult()));
-  spec.scale = attention.getScale().convertToFloat();
-  spec.causal = attention.getCausal();
-  for (unsigned argument :
-       {query->argument, cache.getArgNumber(), queryOffsets->argument,
-        keyLengths->argument, blockTable->argument, blockOffsets->argument})
-    kernel.operands.push_back({argument});
-  if (!addDistanceBias(attention, define, spec, kernel))
-    return std::nullopt;
-  kernel.operands.push_back({0, /*isResult=*/true});
-  kernel.spec = spec;
-  return kernel;
+  operands.read(CachedAttentionSpec::QueryOffsets,
+                define.integers(attention.getQueryOffsets()));
+  operands.read(CachedAttentionSpec::KeyLengths,
+                define.integers(attention.getKeyLengths()));
+  operands.read(CachedAttentionSpec::BlockTable,
+                define.integers(attention.getBlockTable()));
+  operands.read(CachedAttentionSpec::BlockOffsets,
+                define.integers(attention.getBlockOffsets()));
+  return operands.select(spec);
 }

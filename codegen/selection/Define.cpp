@@ -33,6 +33,11 @@ std::optional<ColumnView> Define::weight(Value value) const {
   return view;
 }
 
+std::optional<ColumnView> Define::cache(Value value) const {
+  auto argument = dyn_cast<BlockArgument>(value);
+  return argument ? columnViewOf(argument) : std::nullopt;
+}
+
 std::optional<ColumnView> Define::integers(Value value) const {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   std::optional<ColumnView> view = columnViewOf(value);

@@ -25,6 +25,8 @@ struct Define {
   std::optional<ColumnView> activation(mlir::Value value) const;
   /// The argument that is this whole weight.
   std::optional<ColumnView> weight(mlir::Value value) const;
+  /// The argument that is this cache.
+  std::optional<ColumnView> cache(mlir::Value value) const;
   /// The argument that is this vector of i32: ids, offsets.
   std::optional<ColumnView> integers(mlir::Value value) const;
 

@@ -9,28 +9,29 @@ using namespace transom::codegen;
 std::optional<SelectedKernel>
 transom::codegen::selectEmbedding(const Define &define) {
   if (define.ops.empty() || define.ops.size() > 2 ||
-      define.yield.getNumOperands() != 1)
+      define.yield.getNumOperands() != 1 ||
+      define.yield.getValues()[0] != define.ops.back()->getResult(0))
     return std::nullopt;
   auto embedding = dyn_cast<transformer::EmbeddingOp>(define.ops[0]);
   if (!embedding)
     return std::nullopt;
-  std::optional<ColumnView> ids = define.integers(embedding.getIds());
   // Rows of an activation are gathered the same way: select_token.
   std::optional<ColumnView> table = define.weight(embedding.getTable());
   bool isWeight = table.has_value();
   if (!table)
     table = define.activation(embedding.getTable());
   auto tableType = cast<RankedTensorType>(embedding.getTable().getType());
-  if (!ids || !table || table->offset != 0 || tableType.getRank() != 2)
+  if (!table || table->offset != 0 || tableType.getRank() != 2)
     return std::nullopt;
 
-  SelectedKernel kernel;
   EmbeddingSpec spec;
+  Operands<EmbeddingSpec> operands;
+  operands.read(EmbeddingSpec::Ids, define.integers(embedding.getIds()));
+  operands.read(EmbeddingSpec::Table, table);
   spec.width = widthOf(embedding.getResult());
   spec.tableRows = tableType.isDynamicDim(0) ? 0 : tableType.getDimSize(0);
   spec.tableStride = isWeight ? rowStride(spec.width) : table->stride;
   spec.outStride = rowStride(spec.width);
-  kernel.operands = {{ids->argument}, {table->argument}};
   if (define.ops.size() == 2) {
     auto add = dyn_cast<transformer::AddOp>(define.ops[1]);
     if (!add || add.getResult().getType() != embedding.getResult().getType())
@@ -40,12 +41,8 @@ transom::codegen::selectEmbedding(const Define &define) {
     std::optional<ColumnView> addend = define.activation(other);
     if (!addend || addend->offset != 0 || other.getType() != add.getType())
       return std::nullopt;
-    spec.addendStride = addend->stride;
-    kernel.operands.push_back({addend->argument});
+    spec.addendStride = operands.read(EmbeddingSpec::Addend, addend).stride;
   }
-  if (define.yield.getValues()[0] != define.ops.back()->getResult(0))
-    return std::nullopt;
-  kernel.operands.push_back({0, /*isResult=*/true});
-  kernel.spec = spec;
-  return kernel;
+  operands.write(EmbeddingSpec::Output, 0);
+  return operands.select(spec);
 }

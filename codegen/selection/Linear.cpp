@@ -10,29 +10,22 @@ using namespace transom::codegen;
 std::optional<SelectedKernel>
 transom::codegen::selectLinear(const Define &define) {
   auto linear = define.only<transformer::LinearOp>();
-  if (!linear)
-    return std::nullopt;
-  std::optional<ColumnView> input = define.activation(linear.getInput());
-  std::optional<ColumnView> weight = define.weight(linear.getWeight());
-  if (!input || !weight ||
+  if (!linear ||
       cast<RankedTensorType>(linear.getResult().getType()).getRank() != 2)
     return std::nullopt;
-
-  SelectedKernel kernel;
   LinearSpec spec;
+  Operands<LinearSpec> operands;
+  ColumnView input =
+      operands.read(LinearSpec::Input, define.activation(linear.getInput()));
+  operands.read(LinearSpec::Weight, define.weight(linear.getWeight()));
   spec.in = widthOf(linear.getInput());
   spec.out = widthOf(linear.getResult());
-  spec.xStride = input->stride;
-  spec.xOffset = input->offset;
+  spec.xStride = input.stride;
+  spec.xOffset = input.offset;
   spec.outStride = rowStride(spec.out);
   spec.hasBias = static_cast<bool>(linear.getBias());
-  kernel.operands = {{input->argument}, {weight->argument}};
-  if (spec.hasBias) {
-    std::optional<ColumnView> bias = define.weight(linear.getBias());
-    if (!bias)
-      return std::nullopt;
-    kernel.operands.push_back({bias->argument});
-  }
+  if (spec.hasBias)
+    operands.read(LinearSpec::Bias, define.weight(linear.getBias()));
   if (!linear.getEpilogue().empty()) {
     RowProgramBuilder builder(spec.out);
     Block &block = linear.getEpilogue().front();
@@ -47,9 +40,8 @@ transom::codegen::selectLinear(const Define &define) {
     spec.epilogue = builder.program();
     spec.epilogueOperands = builder.operands();
     for (unsigned argument : builder.arguments())
-      kernel.operands.push_back({argument});
+      operands.read(LinearSpec::Epilogue, ColumnView{argument});
   }
-  kernel.operands.push_back({0, /*isResult=*/true});
-  kernel.spec = std::move(spec);
-  return kernel;
+  operands.write(LinearSpec::Output, 0);
+  return operands.select(std::move(spec));
 }

@@ -8,94 +8,78 @@ using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
 
+namespace {
+/// What the four ops say, in one form.
+struct NormOp {
+  Value input, gamma;
+  APFloat epsilon;
+  Value residual = {}, beta = {};
+};
+} // namespace
+
+static std::optional<NormOp> normOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, std::optional<NormOp>>(op)
+      .Case([](transformer::LayerNormOp norm) {
+        return NormOp{norm.getInput(), norm.getGamma(), norm.getEpsilon(),
+                      Value(), norm.getBeta()};
+      })
+      .Case([](transformer::RmsNormOp norm) {
+        return NormOp{norm.getInput(), norm.getGamma(), norm.getEpsilon()};
+      })
+      .Case([](transformer::AddLayerNormOp norm) {
+        return NormOp{norm.getInput(), norm.getGamma(), norm.getEpsilon(),
+                      norm.getResidual(), norm.getBeta()};
+      })
+      .Case([](transformer::AddRmsNormOp norm) {
+        return NormOp{norm.getInput(), norm.getGamma(), norm.getEpsilon(),
+                      norm.getResidual()};
+      })
+      .Default(std::nullopt);
+}
+
 std::optional<SelectedKernel>
 transom::codegen::selectNorm(const Define &define) {
-  if (define.ops.size() != 1)
+  std::optional<NormOp> norm;
+  if (define.ops.size() == 1)
+    norm = normOf(define.ops[0]);
+  if (!norm)
     return std::nullopt;
-  Operation *op = define.ops[0];
-  Value input, residual, gamma, beta, sum;
-  APFloat epsilon(0.0f);
+
   NormSpec spec;
-  bool isNorm = TypeSwitch<Operation *, bool>(op)
-                    .Case([&](transformer::LayerNormOp norm) {
-                      input = norm.getInput();
-                      gamma = norm.getGamma();
-                      beta = norm.getBeta();
-                      epsilon = norm.getEpsilon();
-                      return true;
-                    })
-                    .Case([&](transformer::RmsNormOp norm) {
-                      input = norm.getInput();
-                      gamma = norm.getGamma();
-                      epsilon = norm.getEpsilon();
-                      spec.rms = true;
-                      return true;
-                    })
-                    .Case([&](transformer::AddLayerNormOp norm) {
-                      input = norm.getInput();
-                      residual = norm.getResidual();
-                      gamma = norm.getGamma();
-                      beta = norm.getBeta();
-                      sum = norm.getSum();
-                      epsilon = norm.getEpsilon();
-                      return true;
-                    })
-                    .Case([&](transformer::AddRmsNormOp norm) {
-                      input = norm.getInput();
-                      residual = norm.getResidual();
-                      gamma = norm.getGamma();
-                      sum = norm.getSum();
-                      epsilon = norm.getEpsilon();
-                      spec.rms = true;
-                      return true;
-                    })
-                    .Default(false);
-  if (!isNorm)
-    return std::nullopt;
-
-  SelectedKernel kernel;
+  Operands<NormSpec> operands;
   // Slices have a column offset, which the norm kernels do not take.
-  auto addOperand = [&](std::optional<ColumnView> view) {
-    if (!view || view->offset != 0)
-      return false;
-    kernel.operands.push_back({view->argument});
-    return true;
+  auto wholeRows = [&](Value value) {
+    std::optional<ColumnView> view = define.activation(value);
+    return view && view->offset == 0 ? view : std::nullopt;
   };
-  std::optional<ColumnView> x = define.activation(input);
-  if (!addOperand(x))
-    return std::nullopt;
-  spec.width = widthOf(input);
-  spec.xStride = x->stride;
+  spec.width = widthOf(norm->input);
   spec.outStride = rowStride(spec.width);
-  spec.epsilon = epsilon.convertToFloat();
-  if (residual) {
-    std::optional<ColumnView> view = define.activation(residual);
-    if (!addOperand(view))
-      return std::nullopt;
+  spec.epsilon = norm->epsilon.convertToFloat();
+  spec.rms = !norm->beta;
+  spec.hasBeta = static_cast<bool>(norm->beta);
+  spec.xStride = operands.read(NormSpec::Input, wholeRows(norm->input)).stride;
+  if (norm->residual) {
     spec.hasResidual = true;
-    spec.residualStride = view->stride;
+    spec.residualStride =
+        operands.read(NormSpec::Residual, wholeRows(norm->residual)).stride;
   }
-  spec.hasBeta = static_cast<bool>(beta);
-  if (!addOperand(define.weight(gamma)) ||
-      (beta && !addOperand(define.weight(beta))))
-    return std::nullopt;
+  operands.read(NormSpec::Gamma, define.weight(norm->gamma));
+  if (norm->beta)
+    operands.read(NormSpec::Beta, define.weight(norm->beta));
 
-  std::optional<unsigned> normResult, sumResult;
+  // The norm first or the sum first, each at most once; the norm at least.
+  bool storesNorm = false;
   for (auto [index, value] : llvm::enumerate(define.yield.getValues())) {
-    std::optional<unsigned> &place =
-        value == op->getResult(0) ? normResult : sumResult;
-    if (place || value.getDefiningOp() != op)
+    bool isNorm = value == define.ops[0]->getResult(0);
+    bool &isStored = isNorm ? storesNorm : spec.storesSum;
+    if (isStored || value.getDefiningOp() != define.ops[0])
       return std::nullopt;
-    place = index;
+    isStored = true;
+    operands.write(isNorm ? NormSpec::Output : NormSpec::Sum, index);
   }
-  if (!normResult)
+  if (!storesNorm)
     return std::nullopt;
-  kernel.operands.push_back({*normResult, /*isResult=*/true});
-  if (sumResult) {
-    spec.storesSum = true;
+  if (spec.storesSum)
     spec.sumStride = rowStride(spec.width);
-    kernel.operands.push_back({*sumResult, /*isResult=*/true});
-  }
-  kernel.spec = spec;
-  return kernel;
+  return operands.select(spec);
 }

@@ -13,17 +13,16 @@ transom::codegen::selectRotary(const Define &define) {
   auto rotary = define.only<transformer::RotaryOp>();
   if (!rotary || !rotary.getHeads())
     return std::nullopt;
-  std::optional<ColumnView> input = define.activation(rotary.getInput());
-  std::optional<ColumnView> positions = define.integers(rotary.getPositions());
-  if (!input || !positions)
-    return std::nullopt;
-
-  SelectedKernel kernel;
   RotarySpec spec;
+  Operands<RotarySpec> operands;
+  ColumnView input =
+      operands.read(RotarySpec::Input, define.activation(rotary.getInput()));
+  operands.read(RotarySpec::Positions, define.integers(rotary.getPositions()));
+  operands.write(RotarySpec::Output, 0);
   spec.heads = *rotary.getHeads();
   spec.headDim = widthOf(rotary.getInput()) / spec.heads;
-  spec.xStride = input->stride;
-  spec.xOffset = input->offset;
+  spec.xStride = input.stride;
+  spec.xOffset = input.offset;
   spec.outStride = rowStride(widthOf(rotary.getResult()));
   // Rounded to f32 where models that are trained in it round, for the angle of
   // a late position multiplies every difference.
@@ -32,8 +31,5 @@ transom::codegen::selectRotary(const Define &define) {
     float exponent = float(2 * i) / float(spec.headDim);
     spec.frequencies.push_back(1.0f / float(std::pow(theta, exponent)));
   }
-  kernel.operands = {
-      {input->argument}, {positions->argument}, {0, /*isResult=*/true}};
-  kernel.spec = std::move(spec);
-  return kernel;
+  return operands.select(std::move(spec));
 }

@@ -22,20 +22,18 @@ transom::codegen::selectRowProgram(const Define &define) {
   llvm::for_each(define.yield.getOperandTypes(), widen);
 
   RowProgramBuilder builder(width);
-  SelectedKernel kernel;
   RowProgramSpec spec;
+  Operands<RowProgramSpec> operands;
   spec.width = width;
-  for (Value value : define.yield.getValues()) {
+  for (auto [index, value] : llvm::enumerate(define.yield.getValues())) {
     if (failed(builder.addResult(value)))
       return failure();
     spec.resultStrides.push_back(rowStride(widthOf(value)));
+    operands.write(RowProgramSpec::Result, index);
   }
   spec.program = builder.program();
-  spec.operands = builder.operands();
+  spec.inputs = builder.operands();
   for (unsigned argument : builder.arguments())
-    kernel.operands.push_back({argument});
-  for (unsigned i = 0; i < define.yield.getNumOperands(); ++i)
-    kernel.operands.push_back({i, /*isResult=*/true});
-  kernel.spec = std::move(spec);
-  return kernel;
+    operands.read(RowProgramSpec::Input, ColumnView{argument});
+  return *operands.select(std::move(spec));
 }

@@ -59,11 +59,12 @@ void transom::codegen::shareTables(ModuleOp module, const Machine &machine,
   llvm::MapVector<SelectedKernel *, int64_t> forms;
   module.walk([&](kernel::LaunchOp launch) {
     SelectedKernel &kernel = kernels.lookup(launch);
-    if (!std::holds_alternative<EmbeddingSpec>(kernel.spec))
+    const auto *embedding = std::get_if<EmbeddingSpec>(&kernel.spec);
+    if (!embedding)
       return;
-    constexpr unsigned tableOperand = 1;
-    transformer::WeightOp table =
-        weightOf(launch, kernel.operands[tableOperand], symbols);
+    transformer::WeightOp table = weightOf(
+        launch, kernel.operands[indexOf(*embedding, EmbeddingSpec::Table)],
+        symbols);
     int64_t block = table ? blocks.lookup(contentsOf(table)) : 0;
     auto [form, isNew] = forms.try_emplace(&kernel, block);
     if (!isNew && form->second != block)

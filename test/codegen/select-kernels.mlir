@@ -1,11 +1,11 @@
 // RUN: transom-opt %s --transom-select-kernels -o /dev/null 2>&1 | FileCheck %s
 
-// Specs as `describe` writes them; the numbers in programs are kinds of
-// expressions (KernelSpec.h), each with its operands, constant and input.
+// Specs as `describe` writes them. A row program is a list of expressions, each
+// with its operands; the values behind the arrow are stored.
 
 // Slices become offsets into rows of the whole argument, the bias and an
 // epilogue's operands follow the weight.
-// CHECK: 'linear' is linear(in=4,out=8,xStride=64,xOffset=4,outStride=64,hasBias=1,epilogue=[0(0x0p+0 0)0(0x0p+0 1)15(0 0x0p+0 0)17(2 1 0x0p+0 0)->3 ],operands=[0:64:0 ]); operands: arg0 arg1 arg2 arg3 res0
+// CHECK: 'linear' is linear(in=4,out=8,xStride=64,xOffset=4,outStride=64,hasBias=1,epilogue=[Input(0) Input(1) Relu(0) Add(2 1) -> 3],operands=[0:64:0 ]); operands: arg0 arg1 arg2 arg3 res0
 kernel.define @linear(%x: tensor<?x12xf32>, %w: tensor<8x4xf32>, %b: tensor<8xf32>, %r: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [1, 2] {
   %s = transformer.slice %x axis 1 from 4 to 8 : tensor<?x12xf32> -> tensor<?x4xf32>
   %0 = transformer.linear %s, %w bias %b extras(%r) : tensor<?x4xf32>, tensor<8x4xf32>, tensor<8xf32> extras(tensor<?x8xf32>) -> tensor<?x8xf32> {
@@ -73,7 +73,7 @@ kernel.define @gather(%ids: tensor<?xi32>, %x: tensor<?x8xf32>) -> tensor<?x8xf3
 }
 
 // Softmax as a maximum, an exponential and a sum.
-// CHECK: 'softmax' is row_program(width=8,program=[0(0x0p+0 0)29(0 0x0p+0 0)18(0 1 0x0p+0 0)4(2 0x0p+0 0)28(3 0x0p+0 0)20(3 4 0x0p+0 0)->5 ],operands=[0:64:0 ],resultStrides=[64 ]); operands: arg0 res0
+// CHECK: 'softmax' is row_program(width=8,program=[Input(0) ReduceMax(0) Sub(0 1) Exp(2) ReduceSum(3) Div(3 4) -> 5],operands=[0:64:0 ],resultStrides=[64 ]); operands: arg0 res0
 kernel.define @softmax(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [] {
   %0 = transformer.softmax %x : tensor<?x8xf32>
   kernel.yield %0 : tensor<?x8xf32>
@@ -98,7 +98,7 @@ kernel.define @"a name: with more"(%x: tensor<?x8xf32>) -> tensor<?x8xf32> rows 
 }
 
 // One column: a copy, for [rows] is stored as [rows, 1].
-// CHECK: 'column' is row_program(width=1,program=[0(0x0p+0 0)->0 ],operands=[0:64:1 ],resultStrides=[64 ]); operands: arg0 res0
+// CHECK: 'column' is row_program(width=1,program=[Input(0) -> 0],operands=[0:64:1 ],resultStrides=[64 ]); operands: arg0 res0
 kernel.define @column(%x: tensor<?x2xf32>) -> tensor<?xf32> rows 0 weights [] {
   %0 = transformer.slice %x axis 1 from 1 to 2 : tensor<?x2xf32> -> tensor<?x1xf32>
   %1 = transformer.reshape %0 to [0] : tensor<?x1xf32> -> tensor<?xf32>

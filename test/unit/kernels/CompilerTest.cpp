@@ -47,7 +47,7 @@ std::vector<KernelSpec> specs() {
   program.program.expressions.push_back(
       {.kind = Kind::Pow, .operands = {7, 6}});
   program.program.results = {8};
-  program.operands = {{Broadcast::None, 128, 0}};
+  program.inputs = {{Broadcast::None, 128, 0}};
   program.resultStrides = {128};
   return {linear, attention, norm, embedding, program};
 }

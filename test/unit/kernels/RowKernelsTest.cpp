@@ -198,7 +198,7 @@ protected:
     spec.width = width;
     spec.program.expressions = expressions;
     spec.program.results = {static_cast<int>(expressions.size()) - 1};
-    spec.operands = {{Broadcast::None, rowStride(width), 0}};
+    spec.inputs = {{Broadcast::None, rowStride(width), 0}};
     spec.resultStrides = {rowStride(width)};
     auto kernel = load(spec);
     ASSERT_TRUE(kernel);
@@ -346,10 +346,10 @@ TEST_P(RowProgramTest, SoftmaxWithBroadcastsAndSeveralResults) {
                                   {.kind = Kind::Div, .operands = {9, 10}},
                                   {.kind = Kind::ReduceMin, .operands = {0}}};
       spec.program.results = {11, 10, 12};
-      spec.operands = {{Broadcast::None, rowStride(width + 3), 3},
-                       {Broadcast::PerRow},
-                       {Broadcast::PerColumn},
-                       {Broadcast::Scalar}};
+      spec.inputs = {{Broadcast::None, rowStride(width + 3), 3},
+                     {Broadcast::PerRow},
+                     {Broadcast::PerColumn},
+                     {Broadcast::Scalar}};
       spec.resultStrides = {rowStride(width), rowStride(1), rowStride(1)};
       auto kernel = load(spec, {.schedule = schedule});
       ASSERT_TRUE(kernel);
@@ -400,7 +400,7 @@ TEST_P(RowProgramTest, NarrowRowsAreNotReadBeforeTheirStart) {
                               {.kind = Kind::Abs, .operands = {0}},
                               {.kind = Kind::ReduceSum, .operands = {1}}};
   spec.program.results = {2};
-  spec.operands = {{Broadcast::None, rowStride(1), 0}};
+  spec.inputs = {{Broadcast::None, rowStride(1), 0}};
   spec.resultStrides = {rowStride(1)};
   testing::internal::CaptureStderr();
   auto kernel = load(spec, {.emitStatement = true});
