@@ -9,6 +9,7 @@
 
 #include "codegen/host/LowerHost.h"
 #include "codegen/host/ConstantData.h"
+#include "ir/Kernel/Layout.h"
 #include "ir/Transformer/CacheLayout.h"
 #include "ir/Transformer/Transformer.h"
 
@@ -31,6 +32,8 @@ enum FrameField {
 };
 
 static_assert(transformer::cacheBlock == TRANSOM_CACHE_BLOCK);
+static_assert(kernel::rowAlignment == TRANSOM_ROW_ALIGNMENT);
+static_assert(kernel::rowsAlignment == TRANSOM_ROWS_ALIGNMENT);
 static_assert(kernel::numArenaExtents == TRANSOM_EXTENTS);
 
 static constexpr StringRef librarySymbol = "library";

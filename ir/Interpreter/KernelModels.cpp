@@ -9,6 +9,7 @@
 
 #include "ir/Interpreter/Models.h"
 #include "ir/Kernel/Kernel.h"
+#include "ir/Kernel/Layout.h"
 #include "ir/Transformer/Transformer.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -52,10 +53,6 @@ static LogicalResult interpret(kernel::CallOp op, Operands operands,
 
 namespace {
 
-// TRANSOM_ROW_ALIGNMENT and TRANSOM_ROWS_ALIGNMENT of runtime/abi.h.
-constexpr int64_t rowAlignment = 64;
-constexpr int64_t rowsAlignment = 16;
-
 /// One run of a program.
 class Machine {
 public:
@@ -72,7 +69,7 @@ private:
   LogicalResult store(Operation *op, Value buffer, const Tensor &tensor);
   FailureOr<char *> locate(Operation *op, Value buffer);
   int64_t padded(unsigned extent) const {
-    return llvm::alignTo(extents[extent].value_or(0), rowsAlignment);
+    return llvm::alignTo(extents[extent].value_or(0), kernel::rowsAlignment);
   }
 
   kernel::ProgramOp program;
@@ -83,12 +80,6 @@ private:
       extents;
   std::vector<char> arena;
 };
-
-/// Bytes of a row, columns of padding included; [rows] is stored as [rows, 1].
-int64_t getRowBytes(RankedTensorType type) {
-  int64_t width = type.getRank() == 2 ? type.getDimSize(1) : 1;
-  return llvm::alignTo(width, rowAlignment) * sizeof(float);
-}
 
 LogicalResult Machine::bindInputs(Operands arguments) {
   Block &body = program.getBody().front();
@@ -124,7 +115,7 @@ FailureOr<char *> Machine::locate(Operation *op, Value buffer) {
   int64_t begin = 0;
   for (auto [extent, offset] : llvm::enumerate(slot.getOffset()))
     begin += offset * padded(extent);
-  int64_t bytes = getRowBytes(type.getTensor()) *
+  int64_t bytes = kernel::getRowBytes(type.getTensor()) *
                   padded(static_cast<unsigned>(*type.getExtent()));
   if (begin < 0 || begin + bytes > static_cast<int64_t>(arena.size()))
     return op->emitOpError() << "slot lies outside of the arena";
@@ -151,7 +142,7 @@ FailureOr<Tensor> Machine::load(Operation *op, Value buffer) {
   Tensor tensor(type.getTensor().getElementType(), shape);
   int64_t width = shape.size() == 2 ? shape[1] : 1;
   for (int64_t row = 0; row < shape[0]; ++row) {
-    const char *bytes = *at + row * getRowBytes(type.getTensor());
+    const char *bytes = *at + row * kernel::getRowBytes(type.getTensor());
     for (int64_t column = 0; column < width; ++column) {
       if (tensor.isFloat()) {
         float value;
@@ -174,7 +165,7 @@ LogicalResult Machine::poison(Operation *op, Value buffer) {
     return failure();
   auto type = cast<kernel::BufferType>(buffer.getType());
   memset(*at, 0xff,
-         getRowBytes(type.getTensor()) *
+         kernel::getRowBytes(type.getTensor()) *
              padded(static_cast<unsigned>(*type.getExtent())));
   return success();
 }
@@ -188,8 +179,7 @@ LogicalResult Machine::store(Operation *op, Value buffer,
                  rotateColumns(tensor, tensor.getShape()[1] - layer.getAt()));
   if (auto input = inputs.find(buffer); input != inputs.end()) {
     input->second = tensor;
-    for (double &value : input->second.floats())
-      value = static_cast<float>(value);
+    input->second.roundTo(tensor.getElementType());
     return success();
   }
   FailureOr<char *> at = locate(op, buffer);
@@ -199,7 +189,7 @@ LogicalResult Machine::store(Operation *op, Value buffer,
   Type element = type.getTensor().getElementType();
   if (!element.isF32() && !element.isInteger(32))
     return op->emitOpError() << "expects slots of f32 or i32, got " << element;
-  int64_t rowBytes = getRowBytes(type.getTensor());
+  int64_t rowBytes = kernel::getRowBytes(type.getTensor());
   int64_t rows = tensor.getShape()[0];
   int64_t width = tensor.getRank() == 2 ? tensor.getShape()[1] : 1;
   for (int64_t row = 0; row < rows; ++row)

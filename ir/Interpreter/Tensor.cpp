@@ -120,6 +120,35 @@ MutableArrayRef<int64_t> Tensor::integers() {
   return unshare().integers;
 }
 
+/// `value` as a number of the type, which is neither f32 nor f64.
+static double roundTo(double value, Type type) {
+  if (auto floatType = dyn_cast<FloatType>(type)) {
+    APFloat number(value);
+    bool losesInfo;
+    number.convert(floatType.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                   &losesInfo);
+    return number.convertToDouble();
+  }
+  unsigned width = type.getIntOrFloatBitWidth();
+  bool isSigned = !type.isUnsignedInteger();
+  double most = std::ldexp(1.0, width - isSigned) - 1;
+  double least = isSigned ? -most - 1 : 0;
+  return std::min(std::max(std::nearbyint(value), least), most);
+}
+
+void Tensor::roundTo(Type storage) {
+  if (isInteger()) {
+    for (int64_t &value : integers())
+      value = wrap(value, storage);
+  } else if (storage.isF32()) { // As is most of what the interpreter sees.
+    for (double &value : floats())
+      value = static_cast<float>(value);
+  } else if (!storage.isF64()) {
+    for (double &value : floats())
+      value = ::roundTo(value, storage);
+  }
+}
+
 Tensor Tensor::reshape(ArrayRef<int64_t> newShape) const {
   assert(product(newShape) == getNumElements());
   Tensor result = *this;

@@ -42,6 +42,11 @@ public:
   llvm::MutableArrayRef<double> floats();
   llvm::MutableArrayRef<int64_t> integers();
 
+  /// Makes every number one that `storage` can hold, as if it were stored and
+  /// read again. A float becomes the nearest one, ties to even, and stays
+  /// within the range of an integer type; an integer wraps.
+  void roundTo(mlir::Type storage);
+
   /// The same numbers in another shape of as many elements.
   Tensor reshape(llvm::ArrayRef<int64_t> newShape) const;
 

@@ -5,14 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ir/Kernel/Layout.h"
 #include "passes/PlanMemory/Plan.h"
 
 using namespace mlir;
 using namespace transom;
 using namespace transom::memory;
-
-/// TRANSOM_ROW_ALIGNMENT of runtime/abi.h, in elements.
-static constexpr int64_t rowAlignment = 64;
 
 /// Which outputs need a call: those that it is one of, and those of its users.
 void memory::findOutputs(Plan &plan) {
@@ -30,14 +28,6 @@ void memory::findOutputs(Plan &plan) {
   llvm::erase_if(plan.calls, [&](kernel::CallOp call) {
     return plan.outputs[call].none();
   });
-}
-
-/// Bytes of one row in the arena: rows of [rows, width] are `rowAlignment`
-/// elements or a multiple of it apart, and [rows] is stored as [rows, 1].
-static int64_t getRowBytes(RankedTensorType type) {
-  int64_t width = type.getRank() == 2 ? type.getDimSize(1) : 1;
-  int64_t elements = llvm::alignTo(width, rowAlignment);
-  return elements * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
 }
 
 /// Places the slots of one region, the largest first, each into the tightest
@@ -85,7 +75,7 @@ static void findLifetimes(Plan &plan) {
       auto now = static_cast<int64_t>(time);
       auto number = static_cast<unsigned>(plan.slots.size());
       plan.slots.insert({result,
-                         {plan.rows[result].extent, getRowBytes(type),
+                         {plan.rows[result].extent, kernel::getRowBytes(type),
                           /*begin=*/now, /*end=*/now, number}});
     }
   }
