@@ -1,35 +1,15 @@
 //===- Machine.cpp - from the name of a target to its numbers -------------===//
 #include "codegen/Machine.h"
+#include "codegen/ElementType.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
 
-#include <fstream>
-
 using namespace transom::codegen;
 using namespace transom;
 using llvm::StringRef;
-
-/// One core's cache of a level for data, in bytes, as Linux tells; or 0.
-static int64_t hostCacheBytes(int level) {
-  for (int index = 0; index < 8; ++index) {
-    std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" +
-                         std::to_string(index) + "/";
-    int cacheLevel = 0;
-    std::string type, size;
-    if (!(std::ifstream(folder + "level") >> cacheLevel) ||
-        !(std::ifstream(folder + "type") >> type) ||
-        !(std::ifstream(folder + "size") >> size))
-      return 0;
-    unsigned long long kilobytes;
-    if (cacheLevel == level && type != "Instruction" &&
-        !StringRef(size).rtrim('K').getAsInteger(10, kilobytes))
-      return static_cast<int64_t>(kilobytes) << 10;
-  }
-  return 0;
-}
 
 /// The features of a level that the runtime can test for when a library is
 /// opened; LLVM's list has some that kernels never use.
@@ -54,10 +34,8 @@ static Machine machineOf(StringRef name, const targets::Target &target,
     machine.halideTarget += "-" + cpu.tune.str();
   machine.halideTarget += "-no_runtime-no_asserts-no_bounds_query-user_context";
   machine.cpuFeatures = featureBits(level);
-  machine.floatLanes = level.vectorBytes / int(sizeof(float));
+  machine.floatLanes = level.vectorBytes / static_cast<int>(f32.bytes());
   machine.vectorRegisters = level.vectorRegisters;
-  machine.l1Bytes = cpu.l1Kilobytes << 10;
-  machine.l2Bytes = cpu.l2Kilobytes << 10;
   return machine;
 }
 
@@ -87,12 +65,7 @@ static std::optional<Machine> hostMachine(std::string &error) {
   const targets::Cpu *cpu = target->findCpu(name);
   if (!cpu || cpu->level != best)
     cpu = target->findCpu(best->name);
-  Machine machine = machineOf("host", *target, *cpu);
-  if (int64_t bytes = hostCacheBytes(1))
-    machine.l1Bytes = bytes;
-  if (int64_t bytes = hostCacheBytes(2))
-    machine.l2Bytes = bytes;
-  return machine;
+  return machineOf("host", *target, *cpu);
 }
 
 std::optional<Machine> Machine::fromTarget(const std::string &name,

@@ -20,10 +20,9 @@ struct Machine {
   uint64_t cpuFeatures = 0; ///< transom_cpu_feature bits that the code needs
   int floatLanes = 8;       ///< f32 in a vector register
   int vectorRegisters = 16;
-  int64_t l1Bytes = 32 << 10, l2Bytes = 512 << 10;
 
   /// Resolves a --target; nullopt and `error` (naming what is supported) if
-  /// it is unknown. `host` detects features and caches of this machine.
+  /// it is unknown. `host` detects the features of this machine.
   static std::optional<Machine> fromTarget(const std::string &name,
                                            std::string &error);
 };

@@ -154,11 +154,10 @@ FailureOr<std::string> transom::codegen::libraryMetadata(
     addTensors(program, interface);
     programs[interface.name] = std::move(program);
     if (interface.cacheColumns)
-      object["cache"] = json::Object{
-          {"columns", interface.cacheColumns},
-          {"block_tokens", TRANSOM_CACHE_BLOCK},
-          {"block_bytes", interface.cacheColumns * TRANSOM_CACHE_BLOCK *
-                              int64_t(sizeof(float))}};
+      object["cache"] =
+          json::Object{{"columns", interface.cacheColumns},
+                       {"block_tokens", TRANSOM_CACHE_BLOCK},
+                       {"block_bytes", interface.cacheBlockBytes()}};
   }
   if (!programs.empty())
     object["programs"] = std::move(programs);

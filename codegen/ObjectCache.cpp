@@ -95,7 +95,6 @@ std::string transom::codegen::serialize(const CompiledKernel &kernel) {
     writer.value(shape);
   }
   writer.values(kernel.arguments);
-  writer.values(kernel.packing);
   for (int32_t number : {kernel.grid, kernel.columns, kernel.queryOffsets,
                          kernel.keyOffsets, kernel.keyLengths})
     writer.value(number);
@@ -139,7 +138,6 @@ transom::codegen::deserialize(llvm::StringRef bytes) {
     reader.value(variant.shape);
   }
   reader.values(kernel.arguments);
-  reader.values(kernel.packing);
   for (int32_t *number : {&kernel.grid, &kernel.columns, &kernel.queryOffsets,
                           &kernel.keyOffsets, &kernel.keyLengths})
     reader.value(*number);
@@ -171,8 +169,7 @@ std::string ObjectCache::key(const KernelSpec &spec, const Machine &machine,
   // for them.
   stream << kernelVersion << '\n'
          << machine.halideTarget << '\n'
-         << machine.floatLanes << ' ' << machine.vectorRegisters << ' '
-         << machine.l1Bytes << ' ' << machine.l2Bytes << '\n'
+         << machine.floatLanes << ' ' << machine.vectorRegisters << '\n'
          << symbol << '\n'
          << describe(spec);
   llvm::XXH128_hash_t hash =

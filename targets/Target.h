@@ -31,7 +31,6 @@ struct Cpu {
   const Level *level;
   /// Halide's feature for the order of instructions; empty: as the level has.
   llvm::StringRef tune;
-  int64_t l1Kilobytes, l2Kilobytes; ///< data caches of one core
 };
 
 /// How objects of the architecture are written and linked.

@@ -1,8 +1,8 @@
 //===- X86_64.cpp - x86-64 with AVX2 or AVX-512, on Linux with glibc ------===//
 //
 // Two instruction levels are enough for f32: x86-64-v3 (AVX2, FMA) and
-// x86-64-v4 (AVX-512 F, BW, DQ, VL, CD). A CPU's name chooses the level, the
-// tuning and the caches; it never adds instructions beyond the level, because
+// x86-64-v4 (AVX-512 F, BW, DQ, VL, CD). A CPU's name chooses the level and
+// the tuning; it never adds instructions beyond the level, because
 // Halide turns some of its features into an -mcpu that has more (issue 9134 of
 // Halide): then what the runtime checks when a library is opened would not be
 // the truth.
@@ -32,30 +32,18 @@ constexpr Level v4 = {
     v4Features, /*vectorBytes=*/64, /*vectorRegisters=*/32};
 constexpr const Level *levels[] = {&v3, &v4};
 
-// Caches of the levels are those of the least of their members.
 constexpr Cpu cpus[] = {
-    {"x86-64-v3", &v3, "", 32, 256},
-    {"x86-64-v4", &v4, "", 32, 1024},
-    {"haswell", &v3, "", 32, 256},
-    {"broadwell", &v3, "", 32, 256},
-    {"skylake", &v3, "", 32, 256},
-    {"alderlake", &v3, "", 48, 1280},
-    {"raptorlake", &v3, "", 48, 2048},
-    {"znver1", &v3, "tune_znver1", 32, 512},
-    {"znver2", &v3, "tune_znver2", 32, 512},
-    {"znver3", &v3, "tune_znver3", 32, 512},
-    {"skylake-avx512", &v4, "", 32, 1024},
-    {"cascadelake", &v4, "", 32, 1024},
-    {"cooperlake", &v4, "", 32, 1024},
-    {"icelake-client", &v4, "", 48, 512},
-    {"icelake-server", &v4, "", 48, 1280},
-    {"tigerlake", &v4, "", 48, 1280},
-    {"rocketlake", &v4, "", 48, 512},
-    {"sapphirerapids", &v4, "", 48, 2048},
-    {"emeraldrapids", &v4, "", 48, 2048},
-    {"graniterapids", &v4, "", 48, 2048},
-    {"znver4", &v4, "tune_znver4", 32, 1024},
-    {"znver5", &v4, "tune_znver5", 48, 1024},
+    {"x86-64-v3", &v3, ""},         {"x86-64-v4", &v4, ""},
+    {"haswell", &v3, ""},           {"broadwell", &v3, ""},
+    {"skylake", &v3, ""},           {"alderlake", &v3, ""},
+    {"raptorlake", &v3, ""},        {"znver1", &v3, "tune_znver1"},
+    {"znver2", &v3, "tune_znver2"}, {"znver3", &v3, "tune_znver3"},
+    {"skylake-avx512", &v4, ""},    {"cascadelake", &v4, ""},
+    {"cooperlake", &v4, ""},        {"icelake-client", &v4, ""},
+    {"icelake-server", &v4, ""},    {"tigerlake", &v4, ""},
+    {"rocketlake", &v4, ""},        {"sapphirerapids", &v4, ""},
+    {"emeraldrapids", &v4, ""},     {"graniterapids", &v4, ""},
+    {"znver4", &v4, "tune_znver4"}, {"znver5", &v4, "tune_znver5"},
 };
 
 constexpr StringRef libraries[] = {"libc.so.6", "libm.so.6", "libpthread.so.0",

@@ -46,6 +46,7 @@ MAY = {
     },
 }
 # Narrower or wider than their folder.
+MAY["codegen/formats"] = MAY["codegen"] | {"Halide"}
 MAY["codegen/kernels"] = MAY["codegen"] | {"Halide"}
 MAY["codegen/link"] = MAY["codegen"] | {"LLD"}
 

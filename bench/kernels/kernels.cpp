@@ -135,21 +135,21 @@ void benchLinear(const Machine &machine, const char *name, int64_t in,
   using Kind = Expression::Kind;
   LinearSpec spec{.in = in,
                   .out = out,
-                  .xStride = rowStride(in),
-                  .outStride = rowStride(out)};
+                  .x = {.stride = rowStride(in)},
+                  .result = {.stride = rowStride(out)}};
   if (gelu)
     spec.epilogue = {{{.kind = Kind::Input, .index = 0},
                       {.kind = Kind::Gelu, .operands = {0}}},
                      {1}};
   auto kernel = load(spec, machine);
   size_t weights = static_cast<size_t>(kernel->kernel.columns *
-                                       kernel->kernel.packing[1].block * in);
+                                       kernel->kernel.packing.at(1).block * in);
   size_t copies = (size_t(128) << 20) / (weights * sizeof(float)) + 1;
-  Floats weight(weights * copies), bias(spec.outStride + 64);
+  Floats weight(weights * copies), bias(spec.result.stride + 64);
   for (int64_t rows : {1, 8, 12, 16, 32, 64, 128, 512, 1024}) {
     if (skips(rows))
       continue;
-    Floats x((rows + 15) * spec.xStride), y((rows + 15) * spec.outStride);
+    Floats x((rows + 15) * spec.x.stride), y((rows + 15) * spec.result.stride);
     size_t copy = 0;
     auto run = [&](bool cold) {
       copy = cold ? (copy + 1) % copies : 0;
@@ -170,17 +170,16 @@ void benchLinear(const Machine &machine, const char *name, int64_t in,
 void benchAttention(const Machine &machine, const char *name, int64_t heads,
                     int64_t headDim, bool causal = false) {
   int64_t width = heads * headDim;
-  AttentionSpec spec{.heads = heads,
-                     .keyHeads = heads,
-                     .headDim = headDim,
-                     .queryStride = rowStride(3 * width),
-                     .keyStride = rowStride(3 * width),
-                     .keyOffset = width,
-                     .valueStride = rowStride(3 * width),
-                     .valueOffset = 2 * width,
-                     .outStride = rowStride(width),
-                     .scale = 0.125f,
-                     .causal = causal};
+  AttentionSpec spec{
+      .heads = heads,
+      .keyHeads = heads,
+      .headDim = headDim,
+      .query = {.stride = rowStride(3 * width)},
+      .key = {.stride = rowStride(3 * width), .offset = width},
+      .value = {.stride = rowStride(3 * width), .offset = 2 * width},
+      .result = {.stride = rowStride(width)},
+      .scale = 0.125f,
+      .causal = causal};
   auto kernel = load(spec, machine);
   for (int64_t length : {8, 16, 24, 32, 64, 128, 256, 512, 1024, 2048}) {
     if (skips(length))
@@ -191,7 +190,8 @@ void benchAttention(const Machine &machine, const char *name, int64_t heads,
     for (int64_t s = 0; s <= sequences; ++s)
       offsets[s] = static_cast<int32_t>(s * length);
     std::fill(lengths.begin(), lengths.end(), static_cast<int32_t>(length));
-    Floats qkv((rows + 15) * spec.queryStride), y((rows + 15) * spec.outStride);
+    Floats qkv((rows + 15) * spec.query.stride),
+        y((rows + 15) * spec.result.stride);
     double pairs =
         double(rows) * double(causal ? length + 1 : length) / (causal ? 2 : 1);
     double flops = kernel->kernel.flopsPerPair * pairs;
@@ -216,9 +216,9 @@ void benchCachedAttention(const Machine &machine, const char *name,
   CachedAttentionSpec spec{.heads = heads,
                            .keyHeads = heads,
                            .headDim = headDim,
-                           .queryStride = rowStride(3 * width),
-                           .cacheWidth = 2 * heads * roundUp16(headDim),
-                           .outStride = rowStride(width),
+                           .query = {.stride = rowStride(3 * width)},
+                           .cache = {.width = 2 * heads * roundUp16(headDim)},
+                           .result = {.stride = rowStride(width)},
                            .scale = 0.125f,
                            .causal = true};
   auto kernel = load(spec, machine);
@@ -228,8 +228,9 @@ void benchCachedAttention(const Machine &machine, const char *name,
     int64_t rows = newRows ? std::min(newRows, length) : length,
             blocks = (length + block - 1) / block;
     constexpr int64_t layers = 12;
-    Floats qkv((rows + 15) * spec.queryStride), y((rows + 15) * spec.outStride),
-        cache(layers * blocks * block * spec.cacheWidth);
+    Floats qkv((rows + 15) * spec.query.stride),
+        y((rows + 15) * spec.result.stride),
+        cache(layers * blocks * block * spec.cache.width);
     std::vector<int32_t> table(blocks), offsets = {0, int32_t(rows)},
                                         lengths = {int32_t(length)},
                                         tableOffsets = {0, int32_t(blocks)};
@@ -240,7 +241,7 @@ void benchCachedAttention(const Machine &machine, const char *name,
     Rate rate = measure(machine, kernel->kernel.flopsPerPair * pairs, [&] {
       layer = (layer + 1) % layers;
       kernel->runRagged({qkv.data,
-                         cache.data + layer * blocks * block * spec.cacheWidth,
+                         cache.data + layer * blocks * block * spec.cache.width,
                          offsets.data(), lengths.data(), table.data(),
                          tableOffsets.data(), y.data},
                         1);
@@ -248,8 +249,8 @@ void benchCachedAttention(const Machine &machine, const char *name,
     std::printf("%-22s %5lld  %6.1f %5.1f %%", name,
                 static_cast<long long>(length), rate.best, rate.share);
     if (newRows)
-      std::printf("  %6.1f GB/s", rate.best * double(length * spec.cacheWidth) *
-                                      4 /
+      std::printf("  %6.1f GB/s", rate.best *
+                                      double(length * spec.cache.width) * 4 /
                                       (kernel->kernel.flopsPerPair * pairs));
     std::printf("\n");
     std::fflush(stdout);
@@ -260,19 +261,18 @@ void benchCachedAttention(const Machine &machine, const char *name,
 void benchAppendCache(const Machine &machine, const char *name, int64_t heads,
                       int64_t headDim) {
   int64_t width = heads * headDim;
-  AppendCacheSpec spec{.keyHeads = heads,
-                       .headDim = headDim,
-                       .keyStride = rowStride(3 * width),
-                       .keyOffset = width,
-                       .valueStride = rowStride(3 * width),
-                       .valueOffset = 2 * width,
-                       .cacheWidth = 12 * 2 * heads * roundUp16(headDim)};
+  AppendCacheSpec spec{
+      .keyHeads = heads,
+      .headDim = headDim,
+      .key = {.stride = rowStride(3 * width), .offset = width},
+      .value = {.stride = rowStride(3 * width), .offset = 2 * width},
+      .cache = {.width = 12 * 2 * heads * roundUp16(headDim)}};
   auto kernel = load(spec, machine);
   for (int64_t rows : {1, 8, 128, 512}) {
     if (skips(rows))
       continue;
-    Floats qkv((rows + 15) * spec.keyStride),
-        cache((rows + 15) * spec.cacheWidth);
+    Floats qkv((rows + 15) * spec.key.stride),
+        cache((rows + 15) * spec.cache.width);
     std::vector<int32_t> slots(rows);
     std::iota(slots.begin(), slots.end(), 0);
     auto run = [&] {
@@ -291,14 +291,14 @@ void benchAppendCache(const Machine &machine, const char *name, int64_t heads,
 
 void benchNorm(const Machine &machine, const char *name, int64_t width) {
   NormSpec spec{.width = width,
-                .xStride = rowStride(width),
-                .residualStride = rowStride(width),
-                .outStride = rowStride(width),
+                .x = {.stride = rowStride(width)},
+                .residual = {.stride = rowStride(width)},
+                .result = {.stride = rowStride(width)},
                 .hasResidual = true};
   auto kernel = load(spec, machine);
   for (int64_t rows : {128, 1024}) {
-    Floats x(rows * spec.xStride), residual(rows * spec.xStride),
-        y(rows * spec.xStride), gamma(spec.xStride), beta(spec.xStride);
+    Floats x(rows * spec.x.stride), residual(rows * spec.x.stride),
+        y(rows * spec.x.stride), gamma(spec.x.stride), beta(spec.x.stride);
     double flops = kernel->kernel.flopsPerRow * double(rows);
     Rate warm = measure(machine, flops, [&] {
       kernel->run({x.data, residual.data, gamma.data, beta.data, y.data}, rows);

@@ -150,8 +150,8 @@ Bench::Bench(int32_t threads, const Machine &machine)
     Linear &linear = linears[i];
     LinearSpec spec{.in = layers[i].in,
                     .out = layers[i].out,
-                    .xStride = rowStride(layers[i].in),
-                    .outStride = rowStride(layers[i].out)};
+                    .x = {.stride = rowStride(layers[i].in)},
+                    .result = {.stride = rowStride(layers[i].out)}};
     std::string error;
     linear.loaded = LoadedKernel::load(spec, machine, {}, error);
     if (!linear.loaded) {
@@ -172,7 +172,7 @@ Bench::Bench(int32_t threads, const Machine &machine)
     linear.kernel.variants = linear.variants.data();
     linear.kernel.flops_per_row = kernel.flopsPerRow;
     linear.weightFloats =
-        kernel.columns * kernel.packing[1].block * layers[i].in;
+        kernel.columns * kernel.packing.at(1).block * layers[i].in;
   }
   size_t floats = 0;
   for (size_t i = 0; i < std::size(layers); ++i)

@@ -29,8 +29,9 @@ static constexpr StringRef cacheRole = "cache";
 
 static bool isCache(kernel::BufferType type) {
   RankedTensorType tensor = type.getTensor();
-  return tensor.getElementType().isF32() && tensor.getRank() == 2 &&
-         !tensor.isDynamicDim(1) && type.getExtent() == kernel::Extent::Slots;
+  return elementTypeOf(tensor.getElementType()) == f32 &&
+         tensor.getRank() == 2 && !tensor.isDynamicDim(1) &&
+         type.getExtent() == kernel::Extent::Slots;
 }
 
 /// Is the default made of the values of the source?
@@ -70,18 +71,18 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
              << "expects input '" << input.name
              << "' to be a cache, a buffer of f32 [slots, columns], got "
              << type;
-    input.info.dtype = TRANSOM_F32;
+    input.info.dtype = f32.abiCode();
     input.info.role = TRANSOM_ROLE_CACHE;
     input.info.extent = TRANSOM_SLOTS;
     return input;
   }
-  if (!tensor.getElementType().isInteger(32) || tensor.getRank() != 1 ||
+  if (elementTypeOf(tensor.getElementType()) != i32 || tensor.getRank() != 1 ||
       !type.getExtent())
     return program.emitOpError()
            << "expects input '" << input.name
            << "' to be a buffer of i32, one for each of an extent, got "
            << type;
-  input.info.dtype = TRANSOM_I32;
+  input.info.dtype = i32.abiCode();
   input.info.extent = static_cast<uint8_t>(*type.getExtent());
   std::optional<int> roleValue =
       llvm::StringSwitch<std::optional<int>>(role)
@@ -178,16 +179,17 @@ static FailureOr<InterfaceOutput> outputOf(kernel::ProgramOp program,
            << "expects 'transformer.name' on result " << index;
   RankedTensorType tensor = type.getTensor();
   bool hasColumns = tensor.getRank() == 2 && !tensor.isDynamicDim(1);
-  if (!tensor.getElementType().isF32() ||
-      !(hasColumns || tensor.getRank() == 1) || !type.getExtent())
+  std::optional<ElementType> element = elementTypeOf(tensor.getElementType());
+  if (element != f32 || !(hasColumns || tensor.getRank() == 1) ||
+      !type.getExtent())
     return program.emitOpError() << "expects output '" << output.name
                                  << "' to be rows of f32, got " << type;
-  output.info.dtype = TRANSOM_F32;
+  output.info.dtype = element->abiCode();
   output.info.extent = static_cast<uint8_t>(*type.getExtent());
   output.info.rank = hasColumns;
   output.info.width = hasColumns ? tensor.getDimSize(1) : 1;
   output.info.dims[0] = hasColumns ? output.info.width : 0;
-  output.info.row_bytes = rowStride(output.info.width) * sizeof(float);
+  output.info.row_bytes = rowStride(output.info.width) * element->bytes();
   return output;
 }
 

@@ -2,6 +2,7 @@
 #ifndef TRANSOM_CODEGEN_HOST_INTERFACE_H
 #define TRANSOM_CODEGEN_HOST_INTERFACE_H
 
+#include "codegen/ElementType.h"
 #include "ir/Kernel/Kernel.h"
 #include "runtime/abi.h"
 
@@ -30,6 +31,12 @@ struct Interface {
   /// program writes to.
   std::vector<std::optional<size_t>> outputOfResult;
   int64_t cacheColumns = 0; ///< 0: the program has no cache
+  ElementType cacheType = f32;
+
+  /// Of all columns; 0: the program has no cache.
+  int64_t cacheBlockBytes() const {
+    return cacheColumns * TRANSOM_CACHE_BLOCK * cacheType.bytes();
+  }
 
   /// Fails with an error at the program if a tensor can't be at the surface of
   /// a library: without a name, or of a type that abi.h does not have.

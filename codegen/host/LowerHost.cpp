@@ -122,7 +122,7 @@ private:
   void lowerLaunch(kernel::LaunchOp launch);
   Value load(FrameField field, Type type, int64_t element = -1);
   /// Address of a buffer: a weight, a slot, or an input of the program.
-  Value address(Value buffer, const Packing *packing);
+  Value address(Value buffer, const Packing &packing);
   Value constant(Type type, int64_t value) {
     return LLVM::ConstantOp::create(builder, loc, type, value);
   }
@@ -181,7 +181,7 @@ Value HostLowering::load(FrameField field, Type type, int64_t element) {
   return LLVM::LoadOp::create(builder, loc, type, place);
 }
 
-Value HostLowering::address(Value buffer, const Packing *packing) {
+Value HostLowering::address(Value buffer, const Packing &packing) {
   if (auto argument = dyn_cast<BlockArgument>(buffer)) {
     Value inputs = load(FrameInputs, types.pointer);
     Value place = LLVM::GEPOp::create(
@@ -191,7 +191,9 @@ Value HostLowering::address(Value buffer, const Packing *packing) {
   }
   if (auto layer = buffer.getDefiningOp<kernel::LayerOp>()) {
     // Within a block, columns stand one after another.
-    int64_t bytes = layer.getAt() * TRANSOM_CACHE_BLOCK * sizeof(float);
+    auto type = cast<kernel::BufferType>(layer.getCache().getType());
+    ElementType element = *elementTypeOf(type.getTensor().getElementType());
+    int64_t bytes = layer.getAt() * TRANSOM_CACHE_BLOCK * element.bytes();
     return LLVM::GEPOp::create(
         builder, loc, types.pointer, types.i8,
         address(layer.getCache(), packing),
@@ -202,7 +204,7 @@ Value HostLowering::address(Value buffer, const Packing *packing) {
     auto op = symbols.lookupNearestSymbolFrom<transformer::WeightOp>(
         program, weight.getWeightAttr());
     base = load(FrameWeights, types.pointer);
-    offset = constant(types.i64, weights.offsetOf(op, *packing));
+    offset = constant(types.i64, weights.offsetOf(op, packing));
   } else {
     auto slot = buffer.getDefiningOp<kernel::SlotOp>();
     base = load(FrameArena, types.pointer);
@@ -226,7 +228,7 @@ void HostLowering::lowerLaunch(kernel::LaunchOp launch) {
   for (auto [index, operand] : llvm::enumerate(kernel.operands)) {
     Value buffer = operand.isResult ? launch.getWrites()[operand.index]
                                     : launch.getReads()[operand.index];
-    Value pointer = address(buffer, &kernel.packing[index]);
+    Value pointer = address(buffer, kernel.packingOf(index));
     Value place = LLVM::GEPOp::create(builder, loc, types.pointer,
                                       types.pointer, operandArray,
                                       ArrayRef<LLVM::GEPArg>(int32_t(index)));
@@ -281,7 +283,7 @@ void HostLowering::lowerRun(const Interface &interface) {
     Value place =
         LLVM::GEPOp::create(builder, loc, types.pointer, types.pointer, outputs,
                             ArrayRef<LLVM::GEPArg>(int32_t(*output)));
-    LLVM::StoreOp::create(builder, loc, address(value, nullptr), place);
+    LLVM::StoreOp::create(builder, loc, address(value, {}), place);
   }
 
   // Launches that the same outputs need are skipped together.
@@ -360,11 +362,12 @@ Datum HostLowering::programDatum(const Interface &interface) {
 
 void HostLowering::defineLibrary() {
   Datum::List entries;
-  int64_t cacheColumns = 0;
+  int64_t cacheColumns = 0, blockBytes = 0;
   for (const Interface &interface : interfaces) {
     program = programs[entries.size()];
     entries.push_back(programDatum(interface));
     cacheColumns = std::max(cacheColumns, interface.cacheColumns);
+    blockBytes = std::max(blockBytes, interface.cacheBlockBytes());
   }
   Datum programArray = data.array("programs", types.program, entries);
   if (!options.embeddedWeights.empty()) {
@@ -381,7 +384,7 @@ void HostLowering::defineLibrary() {
                           options.weightsHash, weights.fileBytes(),
                           Datum::Address{options.embeddedWeights},
                           interfaces.size(), cacheColumns, programArray,
-                          cacheColumns * TRANSOM_CACHE_BLOCK * sizeof(float)},
+                          blockBytes},
               LLVM::Linkage::Internal);
 }
 

@@ -41,27 +41,26 @@ private:
 AppendCache::AppendCache(const AppendCacheSpec &spec, const Machine &machine)
     : headDim(static_cast<int>(spec.headDim)) {
   const int64_t depth = roundUp(spec.headDim, blockKeys);
-  auto activation = [&](AppendCacheSpec::Operand operand, int64_t stride,
-                        int64_t offset) {
-    return View{
-        .operand = indexOf(spec, operand),
-        .dims = {fixed(headDim), taskColumns(headDim), taskRows(stride)},
-        .rows = TRANSOM_TASK_ROWS,
-        .rowStride = stride,
-        .columnStride = headDim,
-        .offset = offset};
+  auto activation = [&](AppendCacheSpec::Operand operand,
+                        const Activation &activation) {
+    return View{.operand = indexOf(spec, operand),
+                .type = activation.type,
+                .dims = {fixed(headDim), taskColumns(headDim),
+                         taskRows(activation.stride)},
+                .rows = TRANSOM_TASK_ROWS,
+                .rowStride = activation.stride,
+                .columnStride = headDim,
+                .offset = activation.offset};
   };
-  ImageParam key = view(
-      "key", activation(AppendCacheSpec::Key, spec.keyStride, spec.keyOffset));
+  ImageParam key = view("key", activation(AppendCacheSpec::Key, spec.key));
   ImageParam value =
-      view("value", activation(AppendCacheSpec::Value, spec.valueStride,
-                               spec.valueOffset));
-  ImageParam slots = view("slots",
-                          {.operand = indexOf(spec, AppendCacheSpec::Slots),
-                           .dims = {taskRows(1)},
-                           .rows = TRANSOM_TASK_ROWS,
-                           .rowStride = 1},
-                          Halide::Int(32));
+      view("value", activation(AppendCacheSpec::Value, spec.value));
+  ImageParam slots =
+      view("slots", {.operand = indexOf(spec, AppendCacheSpec::Slots),
+                     .type = i32,
+                     .dims = {taskRows(1)},
+                     .rows = TRANSOM_TASK_ROWS,
+                     .rowStride = 1});
 
   auto half = [&](const char *name, const ImageParam &from, int64_t column,
                   bool isKey) {
@@ -75,10 +74,11 @@ AppendCache::AppendCache(const AppendCacheSpec &spec, const Machine &machine)
     Dim slotDim = fixed(blockKeys, isKey ? 1 : depth);
     Dim depthDim = fixed(headDim, isKey ? blockKeys : 1);
     View shape = {.operand = indexOf(spec, AppendCacheSpec::Cache),
+                  .type = spec.cache.type,
                   .dims = {isKey ? slotDim : depthDim,
                            isKey ? depthDim : slotDim,
                            taskColumns(depth * blockKeys),
-                           fixed(mostBlocks, spec.cacheWidth * blockKeys)},
+                           fixed(mostBlocks, spec.cache.width * blockKeys)},
                   .columnStride = depth * blockKeys,
                   .offset = column * blockKeys};
     // What is not appended stays as it is.
@@ -92,8 +92,8 @@ AppendCache::AppendCache(const AppendCacheSpec &spec, const Machine &machine)
     result(cache, shape);
     halves.push_back({cache, row});
   };
-  half("keys", key, spec.cacheOffset, true);
-  half("values", value, spec.cacheOffset + spec.keyHeads * depth, false);
+  half("keys", key, spec.cache.offset, true);
+  half("values", value, spec.cache.offset + spec.keyHeads * depth, false);
 }
 
 void AppendCache::schedule(const Machine &machine) {
@@ -110,7 +110,7 @@ public:
   bool accepts(const KernelSpec &spec, const Machine &machine) const override {
     const auto *append = std::get_if<AppendCacheSpec>(&spec);
     return append && append->headDim > 0 && append->keyHeads > 0 &&
-           append->cacheWidth <= INT32_MAX / blockKeys;
+           append->cache.width <= INT32_MAX / blockKeys;
   }
 
   /// A pool of blocks may have more than 2^31 elements.
@@ -121,11 +121,11 @@ public:
     const auto &append = std::get<AppendCacheSpec>(spec);
     CompiledKernel kernel;
     kernel.columns = static_cast<int32_t>(append.keyHeads);
-    kernel.packing.resize(append.operands().size());
+    // A row of a column unit is one head, a twelfth of a row of 768 columns.
     kernel.variants = {{"",
                         {.max_rows = INT64_MAX,
                          .row_tile = 1,
-                         .task_rows = 256,
+                         .task_rows = 16 * shortTaskRows,
                          .task_columns = 1}}};
     return kernel;
   }

@@ -30,37 +30,33 @@ Embedding::Embedding(const EmbeddingSpec &spec, const Machine &machine) {
   // An activation's rows are only known at run time: as many as Halide, which
   // counts elements in 32 bits, can address.
   int64_t rows =
-      spec.tableRows > 0 ? spec.tableRows : INT32_MAX / spec.tableStride;
-  auto activation = [&](EmbeddingSpec::Operand operand, int64_t stride) {
+      spec.tableRows > 0 ? spec.tableRows : INT32_MAX / spec.table.stride;
+  auto activation = [&](EmbeddingSpec::Operand operand,
+                        const Activation &activation) {
     return View{.operand = indexOf(spec, operand),
-                .dims = {fixed(width), taskRows(stride)},
+                .type = activation.type,
+                .dims = {fixed(width), taskRows(activation.stride)},
                 .rows = TRANSOM_TASK_ROWS,
-                .rowStride = stride};
+                .rowStride = activation.stride};
   };
-  ImageParam ids = view("ids",
-                        {.operand = indexOf(spec, EmbeddingSpec::Ids),
-                         .dims = {taskRows(1)},
-                         .rows = TRANSOM_TASK_ROWS,
-                         .rowStride = 1},
-                        Halide::Int(32));
-  Expr id = ids(m), row = clamp(id, 0, static_cast<int>(rows) - 1), element;
-  View table = {.operand = indexOf(spec, EmbeddingSpec::Table)};
-  if (spec.tableBlock > 0) {
-    auto block = static_cast<int>(spec.tableBlock);
-    table.dims = {fixed(block), fixed(spec.width, block),
-                  fixed((rows + block - 1) / block, spec.width * block)};
-    element = view("table", table)(
-        row % block, min(c, static_cast<int>(spec.width) - 1), row / block);
-  } else {
-    table.dims = {fixed(width), fixed(rows, spec.tableStride)};
-    element = view("table", table)(c, row);
-  }
-  Expr value = select(id < 0, 0.0f, element);
-  if (spec.addendStride != 0)
-    value += view("addend",
-                  activation(EmbeddingSpec::Addend, spec.addendStride))(c, m);
+  ImageParam ids = view("ids", {.operand = indexOf(spec, EmbeddingSpec::Ids),
+                                .type = i32,
+                                .dims = {taskRows(1)},
+                                .rows = TRANSOM_TASK_ROWS,
+                                .rowStride = 1});
+  Expr id = ids(m), row = clamp(id, 0, static_cast<int>(rows) - 1);
+  const auto block = static_cast<int>(spec.table.block);
+  int64_t columns = std::max(spec.width, spec.table.stride);
+  Weight table = weight("table", indexOf(spec, EmbeddingSpec::Table),
+                        spec.table, columns, fixed(ceilDiv(rows, block)));
+  // Only rows of the table's own have room for whole vectors.
+  Expr column = columns < width ? min(c, static_cast<int>(columns) - 1) : c;
+  Expr value = select(id < 0, 0.0f, table(row % block, column, row / block));
+  if (spec.addend.stride != 0)
+    value +=
+        view("addend", activation(EmbeddingSpec::Addend, spec.addend))(c, m);
   y(c, m) = value;
-  result(y, activation(EmbeddingSpec::Output, spec.outStride));
+  result(y, activation(EmbeddingSpec::Output, spec.result));
 }
 
 void Embedding::schedule(const Machine &machine) {
@@ -80,13 +76,12 @@ public:
                       const Machine &machine) const override {
     const auto &embedding = std::get<EmbeddingSpec>(spec);
     CompiledKernel kernel;
-    Packing table = {.stride = embedding.tableStride};
-    if (embedding.tableBlock > 0)
-      table = {.kind = Packing::Kind::Blocked, .block = embedding.tableBlock};
-    kernel.packing.resize(embedding.operands().size());
-    kernel.packing[indexOf(embedding, EmbeddingSpec::Table)] = table;
-    kernel.variants = {
-        {"", {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = 32}}};
+    kernel.packing[indexOf(embedding, EmbeddingSpec::Table)] = embedding.table;
+    // One row is read and one written, where norms read two and write two.
+    kernel.variants = {{"",
+                        {.max_rows = INT64_MAX,
+                         .row_tile = 1,
+                         .task_rows = 2 * shortTaskRows}}};
     return kernel;
   }
 

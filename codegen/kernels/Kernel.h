@@ -14,6 +14,7 @@
 
 #include <Halide.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,11 +24,20 @@ namespace transom::codegen {
 inline int64_t ceilDiv(int64_t x, int64_t y) { return (x + y - 1) / y; }
 inline int64_t roundUp(int64_t x, int64_t y) { return ceilDiv(x, y) * y; }
 
+/// At most so many rows, in whole tiles: the longest task of a kernel. The
+/// runtime cuts a launch finer where threads would wait for each other.
+inline int32_t wholeTiles(int64_t rows, int64_t tile) {
+  return static_cast<int32_t>(rows / tile * tile);
+}
+
+/// Rows of a task of a kernel that does little for each: 16 of 768 columns,
+/// read and written once, cost about twice what runtime/Grid.cpp takes as worth
+/// the start of a task. More of them would only let threads end further apart.
+constexpr int32_t shortTaskRows = 16;
+
 /// Most bytes that a temporary of so many f32 takes from halide_malloc: Halide
 /// adds room for a vector's worth of reads past the end.
-inline int64_t scratchOf(int64_t floats) {
-  return floats * static_cast<int64_t>(sizeof(float)) + 64;
-}
+inline int64_t scratchOf(int64_t floats) { return floats * f32.bytes() + 64; }
 
 /// Extent and stride (in elements) of one dimension of a view.
 struct Dim {
@@ -47,6 +57,7 @@ inline Dim taskKeys(int64_t stride) { return {TRANSOM_TASK_KEYS, 0, stride}; }
 /// A task's view of an operand; counts are in elements.
 struct View {
   int32_t operand = 0;
+  ElementType type = f32;
   std::vector<Dim> dims;           ///< innermost first
   int32_t rows = TRANSOM_CONSTANT; ///< transom_source: which rows address it
   int64_t rowStride = 0;
@@ -67,8 +78,14 @@ public:
   std::vector<transom_kernel_argument> launchArguments() const;
 
 protected:
-  Halide::ImageParam view(const std::string &name, const View &view,
-                          Halide::Type type = Halide::Float(32));
+  Halide::ImageParam view(const std::string &name, const View &view);
+  /// The numbers of a weight in f32, by row of a block, column and block. A row
+  /// has `columns`; `blocks` says how many blocks the view has, and those of a
+  /// task if it depends on it.
+  using Weight =
+      std::function<Halide::Expr(Halide::Expr, Halide::Expr, Halide::Expr)>;
+  Weight weight(const std::string &name, int32_t operand,
+                const Packing &packing, int64_t columns, Dim blocks);
   /// An int32 that the runtime takes from a transom_source.
   Halide::Param<int32_t> scalar(const std::string &name, int32_t source);
   void result(Halide::Func func, const View &view);

@@ -106,10 +106,11 @@ void compile(const Family &family, const KernelSpec &spec,
 
 } // namespace
 
-std::vector<Packing> transom::codegen::packingOf(const KernelSpec &spec,
-                                                 const Machine &machine) {
+std::map<int32_t, Packing> transom::codegen::packingOf(const KernelSpec &spec,
+                                                       const Machine &machine) {
   const Family *family = familyOf(spec, machine);
-  return family ? family->plan(spec, machine).packing : std::vector<Packing>();
+  return family ? family->plan(spec, machine).packing
+                : std::map<int32_t, Packing>();
 }
 
 bool transom::codegen::compileKernel(

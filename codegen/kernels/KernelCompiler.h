@@ -17,12 +17,13 @@ struct KernelOptions {
 };
 
 /// Version of algorithms and schedules, part of the object cache's key: a hash
-/// of this folder's sources.
+/// of the sources of this folder and of the formats.
 extern const char *const kernelVersion;
 
 /// What a spec needs packed how, before anything is compiled (the weights file
 /// is written while kernels compile).
-std::vector<Packing> packingOf(const KernelSpec &spec, const Machine &machine);
+std::map<int32_t, Packing> packingOf(const KernelSpec &spec,
+                                     const Machine &machine);
 
 /// Compiles a spec with the first family that accepts it. Thread-safe: kernels
 /// compile in parallel. On failure returns false and sets `error` (what Halide

@@ -36,17 +36,29 @@ private:
   void write(int64_t value) { text << value; }
   void write(bool value) { text << value; }
   void write(float value) { text << value; }
+  void write(const Format *value) { text << value->name(); }
+  void write(const Activation &value) {
+    text << value.stride << ':' << value.offset << ':' << value.type.name();
+  }
+  void write(const CacheColumns &value) {
+    text << value.width << ':' << value.offset << ':' << value.type.name();
+  }
+  void write(const Packing &value) {
+    text << value.block << ':' << value.stride << ':' << value.format->name();
+  }
   template <typename T> void write(const std::vector<T> &values) {
     text << '[';
-    for (T value : values)
-      text << value << ' ';
+    for (const T &value : values) {
+      write(value);
+      text << ' ';
+    }
     text << ']';
   }
   void write(const std::vector<ProgramOperand> &operands) {
     text << '[';
     for (const ProgramOperand &operand : operands)
       text << static_cast<int>(operand.broadcast) << ':' << operand.stride
-           << ':' << operand.offset << ' ';
+           << ':' << operand.offset << ':' << operand.type.name() << ' ';
     text << ']';
   }
   void write(const RowProgram &program) {
@@ -78,14 +90,14 @@ private:
 // two kernels would be one to the cache.
 
 std::string describeSpec(const LinearSpec &spec) {
-  const auto &[in, out, xStride, xOffset, outStride, hasBias, epilogue,
+  const auto &[in, out, x, result, weightFormat, hasBias, epilogue,
                epilogueOperands] = spec;
   return Writer("linear")
       .field("in", in)
       .field("out", out)
-      .field("xStride", xStride)
-      .field("xOffset", xOffset)
-      .field("outStride", outStride)
+      .field("x", x)
+      .field("result", result)
+      .field("weightFormat", weightFormat)
       .field("hasBias", hasBias)
       .field("epilogue", epilogue)
       .field("operands", epilogueOperands)
@@ -93,20 +105,16 @@ std::string describeSpec(const LinearSpec &spec) {
 }
 
 std::string describeSpec(const AttentionSpec &spec) {
-  const auto &[heads, keyHeads, headDim, queryStride, queryOffset, keyStride,
-               keyOffset, valueStride, valueOffset, outStride, scale, causal,
-               distances, firstDistance] = spec;
+  const auto &[heads, keyHeads, headDim, query, key, value, result, scale,
+               causal, distances, firstDistance] = spec;
   return Writer("attention")
       .field("heads", heads)
       .field("keyHeads", keyHeads)
       .field("headDim", headDim)
-      .field("queryStride", queryStride)
-      .field("queryOffset", queryOffset)
-      .field("keyStride", keyStride)
-      .field("keyOffset", keyOffset)
-      .field("valueStride", valueStride)
-      .field("valueOffset", valueOffset)
-      .field("outStride", outStride)
+      .field("query", query)
+      .field("key", key)
+      .field("value", value)
+      .field("result", result)
       .field("scale", scale)
       .field("causal", causal)
       .field("distances", distances)
@@ -115,33 +123,26 @@ std::string describeSpec(const AttentionSpec &spec) {
 }
 
 std::string describeSpec(const AppendCacheSpec &spec) {
-  const auto &[keyHeads, headDim, keyStride, keyOffset, valueStride,
-               valueOffset, cacheWidth, cacheOffset] = spec;
+  const auto &[keyHeads, headDim, key, value, cache] = spec;
   return Writer("append_cache")
       .field("keyHeads", keyHeads)
       .field("headDim", headDim)
-      .field("keyStride", keyStride)
-      .field("keyOffset", keyOffset)
-      .field("valueStride", valueStride)
-      .field("valueOffset", valueOffset)
-      .field("cacheWidth", cacheWidth)
-      .field("cacheOffset", cacheOffset)
+      .field("key", key)
+      .field("value", value)
+      .field("cache", cache)
       .str();
 }
 
 std::string describeSpec(const CachedAttentionSpec &spec) {
-  const auto &[heads, keyHeads, headDim, queryStride, queryOffset, cacheWidth,
-               cacheOffset, outStride, scale, causal, distances,
-               firstDistance] = spec;
+  const auto &[heads, keyHeads, headDim, query, cache, result, scale, causal,
+               distances, firstDistance] = spec;
   return Writer("cached_attention")
       .field("heads", heads)
       .field("keyHeads", keyHeads)
       .field("headDim", headDim)
-      .field("queryStride", queryStride)
-      .field("queryOffset", queryOffset)
-      .field("cacheWidth", cacheWidth)
-      .field("cacheOffset", cacheOffset)
-      .field("outStride", outStride)
+      .field("query", query)
+      .field("cache", cache)
+      .field("result", result)
       .field("scale", scale)
       .field("causal", causal)
       .field("distances", distances)
@@ -150,26 +151,25 @@ std::string describeSpec(const CachedAttentionSpec &spec) {
 }
 
 std::string describeSpec(const RotarySpec &spec) {
-  const auto &[heads, headDim, xStride, xOffset, outStride, frequencies] = spec;
+  const auto &[heads, headDim, x, result, frequencies] = spec;
   return Writer("rotary")
       .field("heads", heads)
       .field("headDim", headDim)
-      .field("xStride", xStride)
-      .field("xOffset", xOffset)
-      .field("outStride", outStride)
+      .field("x", x)
+      .field("result", result)
       .field("frequencies", frequencies)
       .str();
 }
 
 std::string describeSpec(const NormSpec &spec) {
-  const auto &[width, xStride, residualStride, outStride, sumStride, epsilon,
-               rms, hasResidual, hasBeta, storesSum] = spec;
+  const auto &[width, x, residual, result, sum, epsilon, rms, hasResidual,
+               hasBeta, storesSum] = spec;
   return Writer("norm")
       .field("width", width)
-      .field("xStride", xStride)
-      .field("residualStride", residualStride)
-      .field("outStride", outStride)
-      .field("sumStride", sumStride)
+      .field("x", x)
+      .field("residual", residual)
+      .field("result", result)
+      .field("sum", sum)
       .field("epsilon", epsilon)
       .field("rms", rms)
       .field("hasResidual", hasResidual)
@@ -179,25 +179,23 @@ std::string describeSpec(const NormSpec &spec) {
 }
 
 std::string describeSpec(const EmbeddingSpec &spec) {
-  const auto &[width, tableRows, tableStride, tableBlock, outStride,
-               addendStride] = spec;
+  const auto &[width, tableRows, table, result, addend] = spec;
   return Writer("embedding")
       .field("width", width)
       .field("tableRows", tableRows)
-      .field("tableStride", tableStride)
-      .field("tableBlock", tableBlock)
-      .field("outStride", outStride)
-      .field("addendStride", addendStride)
+      .field("table", table)
+      .field("result", result)
+      .field("addend", addend)
       .str();
 }
 
 std::string describeSpec(const RowProgramSpec &spec) {
-  const auto &[width, program, inputs, resultStrides] = spec;
+  const auto &[width, program, inputs, results] = spec;
   return Writer("row_program")
       .field("width", width)
       .field("program", program)
       .field("operands", inputs)
-      .field("resultStrides", resultStrides)
+      .field("results", results)
       .str();
 }
 

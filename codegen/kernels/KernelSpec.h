@@ -10,11 +10,13 @@
 #ifndef TRANSOM_CODEGEN_KERNELS_KERNELSPEC_H
 #define TRANSOM_CODEGEN_KERNELS_KERNELSPEC_H
 
+#include "codegen/formats/Format.h"
 #include "runtime/abi.h"
 
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -26,6 +28,25 @@ inline int64_t rowStride(int64_t width) {
          TRANSOM_ROW_ALIGNMENT;
 }
 
+/// How an operand that is a weight is stored in the weights file.
+struct Packing {
+  int64_t block = 1;  ///< rows of a block; the last one is padded with zeros
+  int64_t stride = 0; ///< least columns of a row, which zeros are added to
+  const Format *format = &f32Format(); ///< of a block
+};
+
+/// Some columns of an activation [rows, width].
+struct Activation {
+  int64_t stride = 0, offset = 0; ///< of rows, and of the first column
+  ElementType type = f32;
+};
+
+/// Columns of a cache of keys and values.
+struct CacheColumns {
+  int64_t width = 0, offset = 0; ///< of the cache, and the first one
+  ElementType type = f32;
+};
+
 /// What an expression is. Constant and Input have no operands: the value of the
 /// constant, and operand `index` of the program at (row, column). Gelu is
 /// x * Phi(x), with erf; GeluTanh 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715
@@ -33,10 +54,15 @@ inline int64_t rowStride(int64_t width) {
 /// Reduce... is over the columns of a row: the value is one per row afterwards.
 #define TRANSOM_EXPRESSION_KINDS(X)                                            \
   X(Input)                                                                     \
-  X(Constant) X(Neg) X(Abs) X(Exp) X(Log) X(Sqrt) X(Rsqrt) X(Erf) X(Tanh)      \
-      X(Sigmoid) X(Sin) X(Cos) X(Gelu) X(GeluTanh) X(Relu) X(Silu) X(Add)      \
-          X(Sub) X(Mul) X(Div) X(Pow) X(Max) X(Min) X(CompareEq) X(CompareLt)  \
-              X(CompareLe) X(Select) X(ReduceSum) X(ReduceMax) X(ReduceMin)
+  X(Constant)                                                                  \
+  X(Neg)                                                                       \
+  X(Abs)                                                                       \
+  X(Exp)                                                                       \
+  X(Log)                                                                       \
+  X(Sqrt) X(Rsqrt) X(Erf) X(Tanh) X(Sigmoid) X(Sin) X(Cos) X(Gelu) X(GeluTanh) \
+      X(Relu) X(Silu) X(Add) X(Sub) X(Mul) X(Div) X(Pow) X(Max) X(Min)         \
+          X(CompareEq) X(CompareLt) X(CompareLe) X(Select) X(ReduceSum)        \
+              X(ReduceMax) X(ReduceMin)
 
 /// One value of a row program, in SSA order: value i is expressions[i].
 struct Expression {
@@ -63,6 +89,7 @@ struct ProgramOperand {
   Broadcast broadcast = Broadcast::None;
   /// Broadcast::None: row stride in elements and first column of the view.
   int64_t stride = 0, offset = 0;
+  ElementType type = f32;
 };
 
 /// Elementwise chains, and rows reduced on the way. Input k >= firstOperand of
@@ -100,9 +127,9 @@ struct LinearSpec {
     return operands;
   }
 
-  int64_t in = 0, out = 0;          ///< K, N
-  int64_t xStride = 0, xOffset = 0; ///< in elements
-  int64_t outStride = 0;
+  int64_t in = 0, out = 0; ///< K, N
+  Activation x, result;
+  const Format *weightFormat = &f32Format();
   bool hasBias = true;
   RowProgram epilogue;
   std::vector<ProgramOperand> epilogueOperands;
@@ -136,10 +163,7 @@ struct AttentionSpec {
   }
 
   int64_t heads = 0, keyHeads = 0, headDim = 0;
-  int64_t queryStride = 0, queryOffset = 0;
-  int64_t keyStride = 0, keyOffset = 0;
-  int64_t valueStride = 0, valueOffset = 0;
-  int64_t outStride = 0;
+  Activation query, key, value, result;
   float scale = 1.0f;
   bool causal = false;
   int64_t distances = 0, firstDistance = 0;
@@ -147,17 +171,16 @@ struct AttentionSpec {
 
 /// Keys and values of new tokens into their slots of the cache, which is
 /// written in place: slots[i] / 16 is a block, slots[i] % 16 a place in it, and
-/// -1 is not stored. The cache of `cacheWidth` columns and this layer's first
-/// column `cacheOffset` are laid out as transformer.append_cache says; blocks
+/// -1 is not stored. The cache of `cache.width` columns and this layer's first
+/// column `cache.offset` are laid out as transformer.append_cache says; blocks
 /// as TRANSOM_CACHE_BLOCK does.
 struct AppendCacheSpec {
   enum Operand { Key, Value, Slots, Cache };
   std::vector<Operand> operands() const { return {Key, Value, Slots, Cache}; }
 
   int64_t keyHeads = 0, headDim = 0;
-  int64_t keyStride = 0, keyOffset = 0;
-  int64_t valueStride = 0, valueOffset = 0;
-  int64_t cacheWidth = 0, cacheOffset = 0;
+  Activation key, value;
+  CacheColumns cache;
 };
 
 /// As AttentionSpec, but key j of sequence s is in the cache, at place j % 16
@@ -185,9 +208,9 @@ struct CachedAttentionSpec {
   }
 
   int64_t heads = 0, keyHeads = 0, headDim = 0;
-  int64_t queryStride = 0, queryOffset = 0;
-  int64_t cacheWidth = 0, cacheOffset = 0;
-  int64_t outStride = 0;
+  Activation query;
+  CacheColumns cache;
+  Activation result;
   float scale = 1.0f;
   bool causal = false;
   int64_t distances = 0, firstDistance = 0;
@@ -201,7 +224,7 @@ struct RotarySpec {
   std::vector<Operand> operands() const { return {Input, Positions, Output}; }
 
   int64_t heads = 0, headDim = 0;
-  int64_t xStride = 0, xOffset = 0, outStride = 0;
+  Activation x, result;
   std::vector<float> frequencies; ///< headDim / 2
 };
 
@@ -223,7 +246,7 @@ struct NormSpec {
   }
 
   int64_t width = 0;
-  int64_t xStride = 0, residualStride = 0, outStride = 0, sumStride = 0;
+  Activation x, residual, result, sum;
   float epsilon = 1e-12f;
   bool rms = false, hasResidual = false, hasBeta = true, storesSum = false;
 };
@@ -235,17 +258,16 @@ struct EmbeddingSpec {
   enum Operand { Ids, Table, Addend, Output };
   std::vector<Operand> operands() const {
     std::vector<Operand> operands = {Ids, Table};
-    if (addendStride != 0)
+    if (addend.stride != 0)
       operands.push_back(Addend);
     operands.push_back(Output);
     return operands;
   }
 
-  int64_t width = 0, tableRows = 0, tableStride = 0;
-  int64_t tableBlock =
-      0; ///< the table is Blocked as a linear's weight; 0: rows
-  int64_t outStride = 0;
-  int64_t addendStride = 0; ///< 0: none
+  int64_t width = 0, tableRows = 0;
+  Packing table; ///< in blocks if it is a linear's weight, too
+  Activation result;
+  Activation addend; ///< stride 0: none
 };
 
 /// results[r][m, c] = program over operands: any elementwise chain, softmax,
@@ -262,7 +284,7 @@ struct RowProgramSpec {
   int64_t width = 0;
   RowProgram program;
   std::vector<ProgramOperand> inputs;
-  std::vector<int64_t> resultStrides;
+  std::vector<Activation> results;
 };
 
 using KernelSpec = std::variant<LinearSpec, AttentionSpec, AppendCacheSpec,
@@ -271,17 +293,6 @@ using KernelSpec = std::variant<LinearSpec, AttentionSpec, AppendCacheSpec,
 
 /// The spec as text, field by field: the object cache hashes it.
 std::string describe(const KernelSpec &spec);
-
-/// How an operand that is a weight is stored in the weights file.
-struct Packing {
-  enum class Kind {
-    Dense,  ///< row-major, rows padded with zeros to `stride` elements
-    Blocked ///< [N / block][K][block]: a linear weight [N, K], zero padded
-  };
-  Kind kind = Kind::Dense;
-  int64_t block = 0;  ///< Blocked
-  int64_t stride = 0; ///< Dense: elements of a row; vectors: padded length
-};
 
 /// A compiled kernel: an object file with one argv function a variant, and all
 /// that the host program says about it in a `transom_kernel`.
@@ -297,7 +308,9 @@ struct CompiledKernel {
   std::string statement;    ///< when asked for
   std::vector<Variant> variants;
   std::vector<transom_kernel_argument> arguments;
-  std::vector<Packing> packing; ///< one an operand; Dense if no weight
+  /// Of operands that are weights, by their index; those that have none are
+  /// stored as they are.
+  std::map<int32_t, Packing> packing;
   int32_t grid = TRANSOM_GRID_ROWS, columns = 1;
   int32_t queryOffsets = -1, keyOffsets = -1, keyLengths = -1;
   int64_t scratchBytes = 0, scratchBytesPerKey = 0;

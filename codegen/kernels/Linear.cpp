@@ -11,7 +11,7 @@
 // pass over it; rows of x come from L1. Reads of x run on to a whole tile if
 // TRANSOM_ROWS_ALIGNMENT gives every slot that room, writes do not.
 // Tasks are best taken all rows of a block of columns before the next block: a
-// block then comes from memory once, and 128 rows of it hide that.
+// block then comes from memory once.
 //===----------------------------------------------------------------------===//
 #include "codegen/kernels/Elementwise.h"
 #include "codegen/kernels/Verbs.h"
@@ -34,6 +34,12 @@ struct Variant {
   int32_t rowTile, taskRows;
 };
 
+/// Longest task. A weight of a block serves as many multiply-adds as the task
+/// has rows; a core does 2 vectors of them in a cycle, in which about 4 bytes,
+/// one weight, arrive from memory: 128 rows take four times as long as their
+/// weights with 16 lanes, and eight times with 8.
+constexpr int64_t mostRows = 128;
+
 /// The tile is chosen by the vectors of a block: accumulators must leave
 /// registers for the weights and one value of x, and enough of them (8 or
 /// more) must be in flight to hide the latency of a fused multiply-add.
@@ -50,14 +56,16 @@ std::vector<Variant> variantsOf(int64_t blockVectors, const Machine &machine) {
             {"_few", 4, 4, 4},
             {"_six", 6, 6, 6},
             {"_few", 8, 4, 8},
-            {"_six", unlimited, 6, 120}};
+            {"_six", unlimited, 6, wholeTiles(mostRows, 6)}};
   if (tile <= 4)
-    return {{"_one", 1, 1, 1}, {"_many", unlimited, tile, 128}};
+    return {{"_one", 1, 1, 1},
+            {"_many", unlimited, tile, wholeTiles(mostRows, tile)}};
   // A tile that is not full costs as much as a full one: two of six rows are
   // better than one and a half of eight.
-  return {{"_one", 1, 1, 1},   {"_few", 4, 4, 4},
-          {"_six", 6, 6, 6},   {"_many", 8, 8, 8},
-          {"_six", 12, 6, 12}, {"_many", unlimited, 8, 128}};
+  return {
+      {"_one", 1, 1, 1},   {"_few", 4, 4, 4},
+      {"_six", 6, 6, 6},   {"_many", 8, 8, 8},
+      {"_six", 12, 6, 12}, {"_many", unlimited, 8, wholeTiles(mostRows, 8)}};
 }
 
 /// Columns that a block of `block` outputs makes of `columns`.
@@ -75,11 +83,15 @@ int64_t blockOf(const LinearSpec &spec, const Machine &machine) {
     int64_t block = vectors * machine.floatLanes;
     if (vectors == 4 && machine.vectorRegisters < 32)
       continue;
-    if (padded(spec.out, block) <= spec.outStride &&
+    if (padded(spec.out, block) <= spec.result.stride &&
         padded(spec.out, block) <= padded(spec.out, best))
       best = block;
   }
   return best;
+}
+
+Packing packingOf(const LinearSpec &spec, const Machine &machine) {
+  return {.block = blockOf(spec, machine), .format = spec.weightFormat};
 }
 
 class Linear : public Kernel {
@@ -101,15 +113,13 @@ Linear::Linear(const LinearSpec &spec, const Machine &machine,
     : variant(variant), block(static_cast<int>(blockOf(spec, machine))),
       k(0, static_cast<int>(spec.in), "k") {
   ImageParam x = view("x", {.operand = indexOf(spec, LinearSpec::Input),
-                            .dims = {fixed(spec.in), taskRows(spec.xStride)},
+                            .type = spec.x.type,
+                            .dims = {fixed(spec.in), taskRows(spec.x.stride)},
                             .rows = TRANSOM_TASK_ROWS,
-                            .rowStride = spec.xStride,
-                            .offset = spec.xOffset});
-  ImageParam weight =
-      view("weight", {.operand = indexOf(spec, LinearSpec::Weight),
-                      .dims = {fixed(block), fixed(spec.in, block),
-                               taskColumns(spec.in * block)},
-                      .columnStride = spec.in * block});
+                            .rowStride = spec.x.stride,
+                            .offset = spec.x.offset});
+  Weight weights = weight("weight", indexOf(spec, LinearSpec::Weight),
+                          packingOf(spec, machine), spec.in, taskColumns(0));
 
   Expr start = 0.0f;
   if (spec.hasBias)
@@ -121,14 +131,14 @@ Linear::Linear(const LinearSpec &spec, const Machine &machine,
   Expr row = m;
   if (TRANSOM_ROWS_ALIGNMENT % variant.rowTile != 0)
     row = min(m, x.dim(1).extent() - 1);
-  sum(n, m, unit) += x(k, row) * weight(n, k, unit);
+  sum(n, m, unit) += x(k, row) * weights(n, k, unit);
 
   std::vector<Expr> inputs = {sum(n, m, unit)};
   int32_t operand = indexOf(spec, LinearSpec::Output) -
                     static_cast<int32_t>(spec.epilogueOperands.size());
   for (const ProgramOperand &program : spec.epilogueOperands) {
     std::string name = "operand" + std::to_string(inputs.size());
-    View shape = {.operand = operand++};
+    View shape = {.operand = operand++, .type = program.type};
     switch (program.broadcast) {
     case Broadcast::None:
       shape.dims = {fixed(block), taskRows(program.stride), taskColumns(block)};
@@ -162,12 +172,13 @@ Linear::Linear(const LinearSpec &spec, const Machine &machine,
       translate(spec.epilogue, [&](int index) { return inputs[index]; });
   out(n, m, unit) =
       values.empty() ? inputs[0] : values[spec.epilogue.results.front()];
-  result(out,
-         {.operand = indexOf(spec, LinearSpec::Output),
-          .dims = {fixed(block), taskRows(spec.outStride), taskColumns(block)},
-          .rows = TRANSOM_TASK_ROWS,
-          .rowStride = spec.outStride,
-          .columnStride = block});
+  result(out, {.operand = indexOf(spec, LinearSpec::Output),
+               .type = spec.result.type,
+               .dims = {fixed(block), taskRows(spec.result.stride),
+                        taskColumns(block)},
+               .rows = TRANSOM_TASK_ROWS,
+               .rowStride = spec.result.stride,
+               .columnStride = block});
 }
 
 void Linear::schedule(const Machine &machine) {
@@ -190,7 +201,7 @@ public:
     const auto *linear = std::get_if<LinearSpec>(&spec);
     if (!linear || linear->epilogue.results.size() > 1 || linear->in <= 0 ||
         linear->out <= 0 ||
-        padded(linear->out, machine.floatLanes) > linear->outStride)
+        padded(linear->out, machine.floatLanes) > linear->result.stride)
       return false;
     for (const ProgramOperand &operand : linear->epilogueOperands)
       // Whole blocks are read, also where the last one is padding.
@@ -212,9 +223,8 @@ public:
     int64_t width = padded(linear.out, block);
     CompiledKernel kernel;
     kernel.columns = static_cast<int32_t>(width / block);
-    kernel.packing.resize(linear.operands().size());
-    kernel.packing[indexOf(linear, LinearSpec::Weight)] = {
-        .kind = Packing::Kind::Blocked, .block = block};
+    kernel.packing[indexOf(linear, LinearSpec::Weight)] =
+        packingOf(linear, machine);
     if (linear.hasBias)
       kernel.packing[indexOf(linear, LinearSpec::Bias)] = {.stride = width};
     for (size_t i = 0; i < linear.epilogueOperands.size(); ++i)

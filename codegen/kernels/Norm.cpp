@@ -34,20 +34,22 @@ private:
 Norm::Norm(const NormSpec &spec, const Machine &machine) : spec(spec) {
   int64_t width = paddedRow(spec.width, machine);
   Expr count = static_cast<float>(spec.width);
-  auto activation = [&](NormSpec::Operand operand, int64_t stride) {
+  auto activation = [&](NormSpec::Operand operand,
+                        const Activation &activation) {
     return View{.operand = indexOf(spec, operand),
-                .dims = {fixed(width), taskRows(stride)},
+                .type = activation.type,
+                .dims = {fixed(width), taskRows(activation.stride)},
                 .rows = TRANSOM_TASK_ROWS,
-                .rowStride = stride};
+                .rowStride = activation.stride};
   };
   auto vector = [&](NormSpec::Operand operand) {
     return View{.operand = indexOf(spec, operand), .dims = {fixed(width)}};
   };
-  ImageParam x = view("x", activation(NormSpec::Input, spec.xStride));
+  ImageParam x = view("x", activation(NormSpec::Input, spec.x));
   Expr input = x(c, m);
   if (spec.hasResidual)
-    input += view("residual",
-                  activation(NormSpec::Residual, spec.residualStride))(c, m);
+    input +=
+        view("residual", activation(NormSpec::Residual, spec.residual))(c, m);
   s(c, m) = input;
   ImageParam gamma = view("gamma", vector(NormSpec::Gamma));
 
@@ -71,9 +73,9 @@ Norm::Norm(const NormSpec &spec, const Machine &machine) : spec(spec) {
   if (spec.hasBeta)
     normed += view("beta", vector(NormSpec::Beta))(c);
   y(c, m) = normed;
-  result(y, activation(NormSpec::Output, spec.outStride));
+  result(y, activation(NormSpec::Output, spec.result));
   if (spec.storesSum)
-    result(s, activation(NormSpec::Sum, spec.sumStride));
+    result(s, activation(NormSpec::Sum, spec.sum));
 }
 
 void Norm::schedule(const Machine &machine) {
@@ -103,9 +105,8 @@ public:
   CompiledKernel plan(const KernelSpec &spec,
                       const Machine &machine) const override {
     const auto &norm = std::get<NormSpec>(spec);
-    Packing vector{.stride = rowStride(norm.width)};
     CompiledKernel kernel;
-    kernel.packing.resize(norm.operands().size());
+    const Packing vector = {.stride = rowStride(norm.width)};
     kernel.packing[indexOf(norm, NormSpec::Gamma)] = vector;
     if (norm.hasBeta)
       kernel.packing[indexOf(norm, NormSpec::Beta)] = vector;
@@ -115,7 +116,8 @@ public:
                               : 0;
     kernel.flopsPerRow = 8.0 * static_cast<double>(norm.width);
     kernel.variants = {
-        {"", {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = 16}}};
+        {"",
+         {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = shortTaskRows}}};
     return kernel;
   }
 

@@ -32,23 +32,23 @@ private:
 Rotary::Rotary(const RotarySpec &spec) {
   const auto size = static_cast<int>(spec.headDim / 2);
   const auto heads = static_cast<int>(spec.heads);
-  auto activation = [&](RotarySpec::Operand operand, int64_t stride,
-                        int64_t offset) {
+  auto activation = [&](RotarySpec::Operand operand,
+                        const Activation &activation) {
     return View{.operand = indexOf(spec, operand),
+                .type = activation.type,
                 .dims = {fixed(size), fixed(2, size), fixed(heads, 2 * size),
-                         taskRows(stride)},
+                         taskRows(activation.stride)},
                 .rows = TRANSOM_TASK_ROWS,
-                .rowStride = stride,
-                .offset = offset};
+                .rowStride = activation.stride,
+                .offset = activation.offset};
   };
-  ImageParam x =
-      view("x", activation(RotarySpec::Input, spec.xStride, spec.xOffset));
-  ImageParam positions = view("positions",
-                              {.operand = indexOf(spec, RotarySpec::Positions),
-                               .dims = {taskRows(1)},
-                               .rows = TRANSOM_TASK_ROWS,
-                               .rowStride = 1},
-                              Halide::Int(32));
+  ImageParam x = view("x", activation(RotarySpec::Input, spec.x));
+  ImageParam positions =
+      view("positions", {.operand = indexOf(spec, RotarySpec::Positions),
+                         .type = i32,
+                         .dims = {taskRows(1)},
+                         .rows = TRANSOM_TASK_ROWS,
+                         .rowStride = 1});
   Halide::Buffer<float> constants(size, "frequencies");
   std::copy(spec.frequencies.begin(), spec.frequencies.end(),
             constants.begin());
@@ -61,7 +61,7 @@ Rotary::Rotary(const RotarySpec &spec) {
   y(i, half, head, m) =
       select(half == 0, low * cosine(i, m) - high * sine(i, m),
              high * cosine(i, m) + low * sine(i, m));
-  result(y, activation(RotarySpec::Output, spec.outStride, 0));
+  result(y, activation(RotarySpec::Output, spec.result));
 }
 
 void Rotary::schedule(const Machine &machine) {
@@ -92,12 +92,12 @@ public:
                       const Machine &machine) const override {
     const auto &rotary = std::get<RotarySpec>(spec);
     CompiledKernel kernel;
-    kernel.packing.resize(rotary.operands().size());
     kernel.scratchBytes = 3 * scratchOf(rotary.headDim);
     kernel.flopsPerRow =
         3.0 * static_cast<double>(rotary.heads * rotary.headDim);
     kernel.variants = {
-        {"", {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = 16}}};
+        {"",
+         {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = shortTaskRows}}};
     return kernel;
   }
 

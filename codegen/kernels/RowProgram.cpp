@@ -76,7 +76,8 @@ Program::Program(const RowProgramSpec &spec, const Machine &machine)
   int32_t operand = 0;
   int64_t width = widthOf(spec, machine);
   for (const ProgramOperand &program : spec.inputs) {
-    View shape = {.operand = operand, .offset = program.offset};
+    View shape = {
+        .operand = operand, .type = program.type, .offset = program.offset};
     switch (program.broadcast) {
     case Broadcast::None:
       shape.dims = {fixed(width), taskRows(program.stride)};
@@ -102,11 +103,13 @@ Program::Program(const RowProgramSpec &spec, const Machine &machine)
   }
   for (size_t r = 0; r < spec.program.results.size(); ++r) {
     chains.push_back(chain(spec.program.results[r]));
+    const Activation &stored = spec.results[r];
     result(chains.back().out, {.operand = operand++,
+                               .type = stored.type,
                                .dims = {fixed(chains.back().perRow ? 1 : width),
-                                        taskRows(spec.resultStrides[r])},
+                                        taskRows(stored.stride)},
                                .rows = TRANSOM_TASK_ROWS,
-                               .rowStride = spec.resultStrides[r]});
+                               .rowStride = stored.stride});
   }
 }
 
@@ -209,12 +212,9 @@ public:
                       const Machine &machine) const override {
     const auto &program = std::get<RowProgramSpec>(spec);
     CompiledKernel kernel;
-    for (const ProgramOperand &operand : program.inputs)
-      kernel.packing.push_back(
-          {.stride = operand.broadcast == Broadcast::PerColumn
-                         ? rowStride(program.width)
-                         : 0});
-    kernel.packing.resize(program.operands().size());
+    for (size_t i = 0; i < program.inputs.size(); ++i)
+      if (program.inputs[i].broadcast == Broadcast::PerColumn)
+        kernel.packing[i] = {.stride = rowStride(program.width)};
     int64_t reductions = 0, operations = 0;
     for (const Expression &expression : program.program.expressions) {
       reductions += isReduction(expression.kind);
@@ -224,7 +224,8 @@ public:
     kernel.scratchBytes = reductions * scratchOf(widthOf(program, machine));
     kernel.flopsPerRow = static_cast<double>(operations * program.width);
     kernel.variants = {
-        {"", {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = 16}}};
+        {"",
+         {.max_rows = INT64_MAX, .row_tile = 1, .task_rows = shortTaskRows}}};
     return kernel;
   }
 

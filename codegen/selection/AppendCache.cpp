@@ -14,19 +14,18 @@ transom::codegen::selectAppendCache(const Define &define) {
     return std::nullopt;
   AppendCacheSpec spec;
   Operands<AppendCacheSpec> operands;
-  ColumnView key =
-      operands.read(AppendCacheSpec::Key, define.activation(append.getKey()));
-  ColumnView value = operands.read(AppendCacheSpec::Value,
-                                   define.activation(append.getValue()));
+  spec.key =
+      operands.read(AppendCacheSpec::Key, define.activation(append.getKey()))
+          .rows();
+  spec.value =
+      operands
+          .read(AppendCacheSpec::Value, define.activation(append.getValue()))
+          .rows();
   operands.read(AppendCacheSpec::Slots, define.integers(append.getSlots()));
   operands.write(AppendCacheSpec::Cache, 0);
   spec.keyHeads = append.getKeyHeads();
   spec.headDim = widthOf(append.getKey()) / spec.keyHeads;
-  spec.keyStride = key.stride;
-  spec.keyOffset = key.offset;
-  spec.valueStride = value.stride;
-  spec.valueOffset = value.offset;
-  spec.cacheWidth = widthOf(append.getCache());
-  spec.cacheOffset = append.getAt();
+  spec.cache.width = widthOf(append.getCache());
+  spec.cache.offset = append.getAt();
   return operands.select(spec);
 }

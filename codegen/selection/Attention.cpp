@@ -14,14 +14,13 @@ transom::codegen::selectAttention(const Define &define) {
   AttentionSpec spec;
   Operands<AttentionSpec> operands;
   describeQueries(attention, define, spec, operands);
-  ColumnView key =
-      operands.read(AttentionSpec::Key, define.activation(attention.getKey()));
-  ColumnView value = operands.read(AttentionSpec::Value,
-                                   define.activation(attention.getValue()));
-  spec.keyStride = key.stride;
-  spec.keyOffset = key.offset;
-  spec.valueStride = value.stride;
-  spec.valueOffset = value.offset;
+  spec.key =
+      operands.read(AttentionSpec::Key, define.activation(attention.getKey()))
+          .rows();
+  spec.value =
+      operands
+          .read(AttentionSpec::Value, define.activation(attention.getValue()))
+          .rows();
   operands.read(AttentionSpec::QueryOffsets,
                 define.integers(attention.getQueryOffsets()));
   operands.read(AttentionSpec::KeyOffsets,

@@ -11,14 +11,12 @@ namespace transom::codegen {
 template <typename Op, typename Spec>
 void describeQueries(Op op, const Define &define, Spec &spec,
                      Operands<Spec> &operands) {
-  ColumnView query =
-      operands.read(Spec::Query, define.activation(op.getQuery()));
+  spec.query =
+      operands.read(Spec::Query, define.activation(op.getQuery())).rows();
   spec.heads = op.getHeads();
   spec.keyHeads = op.getKeyHeads();
   spec.headDim = widthOf(op.getQuery()) / spec.heads;
-  spec.queryStride = query.stride;
-  spec.queryOffset = query.offset;
-  spec.outStride = rowStride(widthOf(op.getResult()));
+  spec.result.stride = rowStride(widthOf(op.getResult()));
   spec.scale = op.getScale().convertToFloat();
   spec.causal = op.getCausal();
   if (mlir::Value bias = op.getDistanceBias()) {

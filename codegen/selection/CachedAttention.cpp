@@ -15,8 +15,8 @@ transom::codegen::selectCachedAttention(const Define &define) {
   Operands<CachedAttentionSpec> operands;
   describeQueries(attention, define, spec, operands);
   operands.read(CachedAttentionSpec::Cache, define.cache(attention.getCache()));
-  spec.cacheWidth = widthOf(attention.getCache());
-  spec.cacheOffset = attention.getAt();
+  spec.cache.width = widthOf(attention.getCache());
+  spec.cache.offset = attention.getAt();
   operands.read(CachedAttentionSpec::QueryOffsets,
                 define.integers(attention.getQueryOffsets()));
   operands.read(CachedAttentionSpec::KeyLengths,

@@ -1,7 +1,6 @@
 //===- ColumnView.cpp - some columns of an argument -----------------------===//
 
 #include "codegen/selection/ColumnView.h"
-#include "codegen/kernels/KernelSpec.h"
 #include "ir/Transformer/Transformer.h"
 
 using namespace mlir;
@@ -27,6 +26,7 @@ std::optional<ColumnView> transom::codegen::columnViewOf(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!argument || !type)
     return std::nullopt;
+  view.type = elementTypeOf(type.getElementType());
   view.argument = argument.getArgNumber();
   // A vector has no rows: nothing to stride over.
   view.stride = type.getRank() == 2 ? rowStride(type.getDimSize(1)) : 0;

@@ -18,7 +18,7 @@ Define::Define(kernel::DefineOp op)
 std::optional<ColumnView> Define::activation(Value value) const {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   std::optional<ColumnView> view = columnViewOf(value);
-  if (!view || !type || type.getRank() != 2 || !type.getElementType().isF32() ||
+  if (!view || !type || type.getRank() != 2 || view->type != f32 ||
       isWeight(*view))
     return std::nullopt;
   return view;
@@ -27,8 +27,7 @@ std::optional<ColumnView> Define::activation(Value value) const {
 std::optional<ColumnView> Define::weight(Value value) const {
   std::optional<ColumnView> view = columnViewOf(value);
   if (!view || isa_and_present<transformer::SliceOp>(value.getDefiningOp()) ||
-      !isWeight(*view) ||
-      !cast<RankedTensorType>(value.getType()).getElementType().isF32())
+      !isWeight(*view) || view->type != f32)
     return std::nullopt;
   return view;
 }
@@ -41,8 +40,7 @@ std::optional<ColumnView> Define::cache(Value value) const {
 std::optional<ColumnView> Define::integers(Value value) const {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   std::optional<ColumnView> view = columnViewOf(value);
-  if (!view || !type || type.getRank() != 1 ||
-      !type.getElementType().isInteger(32))
+  if (!view || !type || type.getRank() != 1 || view->type != i32)
     return std::nullopt;
   return view;
 }

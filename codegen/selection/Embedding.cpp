@@ -30,8 +30,8 @@ transom::codegen::selectEmbedding(const Define &define) {
   operands.read(EmbeddingSpec::Table, table);
   spec.width = widthOf(embedding.getResult());
   spec.tableRows = tableType.isDynamicDim(0) ? 0 : tableType.getDimSize(0);
-  spec.tableStride = isWeight ? rowStride(spec.width) : table->stride;
-  spec.outStride = rowStride(spec.width);
+  spec.table.stride = isWeight ? rowStride(spec.width) : table->stride;
+  spec.result.stride = rowStride(spec.width);
   if (define.ops.size() == 2) {
     auto add = dyn_cast<transformer::AddOp>(define.ops[1]);
     if (!add || add.getResult().getType() != embedding.getResult().getType())
@@ -41,7 +41,7 @@ transom::codegen::selectEmbedding(const Define &define) {
     std::optional<ColumnView> addend = define.activation(other);
     if (!addend || addend->offset != 0 || other.getType() != add.getType())
       return std::nullopt;
-    spec.addendStride = operands.read(EmbeddingSpec::Addend, addend).stride;
+    spec.addend = operands.read(EmbeddingSpec::Addend, addend).rows();
   }
   operands.write(EmbeddingSpec::Output, 0);
   return operands.select(spec);

@@ -27,7 +27,12 @@ struct SelectedKernel {
   std::string symbol; ///< in object files
   KernelSpec spec;
   llvm::SmallVector<Operand> operands; ///< in the order that the spec names
-  std::vector<Packing> packing;        ///< of each operand
+  std::map<int32_t, Packing> packing;  ///< as in CompiledKernel
+
+  Packing packingOf(int32_t operand) const {
+    auto found = packing.find(operand);
+    return found == packing.end() ? Packing() : found->second;
+  }
 };
 
 /// The kernels of a program, in the order of their definitions.

@@ -15,14 +15,13 @@ transom::codegen::selectLinear(const Define &define) {
     return std::nullopt;
   LinearSpec spec;
   Operands<LinearSpec> operands;
-  ColumnView input =
-      operands.read(LinearSpec::Input, define.activation(linear.getInput()));
+  spec.x =
+      operands.read(LinearSpec::Input, define.activation(linear.getInput()))
+          .rows();
   operands.read(LinearSpec::Weight, define.weight(linear.getWeight()));
   spec.in = widthOf(linear.getInput());
   spec.out = widthOf(linear.getResult());
-  spec.xStride = input.stride;
-  spec.xOffset = input.offset;
-  spec.outStride = rowStride(spec.out);
+  spec.result.stride = rowStride(spec.out);
   spec.hasBias = static_cast<bool>(linear.getBias());
   if (spec.hasBias)
     operands.read(LinearSpec::Bias, define.weight(linear.getBias()));

@@ -53,15 +53,15 @@ transom::codegen::selectNorm(const Define &define) {
     return view && view->offset == 0 ? view : std::nullopt;
   };
   spec.width = widthOf(norm->input);
-  spec.outStride = rowStride(spec.width);
+  spec.result.stride = rowStride(spec.width);
   spec.epsilon = norm->epsilon.convertToFloat();
   spec.rms = !norm->beta;
   spec.hasBeta = static_cast<bool>(norm->beta);
-  spec.xStride = operands.read(NormSpec::Input, wholeRows(norm->input)).stride;
+  spec.x = operands.read(NormSpec::Input, wholeRows(norm->input)).rows();
   if (norm->residual) {
     spec.hasResidual = true;
-    spec.residualStride =
-        operands.read(NormSpec::Residual, wholeRows(norm->residual)).stride;
+    spec.residual =
+        operands.read(NormSpec::Residual, wholeRows(norm->residual)).rows();
   }
   operands.read(NormSpec::Gamma, define.weight(norm->gamma));
   if (norm->beta)
@@ -80,6 +80,6 @@ transom::codegen::selectNorm(const Define &define) {
   if (!storesNorm)
     return std::nullopt;
   if (spec.storesSum)
-    spec.sumStride = rowStride(spec.width);
+    spec.sum.stride = rowStride(spec.width);
   return operands.select(spec);
 }

@@ -15,15 +15,14 @@ transom::codegen::selectRotary(const Define &define) {
     return std::nullopt;
   RotarySpec spec;
   Operands<RotarySpec> operands;
-  ColumnView input =
-      operands.read(RotarySpec::Input, define.activation(rotary.getInput()));
+  spec.x =
+      operands.read(RotarySpec::Input, define.activation(rotary.getInput()))
+          .rows();
   operands.read(RotarySpec::Positions, define.integers(rotary.getPositions()));
   operands.write(RotarySpec::Output, 0);
   spec.heads = *rotary.getHeads();
   spec.headDim = widthOf(rotary.getInput()) / spec.heads;
-  spec.xStride = input.stride;
-  spec.xOffset = input.offset;
-  spec.outStride = rowStride(widthOf(rotary.getResult()));
+  spec.result.stride = rowStride(widthOf(rotary.getResult()));
   // Rounded to f32 where models that are trained in it round, for the angle of
   // a late position multiplies every difference.
   double theta = rotary.getTheta().convertToDouble();

@@ -28,7 +28,7 @@ transom::codegen::selectRowProgram(const Define &define) {
   for (auto [index, value] : llvm::enumerate(define.yield.getValues())) {
     if (failed(builder.addResult(value)))
       return failure();
-    spec.resultStrides.push_back(rowStride(widthOf(value)));
+    spec.results.push_back({.stride = rowStride(widthOf(value))});
     operands.write(RowProgramSpec::Result, index);
   }
   spec.program = builder.program();

@@ -79,7 +79,7 @@ FailureOr<int> RowProgramBuilder::input(Value tensor, Location location) {
   std::optional<ColumnView> view = columnViewOf(tensor);
   if (!view)
     return refuseTensor("that is sliced along other dimensions than columns");
-  if (!type.getElementType().isF32())
+  if (view->type != f32)
     return refuseTensor("element by element; expected elements of f32");
 
   ProgramOperand operand;

@@ -73,37 +73,35 @@ void WeightTensor::read(int64_t first, int64_t count, float *result) const {
   }
 }
 
-/// A vector fills one padded row; a matrix pads each of its own.
-static bool isVector(const WeightShape &shape, const Packing &packing) {
-  return packing.kind == Packing::Kind::Dense && shape.vector;
-}
+namespace {
+/// What a block is made of, and what it becomes.
+struct Block {
+  Block(const WeightShape &shape, const Packing &packing) {
+    // A vector fills one padded row; a matrix pads each of its own.
+    bool isVector = shape.vector && packing.block == 1;
+    weightRows = isVector ? std::max<int64_t>(shape.rows, 1) : packing.block;
+    columns = std::max(isVector ? shape.rows : shape.columns, packing.stride);
+    bytes = packing.format->blockBytes(packing.block, columns);
+  }
+  int64_t weightRows; ///< rows of the weight
+  int64_t columns, bytes;
+};
+} // namespace
 
 int64_t transom::codegen::packedBytes(const WeightShape &shape,
                                       const Packing &packing) {
-  int64_t elements;
-  if (packing.kind == Packing::Kind::Blocked)
-    elements = llvm::alignTo(shape.rows, packing.block) * shape.columns;
-  else if (isVector(shape, packing))
-    elements = std::max(shape.rows, packing.stride);
-  else
-    elements = shape.rows * std::max(shape.columns, packing.stride);
-  return elements * sizeof(float);
+  Block block(shape, packing);
+  return llvm::divideCeil(shape.rows, block.weightRows) * block.bytes;
 }
 
 WeightPieces transom::codegen::piecesOf(const WeightShape &shape,
                                         const Packing &packing) {
-  // Rows that stay together.
-  WeightShape unit = shape;
-  if (packing.kind == Packing::Kind::Blocked)
-    unit.rows = packing.block;
-  else if (!isVector(shape, packing))
-    unit.rows = 1;
-  int64_t unitRows = std::max<int64_t>(unit.rows, 1);
-  int64_t unitBytes = std::max<int64_t>(packedBytes(unit, packing), 1);
-  int64_t units = std::max<int64_t>(1, pieceBytes / unitBytes);
+  Block block(shape, packing);
+  int64_t blocks =
+      std::max<int64_t>(1, pieceBytes / std::max<int64_t>(block.bytes, 1));
   WeightPieces pieces;
-  pieces.rows = unitRows * units;
-  pieces.bytes = unitBytes * units;
+  pieces.rows = block.weightRows * blocks;
+  pieces.bytes = block.bytes * blocks;
   pieces.count = llvm::divideCeil(shape.rows, pieces.rows);
   return pieces;
 }
@@ -112,31 +110,31 @@ void transom::codegen::packPiece(const WeightTensor &tensor,
                                  const Packing &packing, int64_t index,
                                  PackingBuffer &buffer) {
   const WeightShape &shape = tensor.shape;
+  Block block(shape, packing);
   WeightPieces pieces = piecesOf(shape, packing);
-  int64_t first = index * pieces.rows, columns = shape.columns;
+  int64_t first = index * pieces.rows;
   int64_t count = std::min(pieces.rows, shape.rows - first);
-  WeightShape piece = {count, columns, shape.vector};
-  std::vector<float> &packed = buffer.packed, &rows = buffer.rows;
-  int64_t size = packedBytes(piece, packing) / sizeof(float);
-  packed.resize(size);
+  int64_t blocks = llvm::divideCeil(count, block.weightRows);
+  buffer.rows.resize(count * shape.columns);
+  tensor.read(first, count, buffer.rows.data());
+  buffer.packed.resize(blocks * block.bytes);
 
-  bool dense = packing.kind == Packing::Kind::Dense;
-  if (dense && (isVector(shape, packing) || packing.stride <= columns)) {
-    tensor.read(first, count, packed.data());
-    std::fill(packed.begin() + count * columns, packed.end(), 0.0f);
-    return;
+  const int64_t blockSize = packing.block * block.columns;
+  for (int64_t b = 0; b < blocks; ++b) {
+    int64_t begin = b * block.weightRows;
+    int64_t rows = std::min(block.weightRows, count - begin);
+    const float *values = &buffer.rows[begin * shape.columns];
+    if (rows * shape.columns != blockSize) {
+      buffer.block.assign(blockSize, 0.0f);
+      // A row of the block is as many numbers of the weight as it has columns,
+      // or all of a vector.
+      int64_t width = packing.block == 1 ? rows * shape.columns : shape.columns;
+      for (int64_t at = 0; at < rows * shape.columns; at += width)
+        std::memcpy(&buffer.block[at / width * block.columns], values + at,
+                    width * sizeof(float));
+      values = buffer.block.data();
+    }
+    packing.format->pack(values, packing.block, block.columns,
+                         &buffer.packed[b * block.bytes]);
   }
-  if (size != count * columns)
-    std::fill(packed.begin(), packed.end(), 0.0f);
-  rows.resize(count * columns);
-  tensor.read(first, count, rows.data());
-  if (dense) {
-    for (int64_t r = 0; r < count; ++r)
-      std::memcpy(&packed[r * packing.stride], &rows[r * columns],
-                  columns * sizeof(float));
-    return;
-  }
-  for (int64_t begin = 0; begin < count; begin += packing.block)
-    transpose(&rows[begin * columns], columns, &packed[begin * columns],
-              packing.block, std::min(packing.block, count - begin), columns);
 }

@@ -22,7 +22,7 @@ struct WeightShape {
   bool vector = false;
 };
 
-/// An f32 weight as it lies in a checkpoint.
+/// A weight as it lies in a checkpoint.
 struct WeightTensor {
   /// A checkpoint tensor that makes up the next `rows` rows. `transposed`: it
   /// is stored as [columns, rows]. `columns`: those of the tensor that the
@@ -45,8 +45,8 @@ struct WeightTensor {
 /// Bytes of the weight in the weights file, without alignment.
 int64_t packedBytes(const WeightShape &shape, const Packing &packing);
 
-/// The pieces that a weight is packed in: each a run of whole rows (Dense) or
-/// whole blocks of rows (Blocked), hence contiguous in the file.
+/// The pieces that a weight is packed in: each a run of whole blocks, hence
+/// contiguous in the file.
 struct WeightPieces {
   int64_t count = 0;
   int64_t rows = 0;  ///< of one piece, but for the last
@@ -56,8 +56,9 @@ WeightPieces piecesOf(const WeightShape &shape, const Packing &packing);
 
 /// Memory for one piece at a time, kept from one to the next.
 struct PackingBuffer {
-  std::vector<float> packed; ///< the result
-  std::vector<float> rows;   ///< as read
+  std::vector<uint8_t> packed; ///< the result
+  std::vector<float> rows;     ///< as read
+  std::vector<float> block;    ///< with its padding
 };
 
 /// Packs piece `index` into `buffer.packed`, which is resized to it. Padding is

@@ -39,24 +39,25 @@ static transformer::WeightOp weightOf(kernel::LaunchOp launch,
 WeightPlan::Key WeightPlan::keyOf(transformer::WeightOp weight,
                                   const Packing &packing) {
   auto [value, type] = contentsOf(weight);
-  return {value, type, int(packing.kind), packing.block, packing.stride};
+  return {value, type, packing.format, packing.block, packing.stride};
 }
 
 void transom::codegen::shareTables(ModuleOp module, const Machine &machine,
                                    KernelTable &kernels) {
   SymbolTableCollection symbols;
-  llvm::DenseMap<std::pair<const void *, const void *>, int64_t> blocks;
+  llvm::DenseMap<std::pair<const void *, const void *>, const Packing *>
+      blocked;
   module.walk([&](kernel::LaunchOp launch) {
     const SelectedKernel &kernel = kernels.lookup(launch);
-    for (auto [operand, packing] :
-         llvm::zip_equal(kernel.operands, kernel.packing))
-      if (packing.kind == Packing::Kind::Blocked)
-        if (transformer::WeightOp weight = weightOf(launch, operand, symbols))
-          blocks.try_emplace(contentsOf(weight), packing.block);
+    for (const auto &[index, packing] : kernel.packing)
+      if (packing.block > 1)
+        if (transformer::WeightOp weight =
+                weightOf(launch, kernel.operands[index], symbols))
+          blocked.try_emplace(contentsOf(weight), &packing);
   });
 
-  // A kernel has one form for all its launches: 0 if that of rows.
-  llvm::MapVector<SelectedKernel *, int64_t> forms;
+  // A kernel has one form for all its launches: null if that of rows.
+  llvm::MapVector<SelectedKernel *, const Packing *> forms;
   module.walk([&](kernel::LaunchOp launch) {
     SelectedKernel &kernel = kernels.lookup(launch);
     const auto *embedding = std::get_if<EmbeddingSpec>(&kernel.spec);
@@ -65,22 +66,23 @@ void transom::codegen::shareTables(ModuleOp module, const Machine &machine,
     transformer::WeightOp table = weightOf(
         launch, kernel.operands[indexOf(*embedding, EmbeddingSpec::Table)],
         symbols);
-    int64_t block = table ? blocks.lookup(contentsOf(table)) : 0;
-    auto [form, isNew] = forms.try_emplace(&kernel, block);
-    if (!isNew && form->second != block)
-      form->second = 0;
+    const Packing *packing =
+        table ? blocked.lookup(contentsOf(table)) : nullptr;
+    auto [form, isNew] = forms.try_emplace(&kernel, packing);
+    if (!isNew && form->second != packing)
+      form->second = nullptr;
   });
-  for (auto [kernel, block] : forms) {
-    if (block == 0)
+  for (auto [kernel, packing] : forms) {
+    if (!packing)
       continue;
-    std::get<EmbeddingSpec>(kernel->spec).tableBlock = block;
+    std::get<EmbeddingSpec>(kernel->spec).table = *packing;
     kernel->packing = packingOf(kernel->spec, machine);
   }
 }
 
 static FailureOr<WeightShape> shapeOf(transformer::WeightOp weight) {
   RankedTensorType type = weight.getType();
-  if (!type.getElementType().isF32())
+  if (elementTypeOf(type.getElementType()) != f32)
     return weight.emitOpError() << "expects elements of f32 to be packed, got "
                                 << type.getElementType();
   if (!type.hasStaticShape())
@@ -97,11 +99,11 @@ static FailureOr<WeightShape> shapeOf(transformer::WeightOp weight) {
 WalkResult WeightPlan::addWeights(kernel::LaunchOp launch,
                                   const SelectedKernel &kernel,
                                   SymbolTableCollection &symbols) {
-  for (auto [operand, packing] :
-       llvm::zip_equal(kernel.operands, kernel.packing)) {
-    transformer::WeightOp weight = weightOf(launch, operand, symbols);
+  for (auto [operand, role] : llvm::enumerate(kernel.operands)) {
+    transformer::WeightOp weight = weightOf(launch, role, symbols);
     if (!weight)
       continue;
+    Packing packing = kernel.packingOf(operand);
     auto [entry, isNew] =
         index.try_emplace(keyOf(weight, packing), packed.size());
     if (!isNew)

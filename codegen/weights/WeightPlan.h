@@ -49,7 +49,8 @@ private:
                               const SelectedKernel &kernel,
                               mlir::SymbolTableCollection &symbols);
   /// Equal for weights with the same contents.
-  using Key = std::tuple<const void *, const void *, int, int64_t, int64_t>;
+  using Key =
+      std::tuple<const void *, const void *, const Format *, int64_t, int64_t>;
   static Key keyOf(transformer::WeightOp weight, const Packing &packing);
 
   std::vector<PackedWeight> packed;

@@ -154,19 +154,16 @@ void WeightWriter::writePiece(Item &item, int64_t index) {
   // Kept by the thread: its pages need not be faulted in for each piece.
   thread_local PackingBuffer buffer;
   packPiece(item.tensor, item.weight->packing, index, buffer);
-  const std::vector<float> &packed = buffer.packed;
   // NaN is the only number that isn't itself; the sum vectorises.
   bool hasNaN = std::accumulate(
-      packed.begin(), packed.end(), false,
+      buffer.rows.begin(), buffer.rows.end(), false,
       [](bool any, float value) { return any | (value != value); });
   if (hasNaN)
     item.hasNaN = true;
-  llvm::ArrayRef<uint8_t> bytes(
-      reinterpret_cast<const uint8_t *>(packed.data()),
-      packed.size() * sizeof(float));
-  item.hashes[index] = llvm::xxh3_64bits(bytes);
+  const std::vector<uint8_t> &packed = buffer.packed;
+  item.hashes[index] = llvm::xxh3_64bits(packed);
   if (llvm::Error error =
-          writeAt(bytes.data(), bytes.size(),
+          writeAt(packed.data(), packed.size(),
                   item.weight->offset + index * item.pieces.bytes)) {
     std::string text = llvm::toString(std::move(error));
     std::lock_guard<std::mutex> lock(mutex);

@@ -29,7 +29,6 @@ CompiledKernel kernelOf(int size) {
   argument.row_bytes = 1234567890123;
   argument.dims[3].stride = -5;
   kernel.arguments = {argument, {}, argument};
-  kernel.packing = {{Packing::Kind::Blocked, 48, 0}, {}};
   kernel.grid = TRANSOM_GRID_RAGGED;
   kernel.columns = 12;
   kernel.keyLengths = 5;
@@ -153,7 +152,7 @@ TEST(ObjectCacheKey, TellsSpecsMachinesAndSymbolsApart) {
   EXPECT_EQ(key, ObjectCache::key(linear, machine, "a"));
   EXPECT_NE(key, ObjectCache::key(linear, machine, "b"));
   Machine other = machine;
-  other.l2Bytes *= 2;
+  other.vectorRegisters *= 2;
   EXPECT_NE(key, ObjectCache::key(linear, other, "a"));
   // The user's word for a machine does not change it.
   other = machine;

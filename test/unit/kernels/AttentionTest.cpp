@@ -14,10 +14,10 @@ AttentionSpec merged(int64_t heads, int64_t keyHeads, int64_t headDim,
   spec.keyHeads = keyHeads;
   spec.headDim = headDim;
   int64_t width = (heads + 2 * keyHeads) * headDim;
-  spec.queryStride = spec.keyStride = spec.valueStride = rowStride(width);
-  spec.keyOffset = heads * headDim;
-  spec.valueOffset = (heads + keyHeads) * headDim;
-  spec.outStride = rowStride(heads * headDim);
+  spec.query.stride = spec.key.stride = spec.value.stride = rowStride(width);
+  spec.key.offset = heads * headDim;
+  spec.value.offset = (heads + keyHeads) * headDim;
+  spec.result.stride = rowStride(heads * headDim);
   spec.scale = 1.0f / std::sqrt(static_cast<float>(headDim));
   spec.causal = causal;
   return spec;
@@ -93,7 +93,7 @@ private:
     for (int32_t j = 0; j < keys; ++j) {
       for (int64_t d = 0; d < dim; ++d)
         scores[j] += double(qkv->at(offsets[s] + i, h * dim + d)) *
-                     qkv->at(offsets[s] + j, spec.keyOffset + g * dim + d);
+                     qkv->at(offsets[s] + j, spec.key.offset + g * dim + d);
       scores[j] *= spec.scale;
       if (bias)
         scores[j] +=
@@ -106,7 +106,7 @@ private:
     for (int64_t d = 0; d < dim; ++d) {
       double expected = 0, magnitude = 1e-3;
       for (int32_t j = 0; j < keys; ++j) {
-        double v = qkv->at(offsets[s] + j, spec.valueOffset + g * dim + d);
+        double v = qkv->at(offsets[s] + j, spec.value.offset + g * dim + d);
         expected += scores[j] / total * v;
         magnitude = std::max(magnitude, std::fabs(v));
       }

@@ -28,10 +28,10 @@ CachedAttentionSpec attentionSpec(const Shape &shape) {
   spec.heads = shape.heads;
   spec.keyHeads = shape.keyHeads;
   spec.headDim = shape.headDim;
-  spec.queryStride = rowStride(shape.qkvWidth());
-  spec.cacheWidth = 3 * shape.layerWidth();
-  spec.cacheOffset = shape.layerWidth();
-  spec.outStride = rowStride(shape.heads * shape.headDim);
+  spec.query.stride = rowStride(shape.qkvWidth());
+  spec.cache.width = 3 * shape.layerWidth();
+  spec.cache.offset = shape.layerWidth();
+  spec.result.stride = rowStride(shape.heads * shape.headDim);
   spec.scale = 1.0f / std::sqrt(static_cast<float>(shape.headDim));
   spec.causal = shape.causal;
   spec.distances = shape.distances;
@@ -43,11 +43,11 @@ AppendCacheSpec appendSpec(const Shape &shape) {
   AppendCacheSpec spec;
   spec.keyHeads = shape.keyHeads;
   spec.headDim = shape.headDim;
-  spec.keyStride = spec.valueStride = rowStride(shape.qkvWidth());
-  spec.keyOffset = shape.heads * shape.headDim;
-  spec.valueOffset = (shape.heads + shape.keyHeads) * shape.headDim;
-  spec.cacheWidth = 3 * shape.layerWidth();
-  spec.cacheOffset = shape.layerWidth();
+  spec.key.stride = spec.value.stride = rowStride(shape.qkvWidth());
+  spec.key.offset = shape.heads * shape.headDim;
+  spec.value.offset = (shape.heads + shape.keyHeads) * shape.headDim;
+  spec.cache.width = 3 * shape.layerWidth();
+  spec.cache.offset = shape.layerWidth();
   return spec;
 }
 
@@ -385,7 +385,7 @@ TEST_P(CacheTest, LargePools) {
   CachedAttentionSpec spec = attentionSpec(shape);
   AppendCacheSpec append = appendSpec(shape);
   // One token of each block is touched, in blocks far apart.
-  spec.cacheWidth = append.cacheWidth = int64_t(1) << 24;
+  spec.cache.width = append.cache.width = int64_t(1) << 24;
   auto appendKernel = load(append);
   auto attentionKernel = load(spec);
   ASSERT_TRUE(appendKernel && attentionKernel);

@@ -5,6 +5,7 @@
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <regex>
 #include <set>
 #include <thread>
 
@@ -16,26 +17,27 @@ namespace {
 
 /// One spec of each family, with all that could call for a library function.
 std::vector<KernelSpec> specs() {
-  LinearSpec linear{.in = 60, .out = 128, .xStride = 64, .outStride = 128};
+  LinearSpec linear{
+      .in = 60, .out = 128, .x = {.stride = 64}, .result = {.stride = 128}};
   linear.epilogue = {{{.kind = Kind::Input, .index = 0},
                       {.kind = Kind::Gelu, .operands = {0}}},
                      {1}};
   AttentionSpec attention{.heads = 4,
                           .keyHeads = 4,
                           .headDim = 60,
-                          .queryStride = 768,
-                          .keyStride = 768,
-                          .keyOffset = 240,
-                          .valueStride = 768,
-                          .valueOffset = 480,
-                          .outStride = 256};
+                          .query = {.stride = 768},
+                          .key = {.stride = 768, .offset = 240},
+                          .value = {.stride = 768, .offset = 480},
+                          .result = {.stride = 256}};
   NormSpec norm{.width = 5000,
-                .xStride = 5056,
-                .residualStride = 5056,
-                .outStride = 5056,
+                .x = {.stride = 5056},
+                .residual = {.stride = 5056},
+                .result = {.stride = 5056},
                 .hasResidual = true};
-  EmbeddingSpec embedding{
-      .width = 60, .tableRows = 9, .tableStride = 64, .outStride = 64};
+  EmbeddingSpec embedding{.width = 60,
+                          .tableRows = 9,
+                          .table = {.stride = 64},
+                          .result = {.stride = 64}};
   RowProgramSpec program{.width = 100};
   program.program.expressions = {{.kind = Kind::Input, .index = 0}};
   for (Kind kind : {Kind::Exp, Kind::Log, Kind::Erf, Kind::Tanh, Kind::Sin,
@@ -48,7 +50,7 @@ std::vector<KernelSpec> specs() {
       {.kind = Kind::Pow, .operands = {7, 6}});
   program.program.results = {8};
   program.inputs = {{Broadcast::None, 128, 0}};
-  program.resultStrides = {128};
+  program.results = {{.stride = 128}};
   return {linear, attention, norm, embedding, program};
 }
 
@@ -130,8 +132,58 @@ TEST_P(CompilerTest, DescribesOneArgumentAnOperandInOrder) {
     }
     EXPECT_EQ(most, INT64_MAX);
     ASSERT_FALSE(kernel.arguments.empty());
+    size_t operands = std::visit(
+        [](const auto &spec) { return spec.operands().size(); }, spec);
     EXPECT_EQ(kernel.arguments.back().operand,
-              static_cast<int32_t>(kernel.packing.size()) - 1);
+              static_cast<int32_t>(operands) - 1);
+    for (const auto &[operand, packing] : kernel.packing)
+      EXPECT_LT(operand, static_cast<int32_t>(operands) - 1);
+  }
+}
+
+/// Of each family, what the lowered statement must do with whole vectors: the
+/// loads of its inner loop, and its stores.
+struct Vectorized {
+  KernelSpec spec;
+  std::vector<const char *> accesses;
+};
+std::vector<Vectorized> vectorized() {
+  std::vector<KernelSpec> simple = specs();
+  AppendCacheSpec append{.keyHeads = 4,
+                         .headDim = 64,
+                         .key = {.stride = 768},
+                         .value = {.stride = 768},
+                         .cache = {.width = 512}};
+  CachedAttentionSpec cached{.heads = 4,
+                             .keyHeads = 4,
+                             .headDim = 64,
+                             .query = {.stride = 768},
+                             .cache = {.width = 512},
+                             .result = {.stride = 256}};
+  RotarySpec rotary{.heads = 4,
+                    .headDim = 64,
+                    .x = {.stride = 256},
+                    .result = {.stride = 256},
+                    .frequencies = std::vector<float>(32, 1.0f)};
+  return {{simple[0], {"weight", "out"}},
+          {simple[1], {"packed_k", "packed_v", "score", "weight", "out"}},
+          {simple[2], {"x", "residual", "gamma", "beta", "y"}},
+          {simple[3], {"table", "y"}},
+          {simple[4], {"operand0", "result0"}},
+          {append, {"value", "values"}},
+          {cached, {"k", "v", "score", "weight", "out"}},
+          {rotary, {"x", "cosine", "sine", "y"}}};
+}
+
+TEST_P(CompilerTest, EveryFamilyReadsAndWritesVectors) {
+  for (const Vectorized &each : vectorized()) {
+    CompiledKernel kernel = compile(each.spec, {.emitStatement = true});
+    for (const char *name : each.accesses) {
+      // Halide numbers what it has named before.
+      std::regex access(std::string("\\b") + name + R"((\$\d+)?\[ramp\()");
+      EXPECT_TRUE(std::regex_search(kernel.statement, access))
+          << kernel.family << " accesses '" << name << "' element by element";
+    }
   }
 }
 

@@ -14,17 +14,18 @@ class Problem {
 public:
   Problem(LinearSpec spec, const LoadedKernel &kernel, int64_t rows,
           float scale = 1.0f)
-      : spec(spec), kernel(kernel), x(rows, spec.xStride, spec.xStride),
-        weight(spec.out, spec.in), residual(rows, spec.out, spec.outStride) {
+      : spec(spec), kernel(kernel), x(rows, spec.x.stride, spec.x.stride),
+        weight(spec.out, spec.in),
+        residual(rows, spec.out, spec.result.stride) {
     Tensor values(rows, spec.in);
     values.fill(1, scale);
     weight.fill(2);
     for (int64_t m = 0; m < rows; ++m)
       for (int64_t k = 0; k < spec.in; ++k)
-        x.at(m, spec.xOffset + k) = values.at(m, k);
+        x.at(m, spec.x.offset + k) = values.at(m, k);
     residual.fill(4);
-    const Packing &packing = kernel.kernel.packing[1];
-    EXPECT_EQ(packing.kind, Packing::Kind::Blocked);
+    const Packing &packing = kernel.kernel.packing.at(1);
+    EXPECT_EQ(packing.format, &f32Format());
     int64_t block = packing.block, blocks = kernel.kernel.columns;
     packed.assign(blocks * spec.in * block, 0.0f);
     for (int64_t n = 0; n < spec.out; ++n)
@@ -34,7 +35,7 @@ public:
   }
 
   Tensor run(Cut cut = {}) {
-    Tensor out(x.rows, spec.out, spec.outStride);
+    Tensor out(x.rows, spec.out, spec.result.stride);
     std::vector<void *> operands = {x.data(), packed.data()};
     if (spec.hasBias)
       operands.push_back(bias.data());
@@ -56,7 +57,7 @@ public:
       for (int64_t n = 0; n < spec.out; ++n) {
         double sum = spec.hasBias ? bias[n] : 0, magnitude = std::fabs(sum);
         for (int64_t k = 0; k < spec.in; ++k) {
-          double term = double(x.at(m, spec.xOffset + k)) * weight.at(n, k);
+          double term = double(x.at(m, spec.x.offset + k)) * weight.at(n, k);
           sum += term;
           magnitude += std::fabs(term);
         }
@@ -78,8 +79,8 @@ LinearSpec plain(int64_t in, int64_t out) {
   LinearSpec spec;
   spec.in = in;
   spec.out = out;
-  spec.xStride = rowStride(in);
-  spec.outStride = rowStride(out);
+  spec.x.stride = rowStride(in);
+  spec.result.stride = rowStride(out);
   return spec;
 }
 
@@ -170,7 +171,7 @@ TEST_P(LinearTest, ReadsNothingPastItsSlot) {
   for (int64_t rows : {16, 32, 112, 128}) {
     Problem problem(spec, *kernel, rows);
     Tensor expected = problem.run();
-    size_t bytes = rows * spec.xStride * sizeof(float);
+    size_t bytes = rows * spec.x.stride * sizeof(float);
     ASSERT_EQ(bytes % page, 0u);
     void *memory = mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -182,7 +183,7 @@ TEST_P(LinearTest, ReadsNothingPastItsSlot) {
          variant < static_cast<int>(kernel->kernel.variants.size());
          ++variant) {
       int32_t tile = kernel->kernel.variants[variant].shape.row_tile;
-      Tensor out(rows, spec.out, spec.outStride);
+      Tensor out(rows, spec.out, spec.result.stride);
       kernel->run(
           {memory, problem.packed.data(), problem.bias.data(), out.data()},
           rows, {.rows = tile == 1 ? 1 : 0, .variant = variant});
@@ -202,7 +203,7 @@ TEST_P(LinearTest, EpilogueOfEveryOperandKind) {
                                {.kind = Kind::Input, .index = 2},
                                {.kind = Kind::Mul, .operands = {3, 4}}};
   spec.epilogue.results = {5};
-  spec.epilogueOperands = {{Broadcast::None, spec.outStride, 0},
+  spec.epilogueOperands = {{Broadcast::None, spec.result.stride, 0},
                            {Broadcast::PerColumn}};
   auto kernel = load(spec);
   ASSERT_TRUE(kernel);
@@ -216,8 +217,8 @@ TEST_P(LinearTest, EpilogueOfEveryOperandKind) {
 
 TEST_P(LinearTest, ViewOfWiderRowsWithoutBias) {
   LinearSpec spec = plain(60, 33);
-  spec.xStride = rowStride(180);
-  spec.xOffset = 60;
+  spec.x.stride = rowStride(180);
+  spec.x.offset = 60;
   spec.hasBias = false;
   auto kernel = load(spec);
   ASSERT_TRUE(kernel);

@@ -15,9 +15,9 @@ RotarySpec rotary(int64_t heads, int64_t headDim, int64_t xWidth,
   RotarySpec spec;
   spec.heads = heads;
   spec.headDim = headDim;
-  spec.xStride = rowStride(xWidth);
-  spec.xOffset = xOffset;
-  spec.outStride = rowStride(heads * headDim);
+  spec.x.stride = rowStride(xWidth);
+  spec.x.offset = xOffset;
+  spec.result.stride = rowStride(heads * headDim);
   for (int64_t i = 0; i < headDim / 2; ++i)
     spec.frequencies.push_back(static_cast<float>(
         std::pow(10000.0, -2.0 * double(i) / double(headDim))));
@@ -39,8 +39,8 @@ void check(const RotarySpec &spec, const LoadedKernel &kernel, int64_t xWidth,
       for (int64_t i = 0; i < half; ++i) {
         float angle = static_cast<float>(positions[m]) * spec.frequencies[i];
         double c = std::cos(double(angle)), s = std::sin(double(angle));
-        double low = x.at(m, spec.xOffset + h * spec.headDim + i);
-        double high = x.at(m, spec.xOffset + h * spec.headDim + half + i);
+        double low = x.at(m, spec.x.offset + h * spec.headDim + i);
+        double high = x.at(m, spec.x.offset + h * spec.headDim + half + i);
         ASSERT_NEAR(y.at(m, h * spec.headDim + i), low * c - high * s, 1e-6)
             << m << ", " << h << ", " << i;
         ASSERT_NEAR(y.at(m, h * spec.headDim + half + i), high * c + low * s,

@@ -30,8 +30,8 @@ protected:
              KernelOptions options = {}) {
     SCOPED_TRACE(testing::Message() << spec.width << " wide, " << rows
                                     << " rows, scale " << scale);
-    spec.xStride = spec.residualStride = spec.outStride = spec.sumStride =
-        rowStride(spec.width);
+    spec.x.stride = spec.residual.stride = spec.result.stride =
+        spec.sum.stride = rowStride(spec.width);
     auto kernel = load(spec, options);
     ASSERT_TRUE(kernel);
     Tensor x(rows, spec.width), residual(rows, spec.width);
@@ -128,12 +128,13 @@ TEST_P(EmbeddingTest, GathersRowsAndAdds) {
     for (bool adds : {false, true})
       for (bool schedule : {true, false}) {
         int64_t stride = rowStride(width), rows = 45;
-        auto kernel = load(EmbeddingSpec{.width = width,
-                                         .tableRows = 30,
-                                         .tableStride = stride,
-                                         .outStride = stride,
-                                         .addendStride = adds ? stride : 0},
-                           {.schedule = schedule});
+        auto kernel =
+            load(EmbeddingSpec{.width = width,
+                               .tableRows = 30,
+                               .table = {.stride = stride},
+                               .result = {.stride = stride},
+                               .addend = {.stride = adds ? stride : 0}},
+                 {.schedule = schedule});
         ASSERT_TRUE(kernel);
         Tensor table(30, width), addend(rows, width), y(rows, width);
         table.fill(1);
@@ -161,9 +162,8 @@ TEST_P(EmbeddingTest, GathersFromALinearsWeight) {
     int64_t stride = rowStride(width);
     auto kernel = load(EmbeddingSpec{.width = width,
                                      .tableRows = entries,
-                                     .tableStride = stride,
-                                     .tableBlock = block,
-                                     .outStride = stride});
+                                     .table = {.block = block},
+                                     .result = {.stride = stride}});
     ASSERT_TRUE(kernel);
     Tensor table(entries, width), y(rows, width);
     table.fill(1);
@@ -199,7 +199,7 @@ protected:
     spec.program.expressions = expressions;
     spec.program.results = {static_cast<int>(expressions.size()) - 1};
     spec.inputs = {{Broadcast::None, rowStride(width), 0}};
-    spec.resultStrides = {rowStride(width)};
+    spec.results = {{.stride = rowStride(width)}};
     auto kernel = load(spec);
     ASSERT_TRUE(kernel);
     Tensor x(rows, width), y(rows, width);
@@ -350,7 +350,9 @@ TEST_P(RowProgramTest, SoftmaxWithBroadcastsAndSeveralResults) {
                      {Broadcast::PerRow},
                      {Broadcast::PerColumn},
                      {Broadcast::Scalar}};
-      spec.resultStrides = {rowStride(width), rowStride(1), rowStride(1)};
+      spec.results = {{.stride = rowStride(width)},
+                      {.stride = rowStride(1)},
+                      {.stride = rowStride(1)}};
       auto kernel = load(spec, {.schedule = schedule});
       ASSERT_TRUE(kernel);
       const int64_t rows = 21;
@@ -401,7 +403,7 @@ TEST_P(RowProgramTest, NarrowRowsAreNotReadBeforeTheirStart) {
                               {.kind = Kind::ReduceSum, .operands = {1}}};
   spec.program.results = {2};
   spec.inputs = {{Broadcast::None, rowStride(1), 0}};
-  spec.resultStrides = {rowStride(1)};
+  spec.results = {{.stride = rowStride(1)}};
   testing::internal::CaptureStderr();
   auto kernel = load(spec, {.emitStatement = true});
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
