@@ -31,6 +31,8 @@ struct ImportOptions {
   /// The checkpoint that the weights of a module name; empty: none. A model
   /// that brings its own weights refuses it.
   std::string weights;
+  /// Whether settings that nothing reads are errors, not a note.
+  bool strict = false;
 };
 
 struct ImportedModel {

@@ -21,7 +21,7 @@ namespace transom {
 /// One finding. `what` says what was found and what is supported, `note` (if
 /// any) what to do about it.
 struct Problem {
-  enum class Severity { Error, Warning };
+  enum class Severity { Error, Warning, Note };
   Severity severity;
   std::string file; ///< inside the model's folder, or the folder itself
   std::string what;
@@ -39,6 +39,10 @@ public:
                const llvm::Twine &note = "") {
     list.push_back(
         {Problem::Severity::Warning, file.str(), what.str(), note.str()});
+  }
+  /// Something that a reader may want to know and need not act upon.
+  void note(const llvm::Twine &file, const llvm::Twine &what) {
+    list.push_back({Problem::Severity::Note, file.str(), what.str(), ""});
   }
   /// An error of the form `"key" is value; supported: ...`; `value` as JSON.
   void unsupported(const llvm::Twine &file, llvm::StringRef key,
@@ -59,8 +63,8 @@ public:
   /// One line a problem, `error: file: what`, and one a note, `note: ...`.
   void print(llvm::raw_ostream &os) const {
     for (const Problem &problem : list) {
-      bool isError = problem.severity == Problem::Severity::Error;
-      os << (isError ? "error: " : "warning: ") << problem.file << ": "
+      constexpr const char *words[] = {"error: ", "warning: ", "note: "};
+      os << words[static_cast<int>(problem.severity)] << problem.file << ": "
          << problem.what << '\n';
       if (!problem.note.empty())
         os << "note: " << problem.note << '\n';

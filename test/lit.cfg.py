@@ -5,6 +5,7 @@ through PATH. Besides lit's own substitutions: %source (root of the tree),
 %binary (the build tree), %python (with the packages of requirements-test.txt).
 """
 
+import importlib.util
 import os
 
 import lit.formats
@@ -30,6 +31,10 @@ config.substitutions += [
     ("%binary", config.transom_binary),
     ("%python", config.python),
 ]
+
+# `REQUIRES: transformers`: the reference is installed.
+if importlib.util.find_spec("transformers"):
+    config.available_features.add("transformers")
 
 # `REQUIRES: avx512_bf16` and the like: the flags of the machine.
 try:

@@ -20,19 +20,6 @@ namespace {
 constexpr StringLiteral singleName = "model.safetensors";
 constexpr StringLiteral indexName = "model.safetensors.index.json";
 
-/// "a", "b", "c" and 4 more.
-std::string quoteSome(ArrayRef<StringRef> names, size_t limit = 8) {
-  std::string text;
-  for (StringRef name : names.take_front(limit)) {
-    if (!text.empty())
-      text += ", ";
-    text += '"' + printable(name) + '"';
-  }
-  if (names.size() > limit)
-    text += " and " + utostr(names.size() - limit) + " more";
-  return text;
-}
-
 std::optional<WeightType> weightType(StringRef dtype) {
   for (WeightType type : {WeightType::F32, WeightType::F16, WeightType::BF16})
     if (nameOf(type) == dtype)

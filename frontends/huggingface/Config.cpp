@@ -14,6 +14,50 @@ using namespace llvm;
 
 namespace transom::huggingface {
 
+namespace {
+/// The keys that transformers reads for one "model_type", or for all ("");
+/// `name=key` for a second name of a key.
+struct ReferenceKeys {
+  StringLiteral modelType, keys;
+};
+} // namespace
+
+static constexpr ReferenceKeys referenceKeys[] = {
+#include "frontends/huggingface/ReferenceKeys.inc"
+};
+
+/// Nothing if transformers does not read `key`; otherwise the key that it is a
+/// second name of, or "".
+static std::optional<StringRef> findReferenceKey(StringRef modelType,
+                                                 StringRef key) {
+  for (const ReferenceKeys &family : referenceKeys)
+    if (family.modelType.empty() || family.modelType == modelType)
+      for (StringRef word : split(family.keys, ' '))
+        if (auto [name, meaning] = word.split('='); name == key)
+          return meaning;
+  return std::nullopt;
+}
+
+/// Whether a value asks for nothing, as a key that is missing: null, false, 0,
+/// {} or [].
+static bool isOff(const json::Value &value) {
+  switch (value.kind()) {
+  case json::Value::Null:
+    return true;
+  case json::Value::Boolean:
+    return !*value.getAsBoolean();
+  case json::Value::Number:
+    return *value.getAsNumber() == 0;
+  case json::Value::String:
+    return false;
+  case json::Value::Array:
+    return value.getAsArray()->empty();
+  case json::Value::Object:
+    return value.getAsObject()->empty();
+  }
+  llvm_unreachable("no such kind of value");
+}
+
 std::optional<Config> Config::parse(StringRef text, Problems &problems) {
   // A page or a pointer in its place deserves better than a syntax error.
   StringRef kind = text.ltrim().starts_with("{") ? "" : recognize(text);
@@ -130,8 +174,10 @@ int64_t Config::countLabels() {
     return number;
   const json::Object *names = value->getAsObject();
   bool isNumbered = names && !names->empty();
-  for (size_t i = 0; isNumbered && i < names->size(); ++i)
-    isNumbered = names->getString(std::to_string(i)).has_value();
+  for (size_t i = 0; isNumbered && i < names->size(); ++i) {
+    const json::Value *name = names->get(std::to_string(i));
+    isNumbered = name && (name->getAsString() || name->getAsNumber());
+  }
   if (isNumbered)
     return names->size();
   report("id2label", *value,
@@ -164,7 +210,8 @@ size_t Config::indexOf(StringRef key, StringRef fallback,
 void Config::require(StringRef key, const json::Value &only,
                      const Twine &note) {
   const json::Value *value = find(key);
-  if (value && *value != only && !value->getAsNull())
+  if (value && *value != only && !value->getAsNull() &&
+      !(isOff(*value) && isOff(only)))
     report(key, *value, describe(only), note);
 }
 
@@ -180,17 +227,36 @@ void Config::ignore(ArrayRef<StringLiteral> keys) {
     known.insert(key);
 }
 
-void Config::rejectUnknown() {
+void Config::reportUnread(StringRef modelType, bool strict) {
+  SmallVector<StringRef> unread;
   for (const json::Object::value_type *entry : sorted(object)) {
     StringRef key = entry->first;
-    if (!known.contains(key))
-      problems->error(file,
-                      "\"" + printable(key) + "\" is " +
-                          describe(entry->second) +
-                          "; this key is not known, and it could change what "
-                          "the model computes",
-                      "if it has no influence, remove it from the file");
+    if (known.contains(key) || isOff(entry->second))
+      continue;
+    std::optional<StringRef> meaning = findReferenceKey(modelType, key);
+    if (!meaning) {
+      unread.push_back(key);
+      continue;
+    }
+    const json::Value *meant = object.get(*meaning);
+    if (meant && *meant == entry->second)
+      continue;
+    problems->error(file,
+                    "\"" + key + "\" is " + describe(entry->second) +
+                        "; transformers reads this key, and what it asks for "
+                        "can't be compiled",
+                    meaning->empty() ? Twine()
+                                     : "it is a second name of \"" + *meaning +
+                                           "\": write that key instead");
   }
+  if (unread.empty())
+    return;
+  std::string what =
+      "transformers does not read " + quoteSome(unread) + " for this model";
+  if (strict)
+    problems->error(file, what, "--strict makes this an error");
+  else
+    problems->note(file, what);
 }
 
 } // namespace transom::huggingface

@@ -1,7 +1,8 @@
 //===- Config.h - config.json, read with care -------------------*- C++ -*-===//
 //
 // A key that is not read may be one that changes the numbers. So every access
-// marks its key as known, and `rejectUnknown` turns the others into errors.
+// marks its key as known, and `reportUnread` turns those of the others into
+// errors that transformers reads.
 // Whatever is wrong is put into the list of problems, and a value of the right
 // kind stands in for it, so that reading goes on.
 //
@@ -85,7 +86,7 @@ public:
   }
 
   /// Any value but `only` and null is an error, for the key asks for what can't
-  /// be compiled.
+  /// be compiled. All values that mean "off" are the same.
   void require(llvm::StringRef key, const llvm::json::Value &only,
                const llvm::Twine &note = "");
 
@@ -95,8 +96,10 @@ public:
   /// Keys that have no influence on what a forward pass computes.
   void ignore(llvm::ArrayRef<llvm::StringLiteral> keys);
 
-  /// Every key that was neither read nor ignored is an error.
-  void rejectUnknown();
+  /// Reports what was neither read nor ignored, and is not off: a key that the
+  /// reference implementation of `modelType` reads is an error; all others are
+  /// one note, or one error if `strict`.
+  void reportUnread(llvm::StringRef modelType, bool strict);
 
 private:
   Config(llvm::json::Object object, Problems &problems)

@@ -156,6 +156,9 @@ Decoder::Decoder(const DecoderTable &table, Config &config)
     theta = readTheta(config);
     config.checkEven(table.headSizeKey, headSize);
   }
+  config.require("is_causal", true);
+  config.require("partial_rotary_factor", 1);
+  config.require("token_classification_bias", true);
   config.require("add_cross_attention", false,
                  "a decoder of another model's encodings can't be compiled");
   config.require("is_encoder_decoder", false,

@@ -67,11 +67,9 @@ static constexpr ActivationName gptActivations[] = {{"gelu", "gelu_new"},
                                                     {"silu", "silu"},
                                                     {"swish", "swish"}};
 
-// Dropout is the identity at inference. "n_ctx" is a second name of
-// "n_positions" that nothing reads.
-static constexpr StringLiteral gptIgnored[] = {
-    "attn_pdrop", "embd_pdrop", "n_ctx", "n_special", "predict_special_tokens",
-    "resid_pdrop"};
+// Dropout is the identity at inference.
+static constexpr StringLiteral gptIgnored[] = {"attn_pdrop", "embd_pdrop",
+                                               "resid_pdrop"};
 
 static constexpr DecoderTable gptTable = {.vocabulary = {"vocab_size", 40478},
                                           .width = {"n_embd", 768},
@@ -126,16 +124,10 @@ static constexpr DecoderHead gpt2Heads[] = {
 };
 
 // Dropout is the identity at inference. The order in which scores are scaled
-// and the type that they have are the same in F32. "n_ctx" is a second name of
-// "n_positions" that nothing reads.
-static constexpr StringLiteral gpt2Ignored[] = {"attn_pdrop",
-                                                "classifier_dropout",
-                                                "embd_pdrop",
-                                                "hidden_dropout",
-                                                "is_decoder",
-                                                "n_ctx",
-                                                "reorder_and_upcast_attn",
-                                                "resid_pdrop"};
+// and the type that they have are the same in F32.
+static constexpr StringLiteral gpt2Ignored[] = {
+    "attn_pdrop", "classifier_dropout",      "embd_pdrop", "hidden_dropout",
+    "is_decoder", "reorder_and_upcast_attn", "resid_pdrop"};
 
 static constexpr DecoderTable gpt2Table = {
     .vocabulary = {"vocab_size", 50257},

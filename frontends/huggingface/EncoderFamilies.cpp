@@ -101,17 +101,10 @@ static constexpr Head bertHeads[] = {
     pooledChoice,
 };
 
-// Dropout is the identity at inference; the rest describes a pooler that
-// TensorFlow's code had and transformers has not.
+// Dropout is the identity at inference.
 static constexpr StringLiteral bertIgnored[] = {"attention_probs_dropout_prob",
                                                 "classifier_dropout",
-                                                "hidden_dropout_prob",
-                                                "directionality",
-                                                "pooler_fc_size",
-                                                "pooler_num_attention_heads",
-                                                "pooler_num_fc_layers",
-                                                "pooler_size_per_head",
-                                                "pooler_type"};
+                                                "hidden_dropout_prob"};
 
 static constexpr EncoderTable bertTable = {.ignoredKeys = bertIgnored,
                                            .taskHeads = bertHeads};
@@ -228,8 +221,8 @@ static constexpr Head distilbertHeads[] = {
 
 // Sinusoids are in the checkpoint's table, as learned positions are.
 static constexpr StringLiteral distilbertIgnored[] = {
-    "attention_dropout",    "dropout",     "qa_dropout", "seq_classif_dropout",
-    "sinusoidal_pos_embds", "tie_weights_"};
+    "attention_dropout", "dropout", "qa_dropout", "seq_classif_dropout",
+    "sinusoidal_pos_embds"};
 
 static constexpr EncoderTable distilbertTable = {
     .width = {"dim", 768},

@@ -97,19 +97,16 @@ json::Object generationDefaults(const Family &family, const Config &config) {
 
 void readCommonKeys(Config &config) {
   // What the file is, and where it comes from.
-  config.ignore({"_name_or_path", "_commit_hash", "_num_labels",
-                 "architectures", "model_type", "name_or_path",
-                 "transformers.js_config", "transformers_version",
+  config.ignore({"_name_or_path", "_commit_hash", "architectures", "model_type",
+                 "name_or_path", "transformers_version",
                  "sentence_transformers", "tokenizer_class",
                  "model_max_length"});
   // How the model was trained, and how transformers would run it.
   config.ignore({"_attn_implementation", "_attn_implementation_autoset",
                  "attn_implementation", "dtype", "experts_implementation",
-                 "finetuning_task", "gradient_checkpointing",
-                 "initializer_range", "keys_to_ignore_at_inference",
-                 "output_past", "return_dict", "return_dict_in_generate",
-                 "task_specific_params", "torch_dtype", "torchscript",
-                 "use_bfloat16", "use_cache", "xla_device"});
+                 "gradient_checkpointing", "initializer_range", "return_dict",
+                 "return_dict_in_generate", "task_specific_params",
+                 "torch_dtype", "use_cache"});
   // Only more memory, or more results, for the same numbers.
   config.ignore(
       {"chunk_size_feed_forward", "output_attentions", "output_hidden_states"});

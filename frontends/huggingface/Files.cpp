@@ -3,6 +3,7 @@
 #include "frontends/huggingface/Files.h"
 
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
@@ -163,6 +164,18 @@ std::string printable(StringRef text, size_t limit) {
     if (static_cast<unsigned char>(c) < 32 || c == 127)
       c = ' ';
   return text.size() > limit ? clean + "..." : clean;
+}
+
+std::string quoteSome(ArrayRef<StringRef> names, size_t limit) {
+  std::string text;
+  for (StringRef name : names.take_front(limit)) {
+    if (!text.empty())
+      text += ", ";
+    text += '"' + printable(name) + '"';
+  }
+  if (names.size() > limit)
+    text += " and " + utostr(names.size() - limit) + " more";
+  return text;
 }
 
 } // namespace transom::huggingface

@@ -43,6 +43,9 @@ std::string describe(const llvm::json::Value &value, size_t limit = 60);
 /// bytes that are not UTF-8 are replaced, and it is shortened to `limit`.
 std::string printable(llvm::StringRef text, size_t limit = 120);
 
+/// "a", "b", "c" and 4 more.
+std::string quoteSome(llvm::ArrayRef<llvm::StringRef> names, size_t limit = 8);
+
 } // namespace transom::huggingface
 
 #endif // TRANSOM_FRONTENDS_HUGGINGFACE_FILES_H

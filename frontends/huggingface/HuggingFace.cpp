@@ -116,9 +116,16 @@ static ModelMetadata metadataOf(StringRef task, const Config &config,
   json::Object copy = config.getObject();
   // A library does not reveal where its model was stored.
   copy.erase("_name_or_path");
-  const json::Value *labels = copy.get("id2label");
+  // Names of classes may be numbers; who prints them expects text.
+  json::Value labels = nullptr;
+  if (json::Object *names = copy.getObject("id2label")) {
+    for (auto &[number, name] : *names)
+      if (name.getAsNumber())
+        name = describe(name);
+    labels = json::Object(*names);
+  }
   return {task.str(), copy.getString("model_type")->str(), copy,
-          labels ? *labels : json::Value(nullptr), std::move(generation)};
+          std::move(labels), std::move(generation)};
 }
 
 static ImportedModel import(MLIRContext &context, StringRef folder,
@@ -143,7 +150,7 @@ static ImportedModel import(MLIRContext &context, StringRef folder,
   StringRef task = chooseTask(*family, architecture, options.task, problems);
   std::unique_ptr<Definition> definition = family->read(*config);
   readCommonKeys(*config);
-  config->rejectUnknown();
+  config->reportUnread(family->modelType, options.strict);
   if (!checkpoint || !config->hasSizes())
     return result;
 

@@ -116,6 +116,7 @@ T5::T5(const T5Table &table, Config &config)
     decoderLayers = config.size("num_decoder_layers", layers, maxLayers);
   // Older files say it so, of what was never untied.
   bool isConfigured = config.flag("scale_decoder_outputs",
+  config.require("is_causal", true);
                                   config.flag("tie_word_embeddings", true));
   scalesOutputs =
       table.scales == T5Table::Scales::Always ||

@@ -1,8 +1,8 @@
 //===- Check.cpp - transom check: can this model be compiled? -------------===//
 
 #include "tools/commands/Commands.h"
+#include "tools/commands/Model.h"
 
-#include "frontends/Frontend.h"
 #include "ir/Transformer/ModelAttributes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -17,11 +17,7 @@ namespace transom {
 static cl::SubCommand
     flags("check", "list everything that keeps a model from being compiled");
 
-static cl::opt<std::string> folder(cl::Positional, cl::Required,
-                                   cl::desc("MODEL"), cl::sub(flags));
-static cl::opt<std::string> task("task", cl::value_desc("task"),
-                                 cl::desc("default: what config.json asks for"),
-                                 cl::sub(flags));
+static ModelFlags model(flags);
 
 /// The name and shape of each argument or result: `input_ids [batch, length]`.
 /// What a module of somebody else's does not name is a question mark.
@@ -56,15 +52,16 @@ static void printTensors(StringRef title, mlir::TypeRange types,
 static int run() {
   mlir::MLIRContext context;
   Problems problems;
-  ImportedModel model = importModel(context, folder, {task}, problems);
+  ImportedModel imported =
+      importModel(context, model.path, model.options(), problems);
   problems.print(errs());
-  if (!model.module) {
+  if (!imported.module) {
     size_t count = problems.numErrors();
     errs() << count << (count == 1 ? " error\n" : " errors\n");
     return 1;
   }
-  outs() << "ready to compile: " << model.description << '\n';
-  for (auto function : model.module->getOps<mlir::func::FuncOp>()) {
+  outs() << "ready to compile: " << imported.description << '\n';
+  for (auto function : imported.module->getOps<mlir::func::FuncOp>()) {
     printTensors("inputs", function.getArgumentTypes(),
                  function.getArgAttrsAttr());
     printTensors("outputs", function.getResultTypes(),

@@ -30,18 +30,11 @@ using codegen::Emit;
 
 static cl::SubCommand flags("compile", "compile a model to a native library");
 
-static cl::opt<std::string> model(
-    cl::Positional, cl::Required,
-    cl::desc(
-        "MODEL (a folder with config.json and safetensors, or an .mlir file)"),
-    cl::sub(flags));
+static ModelFlags model(flags);
 static cl::opt<std::string>
     output("o", cl::Required, cl::value_desc("libNAME.so"),
            cl::desc("the library; NAME.h and NAME.weights go beside it"),
            cl::sub(flags));
-static cl::opt<std::string> task("task", cl::value_desc("task"),
-                                 cl::desc("default: what config.json asks for"),
-                                 cl::sub(flags));
 static cl::opt<std::string> dtype("dtype", cl::init("f32"),
                                   cl::value_desc("type"),
                                   cl::desc("of arithmetic; default: f32"),
@@ -160,7 +153,9 @@ static int run() {
            << ": expected a regular expression\n";
     return 1;
   }
-  ImportedModel source = readModel(context, model, {task, weights});
+  ImportOptions importing = model.options();
+  importing.weights = weights;
+  ImportedModel source = readModel(context, model.path, importing);
   if (!source.module)
     return 1;
   codegen::CompileReport report;

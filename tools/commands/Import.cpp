@@ -14,14 +14,10 @@ namespace transom {
 
 static cl::SubCommand flags("import", "write a model's forward function as IR");
 
-static cl::opt<std::string> folder(cl::Positional, cl::Required,
-                                   cl::desc("MODEL"), cl::sub(flags));
+static ModelFlags model(flags);
 static cl::opt<std::string> output("o", cl::Required, cl::value_desc("file"),
                                    cl::desc("where to write; - is stdout"),
                                    cl::sub(flags));
-static cl::opt<std::string> task("task", cl::value_desc("task"),
-                                 cl::desc("default: what config.json asks for"),
-                                 cl::sub(flags));
 static cl::opt<bool>
     locations("locations",
               cl::desc("write the module's name behind each operation"),
@@ -29,15 +25,15 @@ static cl::opt<bool>
 
 static int run() {
   mlir::MLIRContext context;
-  ImportedModel model = readModel(context, folder, {task});
-  if (!model.module)
+  ImportedModel imported = readModel(context, model.path, model.options());
+  if (!imported.module)
     return 1;
 
   mlir::OpPrintingFlags printing;
   printing.enableDebugInfo(locations);
   // A file appears when it is complete, or not at all.
   Error error = writeToOutput(output, [&](raw_ostream &os) {
-    model.module->print(os, printing);
+    imported.module->print(os, printing);
     os << '\n';
     return Error::success();
   });

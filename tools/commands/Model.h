@@ -5,9 +5,30 @@
 
 #include "frontends/Frontend.h"
 
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/raw_ostream.h"
 
 namespace transom {
+
+/// The flags of every command that reads a model.
+struct ModelFlags {
+  explicit ModelFlags(llvm::cl::SubCommand &command)
+      : path(llvm::cl::Positional, llvm::cl::Required, llvm::cl::desc("MODEL"),
+             llvm::cl::sub(command)),
+        task("task", llvm::cl::value_desc("task"),
+             llvm::cl::desc("what to compile the model for; default: what its "
+                            "configuration names"),
+             llvm::cl::sub(command)),
+        strict("strict",
+               llvm::cl::desc("refuse a configuration with keys that nothing "
+                              "reads; default: list them"),
+               llvm::cl::sub(command)) {}
+
+  ImportOptions options() const { return {task, /*weights=*/"", strict}; }
+
+  llvm::cl::opt<std::string> path, task;
+  llvm::cl::opt<bool> strict;
+};
 
 /// Reads the model at `path` and prints its problems on stderr. The module is
 /// null if one of them is an error.

@@ -25,12 +25,10 @@ namespace transom {
 using verify::StageChecker;
 
 static cl::SubCommand flags("verify",
-                            "hold every stage of compilation against the "
-                            "model's definition, in numbers");
+                            "compare what each stage of compilation computes "
+                            "with the model's definition");
 
-static cl::opt<std::string> folder(cl::Positional, cl::Required,
-                                   cl::desc("MODEL|MODULE.mlir"),
-                                   cl::sub(flags));
+static ModelFlags model(flags);
 static cl::opt<bool> bisect("bisect",
                             cl::desc("compare after each pass, and name the "
                                      "first that changes the results"),
@@ -44,9 +42,6 @@ static cl::opt<bool>
     noLibrary("no-library",
               cl::desc("stop before machine code is made and run"),
               cl::sub(flags));
-static cl::opt<std::string> task("task", cl::value_desc("task"),
-                                 cl::desc("default: what config.json asks for"),
-                                 cl::sub(flags));
 
 namespace {
 
@@ -132,18 +127,18 @@ static int run() {
   // A message names its place; the op in full would bury it.
   context.printOpOnDiagnostic(false);
   DiagnosticPrinter printer(context);
-  ImportedModel model = readModel(context, folder, {task});
-  if (!model.module)
+  ImportedModel imported = readModel(context, model.path, model.options());
+  if (!imported.module)
     return 1;
 
   mlir::FailureOr<StageChecker> checker =
-      StageChecker::create(*model.module, "forward", model.weights.get());
+      StageChecker::create(*imported.module, "forward", imported.weights.get());
   if (mlir::failed(checker))
     return 1;
   int64_t tokens = 0;
   for (int64_t present : checker->getBatch().getMask().integers())
     tokens += present;
-  outs() << model.description << "; largest error over rms on "
+  outs() << imported.description << "; largest error over rms on "
          << checker->getBatch().getMask().getShape()[0] << " sequences of "
          << tokens << " tokens:\n";
 
@@ -153,13 +148,13 @@ static int run() {
   if (bisect)
     checker->checkEachPass(
         manager, [&](const StageChecker::Stage &stage) { table.add(stage); });
-  if (mlir::failed(manager.run(*model.module)))
+  if (mlir::failed(manager.run(*imported.module)))
     return 1;
   if (!bisect)
-    table.add(checker->check("passes", *model.module));
+    table.add(checker->check("passes", *imported.module));
   if (!noLibrary) {
     Expected<StageChecker::Stage> stage =
-        compileAndRun(*model.module, model.weights.get(), *checker);
+        compileAndRun(*imported.module, imported.weights.get(), *checker);
     if (!stage) {
       errs() << "error: library: " << toString(stage.takeError()) << '\n';
       return 1;

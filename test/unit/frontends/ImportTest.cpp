@@ -205,7 +205,7 @@ TEST(Config, ReadsTypedValues) {
                         EXPECT_EQ(config.number("e", 0, 0, 1), 1e-12);
                         EXPECT_EQ(config.string("s", ""), "x");
                         config.require("b", true);
-                        config.rejectUnknown();
+                        config.reportUnread("bert", /*strict=*/true);
                       }),
             "");
 }
@@ -227,16 +227,32 @@ TEST(Config, ComplainsOfWrongValues) {
       "");
 }
 
-TEST(Config, RejectsWhatNobodyRead) {
-  EXPECT_EQ(complaint(R"({"z": 1, "a": {"b": [2]}, "known": 0})",
+TEST(Config, RejectsWhatTransformersReads) {
+  auto report = [](bool strict) {
+    return [strict](Config &config) {
+      config.ignore({"known", "absent"});
+      config.reportUnread("gpt2", strict);
+    };
+  };
+  EXPECT_EQ(complaint(R"({"z": 1, "per_layer_config": {"b": [2]}, "known": 0})",
+                      report(false)),
+            "\"per_layer_config\" is {\"b\":[2]}; transformers reads this key, "
+            "and what it asks for can't be compiled\n"
+            "transformers does not read \"z\" for this model\n");
+  // Off is as good as missing, for any key.
+  EXPECT_EQ(complaint(R"({"a": null, "b": false, "c": 0, "d": {}, "e": [],
+                          "per_layer_config": {}})",
+                      report(true)),
+            "");
+  // A second name of a key may repeat its value.
+  EXPECT_EQ(complaint(R"({"n_embd": 8, "hidden_size": 8, "n_head": 2,
+                          "num_attention_heads": 4, "known": 1})",
                       [](Config &config) {
-                        config.ignore({"known", "absent"});
-                        config.rejectUnknown();
+                        config.ignore({"n_embd", "n_head", "known"});
+                        config.reportUnread("gpt2", /*strict=*/true);
                       }),
-            "\"a\" is {\"b\":[2]}; this key is not known, and it could change "
-            "what the model computes\n"
-            "\"z\" is 1; this key is not known, and it could change what the "
-            "model computes\n");
+            "\"num_attention_heads\" is 4; transformers reads this key, and "
+            "what it asks for can't be compiled\n");
 }
 
 TEST(Config, ShortensLongValues) {
