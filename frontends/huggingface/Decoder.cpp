@@ -192,11 +192,12 @@ void Decoder::build(StringRef task, ModelBuilder &builder) const {
   Value mask =
       builder.addInput({"attention_mask", "ones", 0, "attention_mask"});
   Value places = builder.addInput({"position_ids", "position_ids", positions});
-  // What is tied is saved once, by some classes of transformers as the head's.
-  bool isHeads = tiesWords && !builder.hasModule(table.words) &&
-                 builder.hasModule("lm_head");
+  SmallVector<StringRef> tied{table.words};
+  if (tiesWords)
+    tied.push_back("lm_head");
+  StringRef holder = builder.findModule(tied);
   Value x = builder.embedding(table.words, ids, vocabulary, width,
-                              isHeads ? "lm_head.weight" : "");
+                              holder.empty() ? "" : (holder + ".weight").str());
   Context context;
   if (table.places.empty()) {
     context.positions = places;

@@ -133,7 +133,13 @@ void Encoder::build(StringRef task, ModelBuilder &builder) const {
 }
 
 Value Encoder::buildEmbeddings(Value ids, ModelBuilder &builder) const {
-  Value x = builder.embedding(wordTable, ids, vocabulary, embeddingWidth);
+  SmallVector<StringRef> tied{wordTable};
+  for (const Head &head : table.taskHeads)
+    if (tiesWords && head.width == Head::Width::Vocabulary)
+      tied.push_back(head.projection);
+  StringRef holder = builder.findModule(tied);
+  Value x = builder.embedding(wordTable, ids, vocabulary, embeddingWidth,
+                              holder.empty() ? "" : (holder + ".weight").str());
   if (tokenTypes != 0) {
     Value types = builder.addInput({"token_type_ids", "zeros", tokenTypes});
     Value type = builder.embedding("embeddings.token_type_embeddings", types,

@@ -152,6 +152,12 @@ bool ModelBuilder::hasTensor(const Twine &name) const {
   return checkpoint.contains(spell(name.str()));
 }
 
+StringRef ModelBuilder::findModule(ArrayRef<StringRef> modules) const {
+  const auto *it = llvm::find_if(
+      modules, [&](StringRef module) { return hasModule(module); });
+  return it == modules.end() ? StringRef() : *it;
+}
+
 Value ModelBuilder::getWeight(StringRef name, ArrayRef<int64_t> shape,
                               bool transposed) {
   auto type = RankedTensorType::get(shape, builder.getF32Type());

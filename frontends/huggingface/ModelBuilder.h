@@ -101,6 +101,10 @@ public:
     return hasTensor(module + ".weight");
   }
 
+  /// The first of `modules` that the checkpoint has, or "". A tied weight is
+  /// saved once, under any of its names.
+  llvm::StringRef findModule(llvm::ArrayRef<llvm::StringRef> modules) const;
+
   /// Tensors that are named from now on have no prefix: heads stand beside the
   /// base model, not in it.
   void leaveBaseModel() { prefix.clear(); }

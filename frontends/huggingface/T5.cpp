@@ -67,12 +67,17 @@ private:
       heads, buckets, maxDistance, labels;
   double epsilon;
   const Activation *activation;
-  bool isGated, scalesOutputs, isEncoderModel;
+  bool isGated, scalesOutputs, isBaseModel;
 };
 
 } // namespace
 
 static constexpr int64_t maxBuckets = 1 << 16;
+
+/// Where the token embedding may lie. The language-model head may be a copy,
+/// too, if nothing else is.
+static constexpr StringRef tiedModules[] = {"shared", "encoder.embed_tokens",
+                                            "decoder.embed_tokens"};
 
 /// In transformers' words: the name of an activation, or "gated-" and one;
 /// where T5's authors said "gelu" they meant its approximation.
@@ -111,20 +116,23 @@ T5::T5(const T5Table &table, Config &config)
   config.checkAtLeast("relative_attention_num_buckets", buckets, 4);
   config.checkAtLeast("relative_attention_max_distance", maxDistance,
                       buckets / 4 + 1);
+  config.require("is_causal", true);
   config.require("is_decoder", false, "a decoder alone can't be compiled");
   if (config.isGiven("num_decoder_layers"))
     decoderLayers = config.size("num_decoder_layers", layers, maxLayers);
   // Older files say it so, of what was never untied.
   bool isConfigured = config.flag("scale_decoder_outputs",
-  config.require("is_causal", true);
                                   config.flag("tie_word_embeddings", true));
   scalesOutputs =
       table.scales == T5Table::Scales::Always ||
       (table.scales == T5Table::Scales::AsConfigured && isConfigured);
-  isEncoderModel = config.architecture().ends_with("EncoderModel");
-  // Dropout is the identity at inference; n_positions never was a limit.
+  StringRef architecture = config.architecture();
+  isBaseModel =
+      architecture.empty() || (architecture.ends_with("Model") &&
+                               !architecture.ends_with("EncoderModel"));
+  // Dropout is the identity at inference.
   config.ignore({"classifier_dropout", "dropout_rate", "initializer_factor",
-                 "is_encoder_decoder", "n_positions", "scalable_attention"});
+                 "is_encoder_decoder"});
 }
 
 std::string T5::describe() const {
@@ -132,12 +140,12 @@ std::string T5::describe() const {
                  headWidth);
 }
 
-/// Whether the model has no decoder: that of the base model is left out if the
-/// class in "architectures" or the checkpoint has none.
+/// Whether the decoder is left out. Features are the encoder's, as in
+/// sentence-transformers, but those of a folder that says it is a T5Model.
 bool T5::isEncoder(StringRef task, ModelBuilder &builder) const {
   return task == "token-classification" ||
          (task == "feature-extraction" &&
-          (isEncoderModel || !builder.hasModule("decoder.final_layer_norm")));
+          (!isBaseModel || !builder.hasModule("decoder.final_layer_norm")));
 }
 
 /// The id that `key` of the configuration names, or else its class; none: null,
@@ -201,11 +209,15 @@ Sequences T5::addSequences(StringRef stack, const Input &ids, Input mask,
   mask.contiguous = true;
   Value tokens = builder.addInput(ids);
   Value isToken = builder.addInput(mask);
-  // As transformers has it, a table of its own goes before the shared one.
-  std::string words = (stack + ".embed_tokens").str();
-  if (!builder.hasModule(words))
-    words = "shared";
-  return {builder.embedding(words, tokens, vocabulary, width),
+  // As in transformers, a stack's own embedding goes before the shared one.
+  std::string own = (stack + ".embed_tokens").str();
+  SmallVector<StringRef> tied{own};
+  llvm::append_range(tied, tiedModules);
+  tied.push_back("lm_head");
+  StringRef holder = builder.findModule(tied);
+  return {builder.embedding(holder == own ? own : "shared", tokens, vocabulary,
+                            width,
+                            holder.empty() ? "" : (holder + ".weight").str()),
           builder.paddingMask(stack, isToken)};
 }
 
@@ -271,8 +283,11 @@ void T5::buildHead(StringRef task, Value hidden, ModelBuilder &builder) const {
   if (task == "text2text-generation") {
     if (scalesOutputs)
       hidden = builder.scale("lm_head", hidden, 1 / std::sqrt(double(width)));
-    // As transformers has it, a matrix of its own goes before the shared one.
-    StringRef weight = builder.hasModule("lm_head") ? "" : "shared.weight";
+    // As in transformers, a matrix of its own goes before the shared one.
+    std::string weight;
+    StringRef holder = builder.findModule(tiedModules);
+    if (!builder.hasModule("lm_head") && !holder.empty())
+      weight = (holder + ".weight").str();
     builder.addOutput("logits",
                       builder.projection("lm_head", hidden, vocabulary, weight),
                       {"batch", "length", "vocabulary"},
