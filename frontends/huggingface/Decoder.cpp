@@ -29,7 +29,7 @@ namespace {
 
 class Decoder final : public Definition {
 public:
-  Decoder(const DecoderTable &table, Config &config);
+  Decoder(const DecoderSpec &spec, Config &config);
 
   std::string describe() const override;
   void build(StringRef task, ModelBuilder &builder) const override;
@@ -49,20 +49,18 @@ private:
   Value buildNorm(StringRef module, Value input, ModelBuilder &builder) const;
   Value buildFeedForward(StringRef layer, Value input,
                          ModelBuilder &builder) const;
-  void buildHead(const DecoderHead &head, Value hidden,
-                 ModelBuilder &builder) const;
-  int64_t widthOf(DecoderHead::Width kind) const;
   std::string nameLayer(int64_t number) const {
-    return formatv("{0}.{1}", table.layer, number).str();
+    return formatv("{0}.{1}", spec.layer, number).str();
   }
 
-  const DecoderTable &table;
+  const DecoderSpec &spec;
   Config &config; ///< of what the task says whether it counts
   int64_t vocabulary, width, layers, heads, positions, feedForward, keyHeads,
       headSize, labels;
   double epsilon;
   const Activation &activation;
-  bool scales, scalesLayers, attentionHasBias, feedForwardHasBias, tiesWords;
+  bool scales, scalesLayers, attentionHasBias, feedForwardHasBias,
+      tiesEmbeddings;
   double theta = 0;
   std::optional<int64_t> padding; ///< an id
 };
@@ -74,11 +72,11 @@ static bool readFlag(Config &config, StringRef key, bool fallback) {
 }
 
 static const Activation &readActivation(Config &config,
-                                        const DecoderTable &table) {
-  if (table.activationNames.empty())
-    return config.oneOf(table.activationKey, table.activation, activations());
+                                        const DecoderSpec &spec) {
+  if (spec.activationNames.empty())
+    return config.oneOf(spec.activationKey, spec.activation, activations());
   return findActivation(
-      config.oneOf(table.activationKey, table.activation, table.activationNames)
+      config.oneOf(spec.activationKey, spec.activation, spec.activationNames)
           .meaning);
 }
 
@@ -124,37 +122,37 @@ static double readTheta(Config &config) {
   return theta;
 }
 
-Decoder::Decoder(const DecoderTable &table, Config &config)
-    : table(table), config(config),
-      vocabulary(readSize(config, table.vocabulary, maxIds)),
-      width(readSize(config, table.width, maxWidth)),
-      layers(readSize(config, table.layers, maxLayers)),
-      heads(readSize(config, table.heads, maxWidth)),
-      positions(readSize(config, table.positions, maxIds)),
+Decoder::Decoder(const DecoderSpec &spec, Config &config)
+    : spec(spec), config(config),
+      vocabulary(readSize(config, spec.vocabulary, maxIds)),
+      width(readSize(config, spec.width, maxWidth)),
+      layers(readSize(config, spec.layers, maxLayers)),
+      heads(readSize(config, spec.heads, maxWidth)),
+      positions(readSize(config, spec.positions, maxIds)),
       feedForward(readOptionalSize(
-          config, table.feedForward.key,
-          table.feedForward.fallback ? table.feedForward.fallback : 4 * width)),
-      keyHeads(readOptionalSize(config, table.keyHeadsKey, heads)),
-      headSize(readOptionalSize(config, table.headSizeKey, width / heads)),
+          config, spec.feedForward.key,
+          spec.feedForward.fallback ? spec.feedForward.fallback : 4 * width)),
+      keyHeads(readOptionalSize(config, spec.keyHeadsKey, heads)),
+      headSize(readOptionalSize(config, spec.headSizeKey, width / heads)),
       labels(config.countLabels()),
-      epsilon(config.number(table.epsilonKey, table.epsilon, 0, 1)),
-      activation(readActivation(config, table)),
-      scales(readFlag(config, table.scalesKey, true)),
-      scalesLayers(readFlag(config, table.scalesLayersKey, false)),
-      attentionHasBias(table.attentionBiasKey.empty() ||
-                       config.flag(table.attentionBiasKey, false)),
-      feedForwardHasBias(table.feedForwardBiasKey.empty() ||
-                         config.flag(table.feedForwardBiasKey, false)),
-      tiesWords(config.flag("tie_word_embeddings", table.tiesWords)) {
-  config.checkDivides(table.heads.key, heads, table.width.key, width);
+      epsilon(config.number(spec.epsilonKey, spec.epsilon, 0, 1)),
+      activation(readActivation(config, spec)),
+      scales(readFlag(config, spec.scalesKey, true)),
+      scalesLayers(readFlag(config, spec.scalesLayersKey, false)),
+      attentionHasBias(spec.attentionBiasKey.empty() ||
+                       config.flag(spec.attentionBiasKey, false)),
+      feedForwardHasBias(spec.feedForwardBiasKey.empty() ||
+                         config.flag(spec.feedForwardBiasKey, false)),
+      tiesEmbeddings(config.flag("tie_word_embeddings", spec.tiesEmbeddings)) {
+  config.checkDivides(spec.heads.key, heads, spec.width.key, width);
   // An id that no token can have is as good as none.
   std::optional<int64_t> id = config.getObject().getInteger("pad_token_id");
   if (id && *id >= 0 && *id < vocabulary)
     padding = id;
-  config.checkDivides(table.keyHeadsKey, keyHeads, table.heads.key, heads);
-  if (table.places.empty()) {
+  config.checkDivides(spec.keyHeadsKey, keyHeads, spec.heads.key, heads);
+  if (spec.positionEmbedding.empty()) {
     theta = readTheta(config);
-    config.checkEven(table.headSizeKey, headSize);
+    config.checkEven(spec.headSizeKey, headSize);
   }
   config.require("is_causal", true);
   config.require("partial_rotary_factor", 1);
@@ -163,9 +161,9 @@ Decoder::Decoder(const DecoderTable &table, Config &config)
                  "a decoder of another model's encodings can't be compiled");
   config.require("is_encoder_decoder", false,
                  "a decoder of another model's encodings can't be compiled");
-  config.ignore(table.ignoredKeys);
-  if (llvm::any_of(table.taskHeads, [](const DecoderHead &head) {
-        return !head.summaryPlace.empty();
+  config.ignore(spec.ignoredKeys);
+  if (llvm::any_of(spec.taskHeads, [](const Head &head) {
+        return head.from == Head::From::Summary;
       }))
     config.ignore(summaryKeys);
 }
@@ -175,55 +173,54 @@ std::string Decoder::describe() const {
                  width, heads, positions);
 }
 
-int64_t Decoder::widthOf(DecoderHead::Width kind) const {
-  switch (kind) {
-  case DecoderHead::Width::Two:
-    return 2;
-  case DecoderHead::Width::Labels:
-    return labels;
-  case DecoderHead::Width::Vocabulary:
-    return vocabulary;
-  }
-  llvm_unreachable("no such width");
-}
-
 void Decoder::build(StringRef task, ModelBuilder &builder) const {
   Value ids = builder.addInput({"input_ids", "", vocabulary});
   Value mask =
       builder.addInput({"attention_mask", "ones", 0, "attention_mask"});
-  Value places = builder.addInput({"position_ids", "position_ids", positions});
-  SmallVector<StringRef> tied{table.words};
-  if (tiesWords)
+  Value positionIds =
+      builder.addInput({"position_ids", "position_ids", positions});
+  SmallVector<StringRef> tied{spec.tokenEmbedding};
+  if (tiesEmbeddings)
     tied.push_back("lm_head");
   StringRef holder = builder.findModule(tied);
-  Value x = builder.embedding(table.words, ids, vocabulary, width,
+  Value x = builder.embedding(spec.tokenEmbedding, ids, vocabulary, width,
                               holder.empty() ? "" : (holder + ".weight").str());
   Context context;
-  if (table.places.empty()) {
-    context.positions = places;
+  if (spec.positionEmbedding.empty()) {
+    context.positions = positionIds;
   } else {
-    Value place = builder.embedding(table.places, places, positions, width);
-    x = builder.add("embeddings", x, place);
+    Value position = builder.embedding(spec.positionEmbedding, positionIds,
+                                       positions, width);
+    x = builder.add("embeddings", x, position);
   }
   context.mask = builder.paddingMask("decoder", mask);
   for (int64_t i = 0; i < layers; ++i)
     x = buildLayer(i, x, context, builder);
-  if (table.normsFirst)
-    x = buildNorm(table.lastNorm, x, builder);
+  if (spec.normsFirst)
+    x = buildNorm(spec.lastNorm, x, builder);
 
   if (task == "feature-extraction") {
     builder.addOutput("last_hidden_state", x, {"batch", "length", "width"});
     return;
   }
   builder.leaveBaseModel();
-  for (const DecoderHead &head : table.taskHeads)
-    if (head.task == task)
-      buildHead(head, x, builder);
+  Trunk trunk{.hidden = x,
+              .width = width,
+              .vocabulary = vocabulary,
+              .labels = labels,
+              .epsilon = epsilon,
+              .activation = activation,
+              .padding = padding,
+              .config = config};
+  if (tiesEmbeddings)
+    trunk.tiedWeight = (spec.tokenEmbedding + ".weight").str();
+  for (const Head *head : headsOf(spec.taskHeads, task))
+    buildHead(*head, trunk, builder);
 }
 
 Value Decoder::buildLinear(StringRef module, Value input, int64_t columns,
                            bool hasBias, ModelBuilder &builder) const {
-  if (!table.projections.empty())
+  if (!spec.projections.empty())
     return builder.conv1d(module, input, columns);
   return hasBias ? builder.linear(module, input, columns)
                  : builder.projection(module, input, columns);
@@ -231,7 +228,7 @@ Value Decoder::buildLinear(StringRef module, Value input, int64_t columns,
 
 Value Decoder::buildNorm(StringRef module, Value input,
                          ModelBuilder &builder) const {
-  return table.norm == DecoderTable::Norm::Layer
+  return spec.norm == DecoderSpec::Norm::Layer
              ? builder.layerNorm(module, input, epsilon)
              : builder.rmsNorm(module, input, epsilon);
 }
@@ -243,14 +240,14 @@ Value Decoder::buildLayer(int64_t number, Value input, const Context &context,
     auto norm = [&](Value x) {
       return buildNorm((layer + "." + normModule).str(), x, builder);
     };
-    if (table.normsFirst)
+    if (spec.normsFirst)
       return builder.add(layer, build(norm(input)), input);
     return norm(builder.add(layer, build(input), input));
   };
-  Value x = withResidual(table.attentionNorm, input, [&](Value x) {
+  Value x = withResidual(spec.attentionNorm, input, [&](Value x) {
     return buildAttention(number, x, context, builder);
   });
-  return withResidual(table.outputNorm, x, [&](Value x) {
+  return withResidual(spec.outputNorm, x, [&](Value x) {
     return buildFeedForward(layer, x, builder);
   });
 }
@@ -262,8 +259,8 @@ Value Decoder::buildAttention(int64_t number, Value input,
   auto in = [&](StringRef module) { return (layer + "." + module).str(); };
   int64_t inner = heads * headSize, keyWidth = keyHeads * headSize;
   Value query, key, value;
-  if (!table.projections.empty()) {
-    std::string projections = in(table.projections);
+  if (!spec.projections.empty()) {
+    std::string projections = in(spec.projections);
     Value all = buildLinear(projections, input, inner + 2 * keyWidth,
                             attentionHasBias, builder);
     query = builder.columns(projections, all, 0, inner);
@@ -272,24 +269,23 @@ Value Decoder::buildAttention(int64_t number, Value input,
                             inner + 2 * keyWidth);
   } else {
     query =
-        buildLinear(in(table.query), input, inner, attentionHasBias, builder);
-    key =
-        buildLinear(in(table.key), input, keyWidth, attentionHasBias, builder);
-    value = buildLinear(in(table.value), input, keyWidth, attentionHasBias,
-                        builder);
+        buildLinear(in(spec.query), input, inner, attentionHasBias, builder);
+    key = buildLinear(in(spec.key), input, keyWidth, attentionHasBias, builder);
+    value =
+        buildLinear(in(spec.value), input, keyWidth, attentionHasBias, builder);
   }
   double scale = scales ? 1 / std::sqrt(double(headSize)) : 1;
   if (scalesLayers)
     scale /= number + 1;
   Value x =
-      builder.attention(in(table.attention), query, key, value, context.mask,
+      builder.attention(in(spec.attention), query, key, value, context.mask,
                         {.heads = heads,
                          .keyHeads = keyHeads,
                          .scale = scale,
                          .causal = true,
                          .positions = context.positions,
                          .theta = theta});
-  return buildLinear(in(table.attentionOutput), x, width, attentionHasBias,
+  return buildLinear(in(spec.attentionOutput), x, width, attentionHasBias,
                      builder);
 }
 
@@ -300,65 +296,16 @@ Value Decoder::buildFeedForward(StringRef layer, Value input,
     return buildLinear(in(module), input, feedForward, feedForwardHasBias,
                        builder);
   };
-  Value x = widen(table.gate.empty() ? table.intermediate : table.gate);
-  x = builder.activation(in(table.activationModule), activation, x);
-  if (!table.gate.empty())
-    x = builder.mul(in(table.activationModule), x, widen(table.intermediate));
-  return buildLinear(in(table.output), x, width, feedForwardHasBias, builder);
+  Value x = widen(spec.gate.empty() ? spec.intermediate : spec.gate);
+  x = builder.activation(in(spec.activationModule), activation, x);
+  if (!spec.gate.empty())
+    x = builder.mul(in(spec.activationModule), x, widen(spec.intermediate));
+  return buildLinear(in(spec.output), x, width, feedForwardHasBias, builder);
 }
 
-void Decoder::buildHead(const DecoderHead &head, Value hidden,
-                        ModelBuilder &builder) const {
-  if (!head.summaryPlace.empty()) {
-    Value x = buildSummary(head.projection, head.summaryPlace, hidden, config,
-                           builder);
-    SmallVector<StringRef> dims = {"batch", "width"};
-    size_t rank = cast<RankedTensorType>(x.getType()).getRank();
-    builder.addOutput(head.outputs.front(), x, ArrayRef(dims).take_front(rank));
-    return;
-  }
-  if (head.generates)
-    builder.setGenerates();
-  bool isVocabulary = head.width == DecoderHead::Width::Vocabulary;
-  std::string weight;
-  // As transformers has it, a decoder of its own goes before what is tied.
-  if (isVocabulary && tiesWords && !builder.hasModule(head.projection))
-    weight = (table.words + ".weight").str();
-  if (head.fromLast) {
-    Input place{.name = "last_token",
-                .fallback = padding ? llvm::StringLiteral("last_non_padding")
-                                    : llvm::StringLiteral("last"),
-                .role = "token_index",
-                .padding = padding.value_or(-1),
-                .length = ""};
-    hidden =
-        builder.gatherToken(head.projection, hidden, builder.addInput(place));
-  }
-  int64_t columns = widthOf(head.width);
-  Value x = head.hasBias
-                ? builder.linear(head.projection, hidden, columns, weight)
-                : builder.projection(head.projection, hidden, columns, weight);
-
-  if (head.fromLast) {
-    builder.addOutput(head.outputs.front(), x, {"batch", "labels"});
-    return;
-  }
-  if (!head.splitsColumns) {
-    // Of all words the next one is wanted, as a rule.
-    builder.addOutput(
-        head.outputs.front(), x,
-        {"batch", "length", isVocabulary ? "vocabulary" : "labels"},
-        /*selectOutputPositions=*/isVocabulary);
-    return;
-  }
-  for (auto [column, name] : llvm::enumerate(head.outputs))
-    builder.addOutput(name, builder.column(head.projection, x, column),
-                      {"batch", "length"});
-}
-
-std::unique_ptr<Definition> readDecoder(const DecoderTable &table,
+std::unique_ptr<Definition> readDecoder(const DecoderSpec &spec,
                                         Config &config) {
-  return std::make_unique<Decoder>(table, config);
+  return std::make_unique<Decoder>(spec, config);
 }
 
 } // namespace transom::huggingface

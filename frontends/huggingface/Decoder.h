@@ -1,7 +1,7 @@
 //===- Decoder.h - GPT and its relatives, as tables -------------*- C++ -*-===//
 //
 // GPT, GPT-2 and LLaMA are one definition under many names: a token sees what
-// comes before it. A `DecoderTable` says how a relative spells its
+// comes before it. A `DecoderSpec` says how a relative spells its
 // configuration and its modules, and which heads it has; Decoder.cpp reads it,
 // DecoderFamilies.cpp holds one a relative.
 //
@@ -10,32 +10,11 @@
 #ifndef TRANSOM_FRONTENDS_HUGGINGFACE_DECODER_H
 #define TRANSOM_FRONTENDS_HUGGINGFACE_DECODER_H
 
+#include "frontends/huggingface/ArchitectureSpec.h"
 #include "frontends/huggingface/Families.h"
-#include "frontends/huggingface/Tables.h"
+#include "frontends/huggingface/Heads.h"
 
 namespace transom::huggingface {
-
-/// A linear on the hidden state of every token, or of one. A task may have
-/// several.
-struct DecoderHead {
-  enum class Width { Two, Labels, Vocabulary };
-
-  llvm::StringLiteral task;
-  llvm::StringLiteral projection;
-  /// That to the vocabulary shares the token embedding, unless the checkpoint
-  /// holds another.
-  Width width = Width::Labels;
-  bool hasBias = false;
-  /// One name: the logits. As many as the projection is wide: each of its
-  /// columns is an output, which then has no last dimension.
-  llvm::ArrayRef<llvm::StringLiteral> outputs;
-  bool splitsColumns = false;
-  /// Of each sequence's last token that is not padding only.
-  bool fromLast = false;
-  /// Of one token, as keys "summary_..." say, and the caller: the input's name.
-  llvm::StringLiteral summaryPlace = "";
-  bool generates = false; ///< the logits are those of the token that follows
-};
 
 /// What a relative means by the name of an activation.
 struct ActivationName {
@@ -43,7 +22,7 @@ struct ActivationName {
   llvm::StringLiteral meaning; ///< a name of `activations()`
 };
 
-struct DecoderTable {
+struct DecoderSpec {
   // Keys of config.json.
   SizeKey vocabulary, width, layers, heads, positions;
   /// null counts as missing; key "" or fallback 0: four times the width.
@@ -62,8 +41,8 @@ struct DecoderTable {
   llvm::StringLiteral attentionBiasKey =
       ""; ///< "": all have one; missing: none has
   llvm::StringLiteral feedForwardBiasKey =
-      "";                ///< "": all have one; missing: none has
-  bool tiesWords = true; ///< if "tie_word_embeddings" is missing
+      "";                     ///< "": all have one; missing: none has
+  bool tiesEmbeddings = true; ///< if "tie_word_embeddings" is missing
   /// No influence on a forward pass, beside `readCommonKeys`.
   llvm::ArrayRef<llvm::StringLiteral> ignoredKeys;
 
@@ -73,9 +52,9 @@ struct DecoderTable {
   Norm norm = Norm::Layer;
 
   // Modules.
-  llvm::StringLiteral words;
-  llvm::StringLiteral places;        ///< "": queries and keys are rotated
-  llvm::StringLiteral lastNorm = ""; ///< if `normsFirst`
+  llvm::StringLiteral tokenEmbedding;
+  llvm::StringLiteral positionEmbedding; ///< "": queries and keys are rotated
+  llvm::StringLiteral lastNorm = "";     ///< if `normsFirst`
   // Modules within a layer.
   llvm::StringLiteral layer = "h";
   /// Query, key and value as one Conv1D, as all linears then are; "": they are
@@ -92,12 +71,12 @@ struct DecoderTable {
   llvm::StringLiteral output = "mlp.c_proj";
   llvm::StringLiteral outputNorm = "ln_2";
 
-  llvm::ArrayRef<DecoderHead> taskHeads;
+  llvm::ArrayRef<Head> taskHeads;
 };
 
-/// Reads the configuration of a model that `table` describes; both must outlive
+/// Reads the configuration of a model that `spec` describes; both must outlive
 /// the result.
-std::unique_ptr<Definition> readDecoder(const DecoderTable &table,
+std::unique_ptr<Definition> readDecoder(const DecoderSpec &spec,
                                         Config &config);
 
 } // namespace transom::huggingface

@@ -1,4 +1,4 @@
-//===- DecoderFamilies.cpp - GPT and its relatives, one table each --------===//
+//===- DecoderFamilies.cpp - GPT and its relatives, one spec each ---------===//
 
 #include "frontends/huggingface/Decoder.h"
 
@@ -6,15 +6,16 @@ using llvm::StringLiteral;
 
 namespace transom::huggingface {
 
-using Width = DecoderHead::Width;
+using From = Head::From;
+using Width = Head::Width;
 
 static constexpr StringLiteral logits[] = {"logits"};
 static constexpr StringLiteral choiceLogits[] = {"mc_logits"};
 static constexpr StringLiteral spanLogits[] = {"start_logits", "end_logits"};
 
-template <const DecoderTable &table>
+template <const DecoderSpec &spec>
 static std::unique_ptr<Definition> read(Config &config) {
-  return readDecoder(table, config);
+  return readDecoder(spec, config);
 }
 
 //===----------------------------------------------------------------------===//
@@ -22,45 +23,46 @@ static std::unique_ptr<Definition> read(Config &config) {
 //===----------------------------------------------------------------------===//
 
 /// The next word.
-static constexpr DecoderHead nextWord = {.task = "text-generation",
-                                         .projection = "lm_head",
-                                         .width = Width::Vocabulary,
-                                         .outputs = logits,
-                                         .generates = true};
+static constexpr Head nextWord = {.task = "text-generation",
+                                  .projection = "lm_head",
+                                  .width = Width::Vocabulary,
+                                  .hasBias = false,
+                                  .outputs = logits,
+                                  .generates = true};
 
 /// A class of a sequence.
-static constexpr DecoderHead sequenceClassifier = {.task =
-                                                       "text-classification",
-                                                   .projection = "score",
-                                                   .width = Width::Labels,
-                                                   .outputs = logits,
-                                                   .fromLast = true};
+static constexpr Head sequenceClassifier = {.task = "text-classification",
+                                            .from = From::LastToken,
+                                            .projection = "score",
+                                            .hasBias = false,
+                                            .outputs = logits};
 
 /// The next word, and a number for a choice among sequences.
-static constexpr DecoderHead doubleNextWord = {.task = "double-heads",
-                                               .projection = "lm_head",
-                                               .width = Width::Vocabulary,
-                                               .outputs = logits,
-                                               .generates = true};
-static constexpr DecoderHead choice = {.task = "double-heads",
-                                       .projection = "multiple_choice_head",
-                                       .outputs = choiceLogits,
-                                       .summaryPlace = "mc_token_ids"};
+static constexpr Head doubleNextWord = {.task = "double-heads",
+                                        .projection = "lm_head",
+                                        .width = Width::Vocabulary,
+                                        .hasBias = false,
+                                        .outputs = logits,
+                                        .generates = true};
+static constexpr Head choice = {.task = "double-heads",
+                                .from = From::Summary,
+                                .projection = "multiple_choice_head",
+                                .outputs = choiceLogits,
+                                .tokenIndex = "mc_token_ids"};
 
 /// Where an answer begins and ends.
-static constexpr DecoderHead spanClassifier = {.task = "question-answering",
-                                               .projection = "qa_outputs",
-                                               .width = Width::Two,
-                                               .hasBias = true,
-                                               .outputs = spanLogits,
-                                               .splitsColumns = true};
+static constexpr Head spanClassifier = {.task = "question-answering",
+                                        .projection = "qa_outputs",
+                                        .width = Width::Two,
+                                        .outputs = spanLogits,
+                                        .splitsColumns = true};
 
 //===----------------------------------------------------------------------===//
 // GPT (Radford et al. 2018)
 //===----------------------------------------------------------------------===//
 
-static constexpr DecoderHead gptHeads[] = {nextWord, sequenceClassifier,
-                                           doubleNextWord, choice};
+static constexpr Head gptHeads[] = {nextWord, sequenceClassifier,
+                                    doubleNextWord, choice};
 
 static constexpr ActivationName gptActivations[] = {{"gelu", "gelu_new"},
                                                     {"relu", "relu"},
@@ -71,22 +73,22 @@ static constexpr ActivationName gptActivations[] = {{"gelu", "gelu_new"},
 static constexpr StringLiteral gptIgnored[] = {"attn_pdrop", "embd_pdrop",
                                                "resid_pdrop"};
 
-static constexpr DecoderTable gptTable = {.vocabulary = {"vocab_size", 40478},
-                                          .width = {"n_embd", 768},
-                                          .layers = {"n_layer", 12},
-                                          .heads = {"n_head", 12},
-                                          .positions = {"n_positions", 512},
-                                          .epsilonKey = "layer_norm_epsilon",
-                                          .epsilon = 1e-5,
-                                          .activationKey = "afn",
-                                          .activation = "gelu",
-                                          .activationNames = gptActivations,
-                                          .ignoredKeys = gptIgnored,
-                                          .normsFirst = false,
-                                          .words = "tokens_embed",
-                                          .places = "positions_embed",
-                                          .projections = "attn.c_attn",
-                                          .taskHeads = gptHeads};
+static constexpr DecoderSpec gptSpec = {.vocabulary = {"vocab_size", 40478},
+                                        .width = {"n_embd", 768},
+                                        .layers = {"n_layer", 12},
+                                        .heads = {"n_head", 12},
+                                        .positions = {"n_positions", 512},
+                                        .epsilonKey = "layer_norm_epsilon",
+                                        .epsilon = 1e-5,
+                                        .activationKey = "afn",
+                                        .activation = "gelu",
+                                        .activationNames = gptActivations,
+                                        .ignoredKeys = gptIgnored,
+                                        .normsFirst = false,
+                                        .tokenEmbedding = "tokens_embed",
+                                        .positionEmbedding = "positions_embed",
+                                        .projections = "attn.c_attn",
+                                        .taskHeads = gptHeads};
 
 static constexpr StringLiteral gptTasks[] = {
     "feature-extraction", "text-generation", "text-classification",
@@ -104,13 +106,13 @@ const Family gptFamily = {.modelType = "openai-gpt",
                           .tasks = gptTasks,
                           .optionalTensors = gptOptional,
                           .buffers = maskBuffers,
-                          .read = read<gptTable>};
+                          .read = read<gptSpec>};
 
 //===----------------------------------------------------------------------===//
 // GPT-2 (Radford et al. 2019)
 //===----------------------------------------------------------------------===//
 
-static constexpr DecoderHead gpt2Heads[] = {
+static constexpr Head gpt2Heads[] = {
     nextWord,
     sequenceClassifier,
     doubleNextWord,
@@ -118,7 +120,6 @@ static constexpr DecoderHead gpt2Heads[] = {
     {.task = "token-classification",
      .projection = "classifier",
      .width = Width::Labels,
-     .hasBias = true,
      .outputs = logits},
     spanClassifier,
 };
@@ -129,25 +130,25 @@ static constexpr StringLiteral gpt2Ignored[] = {
     "attn_pdrop", "classifier_dropout",      "embd_pdrop", "hidden_dropout",
     "is_decoder", "reorder_and_upcast_attn", "resid_pdrop"};
 
-static constexpr DecoderTable gpt2Table = {
-    .vocabulary = {"vocab_size", 50257},
-    .width = {"n_embd", 768},
-    .layers = {"n_layer", 12},
-    .heads = {"n_head", 12},
-    .positions = {"n_positions", 1024},
-    .feedForward = {"n_inner", 0},
-    .epsilonKey = "layer_norm_epsilon",
-    .epsilon = 1e-5,
-    .activationKey = "activation_function",
-    .activation = "gelu_new",
-    .scalesKey = "scale_attn_weights",
-    .scalesLayersKey = "scale_attn_by_inverse_layer_idx",
-    .ignoredKeys = gpt2Ignored,
-    .words = "wte",
-    .places = "wpe",
-    .lastNorm = "ln_f",
-    .projections = "attn.c_attn",
-    .taskHeads = gpt2Heads};
+static constexpr DecoderSpec gpt2Spec = {.vocabulary = {"vocab_size", 50257},
+                                         .width = {"n_embd", 768},
+                                         .layers = {"n_layer", 12},
+                                         .heads = {"n_head", 12},
+                                         .positions = {"n_positions", 1024},
+                                         .feedForward = {"n_inner", 0},
+                                         .epsilonKey = "layer_norm_epsilon",
+                                         .epsilon = 1e-5,
+                                         .activationKey = "activation_function",
+                                         .activation = "gelu_new",
+                                         .scalesKey = "scale_attn_weights",
+                                         .scalesLayersKey =
+                                             "scale_attn_by_inverse_layer_idx",
+                                         .ignoredKeys = gpt2Ignored,
+                                         .tokenEmbedding = "wte",
+                                         .positionEmbedding = "wpe",
+                                         .lastNorm = "ln_f",
+                                         .projections = "attn.c_attn",
+                                         .taskHeads = gpt2Heads};
 
 static constexpr StringLiteral gpt2Tasks[] = {
     "feature-extraction",   "text-generation",    "text-classification",
@@ -167,19 +168,18 @@ const Family gpt2Family = {.modelType = "gpt2",
                            .optionalTensors = gpt2Optional,
                            .buffers = maskBuffers,
                            .tokens = gpt2Tokens,
-                           .read = read<gpt2Table>};
+                           .read = read<gpt2Spec>};
 
 //===----------------------------------------------------------------------===//
 // LLaMA (Touvron et al. 2023)
 //===----------------------------------------------------------------------===//
 
-static constexpr DecoderHead llamaHeads[] = {
+static constexpr Head llamaHeads[] = {
     nextWord,
     sequenceClassifier,
     {.task = "token-classification",
      .projection = "score",
      .width = Width::Labels,
-     .hasBias = true,
      .outputs = logits},
     spanClassifier,
 };
@@ -189,7 +189,7 @@ static constexpr StringLiteral llamaIgnored[] = {
     "attention_dropout", "classifier_dropout", "hidden_dropout", "is_decoder",
     "pretraining_tp"};
 
-static constexpr DecoderTable llamaTable = {
+static constexpr DecoderSpec llamaSpec = {
     .vocabulary = {"vocab_size", 32000},
     .width = {"hidden_size", 4096},
     .layers = {"num_hidden_layers", 32},
@@ -204,11 +204,11 @@ static constexpr DecoderTable llamaTable = {
     .activation = "silu",
     .attentionBiasKey = "attention_bias",
     .feedForwardBiasKey = "mlp_bias",
-    .tiesWords = false,
+    .tiesEmbeddings = false,
     .ignoredKeys = llamaIgnored,
-    .norm = DecoderTable::Norm::RootMeanSquare,
-    .words = "embed_tokens",
-    .places = "",
+    .norm = DecoderSpec::Norm::RootMeanSquare,
+    .tokenEmbedding = "embed_tokens",
+    .positionEmbedding = "",
     .lastNorm = "norm",
     .layer = "layers",
     .query = "self_attn.q_proj",
@@ -245,6 +245,6 @@ const Family llamaFamily = {.modelType = "llama",
                             .optionalTensors = llamaOptional,
                             .buffers = llamaBuffers,
                             .tokens = llamaTokens,
-                            .read = read<llamaTable>};
+                            .read = read<llamaSpec>};
 
 } // namespace transom::huggingface

@@ -22,7 +22,7 @@ namespace {
 
 class Encoder final : public Definition {
 public:
-  Encoder(const EncoderTable &table, Config &config);
+  Encoder(const EncoderSpec &spec, Config &config);
 
   std::string describe() const override;
   void build(StringRef task, ModelBuilder &builder) const override;
@@ -32,71 +32,56 @@ private:
   Value buildLayer(StringRef layer, Value input, Value mask,
                    ModelBuilder &builder) const;
   Value buildPooler(Value hidden, ModelBuilder &builder) const;
-  void buildHead(const Head &head, Value hidden, Value pooled,
-                 ModelBuilder &builder) const;
-  int64_t widthOf(Head::Width kind) const;
 
-  const EncoderTable &table;
+  const EncoderSpec &spec;
+  Config &config; ///< of what the task says whether it counts
   int64_t vocabulary, width, layers, heads, feedForward, positions, tokenTypes,
       embeddingWidth, labels;
   double epsilon;
   const Activation &activation;
-  bool tiesWords;
+  bool tiesEmbeddings;
   int64_t padding = -1;
 };
 
 } // namespace
 
-static constexpr StringLiteral wordTable = "embeddings.word_embeddings";
+static constexpr StringLiteral tokenEmbedding = "embeddings.word_embeddings";
 static constexpr StringLiteral pooler = "pooler.dense";
 
-Encoder::Encoder(const EncoderTable &table, Config &config)
-    : table(table), vocabulary(readSize(config, table.vocabulary, maxIds)),
-      width(readSize(config, table.width, maxWidth)),
-      layers(readSize(config, table.layers, maxLayers)),
-      heads(readSize(config, table.heads, maxWidth)),
-      feedForward(readSize(config, table.feedForward, maxWidth)),
-      positions(readSize(config, table.positions, maxIds)),
-      tokenTypes(readSize(config, table.tokenTypes, maxIds)),
-      embeddingWidth(readSize(config, table.embeddingWidth, maxWidth, width)),
+Encoder::Encoder(const EncoderSpec &spec, Config &config)
+    : spec(spec), config(config),
+      vocabulary(readSize(config, spec.vocabulary, maxIds)),
+      width(readSize(config, spec.width, maxWidth)),
+      layers(readSize(config, spec.layers, maxLayers)),
+      heads(readSize(config, spec.heads, maxWidth)),
+      feedForward(readSize(config, spec.feedForward, maxWidth)),
+      positions(readSize(config, spec.positions, maxIds)),
+      tokenTypes(readSize(config, spec.tokenTypes, maxIds)),
+      embeddingWidth(readSize(config, spec.embeddingWidth, maxWidth, width)),
       labels(config.countLabels()),
-      epsilon(table.epsilonKey.empty()
+      epsilon(spec.epsilonKey.empty()
                   ? 1e-12
-                  : config.number(table.epsilonKey, 1e-12, 0, 1)),
-      activation(config.oneOf(table.activationKey, "gelu", activations())),
-      tiesWords(config.flag("tie_word_embeddings", true)) {
-  config.checkDivides(table.heads.key, heads, table.width.key, width);
+                  : config.number(spec.epsilonKey, 1e-12, 0, 1)),
+      activation(config.oneOf(spec.activationKey, "gelu", activations())),
+      tiesEmbeddings(config.flag("tie_word_embeddings", true)) {
+  config.checkDivides(spec.heads.key, heads, spec.width.key, width);
   config.require("position_embedding_type", "absolute");
   config.require("is_decoder", false, "only encoders can be compiled");
   config.require("add_cross_attention", false, "only encoders can be compiled");
   config.require("is_encoder_decoder", false, "only encoders can be compiled");
   config.require("cross_attention_hidden_size", nullptr,
                  "only encoders can be compiled");
-  if (table.countsPositions)
-    padding = config.index("pad_token_id", table.padding,
+  if (spec.paddingAwarePositions)
+    padding = config.index("pad_token_id", spec.padding,
                            std::min(vocabulary, positions));
-  for (const FixedKey &fixed : table.fixedKeys)
+  for (const FixedKey &fixed : spec.fixedKeys)
     config.oneOf(fixed.key, fixed.name, llvm::ArrayRef(fixed));
-  config.ignore(table.ignoredKeys);
+  config.ignore(spec.ignoredKeys);
 }
 
 std::string Encoder::describe() const {
   return formatv("{0} layers, {1} wide, {2} heads, {3} positions", layers,
                  width, heads, positions);
-}
-
-int64_t Encoder::widthOf(Head::Width kind) const {
-  switch (kind) {
-  case Head::Width::One:
-    return 1;
-  case Head::Width::Two:
-    return 2;
-  case Head::Width::Labels:
-    return labels;
-  case Head::Width::Vocabulary:
-    return vocabulary;
-  }
-  llvm_unreachable("no such width");
 }
 
 void Encoder::build(StringRef task, ModelBuilder &builder) const {
@@ -106,12 +91,9 @@ void Encoder::build(StringRef task, ModelBuilder &builder) const {
   Value x = buildEmbeddings(ids, builder);
   Value bias = builder.paddingMask("encoder", mask);
   for (int64_t i = 0; i < layers; ++i)
-    x = buildLayer(formatv("{0}.{1}", table.layer, i).str(), x, bias, builder);
+    x = buildLayer(formatv("{0}.{1}", spec.layer, i).str(), x, bias, builder);
 
-  SmallVector<const Head *> taskHeads;
-  for (const Head &head : table.taskHeads)
-    if (head.task == task)
-      taskHeads.push_back(&head);
+  SmallVector<const Head *> taskHeads = headsOf(spec.taskHeads, task);
   auto usesPooler = [](const Head *head) {
     return head->from == Head::From::Pooler;
   };
@@ -128,17 +110,28 @@ void Encoder::build(StringRef task, ModelBuilder &builder) const {
     return;
   }
   builder.leaveBaseModel();
+  Trunk trunk{.hidden = x,
+              .pooled = pooled,
+              .width = width,
+              .vocabulary = vocabulary,
+              .labels = labels,
+              .embeddingWidth = embeddingWidth,
+              .epsilon = epsilon,
+              .activation = activation,
+              .config = config};
+  if (tiesEmbeddings)
+    trunk.tiedWeight = (tokenEmbedding + ".weight").str();
   for (const Head *head : taskHeads)
-    buildHead(*head, x, pooled, builder);
+    buildHead(*head, trunk, builder);
 }
 
 Value Encoder::buildEmbeddings(Value ids, ModelBuilder &builder) const {
-  SmallVector<StringRef> tied{wordTable};
-  for (const Head &head : table.taskHeads)
-    if (tiesWords && head.width == Head::Width::Vocabulary)
+  SmallVector<StringRef> tied{tokenEmbedding};
+  for (const Head &head : spec.taskHeads)
+    if (tiesEmbeddings && head.width == Head::Width::Vocabulary)
       tied.push_back(head.projection);
   StringRef holder = builder.findModule(tied);
-  Value x = builder.embedding(wordTable, ids, vocabulary, embeddingWidth,
+  Value x = builder.embedding(tokenEmbedding, ids, vocabulary, embeddingWidth,
                               holder.empty() ? "" : (holder + ".weight").str());
   if (tokenTypes != 0) {
     Value types = builder.addInput({"token_type_ids", "zeros", tokenTypes});
@@ -146,15 +139,15 @@ Value Encoder::buildEmbeddings(Value ids, ModelBuilder &builder) const {
                                    tokenTypes, embeddingWidth);
     x = builder.add("embeddings", x, type);
   }
-  Input positionIds{"position_ids", "position_ids", positions};
-  if (table.countsPositions) {
-    positionIds.fallback = "padding_aware_position_ids";
-    positionIds.padding = padding;
+  Input input{"position_ids", "position_ids", positions};
+  if (spec.paddingAwarePositions) {
+    input.fallback = "padding_aware_position_ids";
+    input.padding = padding;
   }
-  Value places = builder.addInput(positionIds);
-  Value place = builder.embedding("embeddings.position_embeddings", places,
-                                  positions, embeddingWidth);
-  x = builder.add("embeddings", x, place);
+  Value positionIds = builder.addInput(input);
+  Value position = builder.embedding("embeddings.position_embeddings",
+                                     positionIds, positions, embeddingWidth);
+  x = builder.add("embeddings", x, position);
   x = builder.layerNorm("embeddings.LayerNorm", x, epsilon);
   if (embeddingWidth != width)
     x = builder.linear("embeddings_project", x, width);
@@ -169,20 +162,20 @@ Value Encoder::buildLayer(StringRef layer, Value input, Value mask,
     return in(module).substr(0, in(module).rfind('.'));
   };
 
-  Value query = builder.linear(in(table.query), input, width);
-  Value key = builder.linear(in(table.key), input, width);
-  Value value = builder.linear(in(table.value), input, width);
+  Value query = builder.linear(in(spec.query), input, width);
+  Value key = builder.linear(in(spec.key), input, width);
+  Value value = builder.linear(in(spec.value), input, width);
   Value x =
-      builder.attention(in(table.attention), query, key, value, mask, {heads});
-  x = builder.linear(in(table.attentionOutput), x, width);
-  x = builder.add(holding(table.attentionNorm), x, input);
-  Value attended = builder.layerNorm(in(table.attentionNorm), x, epsilon);
+      builder.attention(in(spec.attention), query, key, value, mask, {heads});
+  x = builder.linear(in(spec.attentionOutput), x, width);
+  x = builder.add(holding(spec.attentionNorm), x, input);
+  Value attended = builder.layerNorm(in(spec.attentionNorm), x, epsilon);
 
-  x = builder.linear(in(table.intermediate), attended, feedForward);
-  x = builder.activation(in(table.activation), activation, x);
-  x = builder.linear(in(table.output), x, width);
-  x = builder.add(holding(table.outputNorm), x, attended);
-  return builder.layerNorm(in(table.outputNorm), x, epsilon);
+  x = builder.linear(in(spec.intermediate), attended, feedForward);
+  x = builder.activation(in(spec.activation), activation, x);
+  x = builder.linear(in(spec.output), x, width);
+  x = builder.add(holding(spec.outputNorm), x, attended);
+  return builder.layerNorm(in(spec.outputNorm), x, epsilon);
 }
 
 Value Encoder::buildPooler(Value hidden, ModelBuilder &builder) const {
@@ -191,52 +184,9 @@ Value Encoder::buildPooler(Value hidden, ModelBuilder &builder) const {
   return builder.tanh("pooler.activation", x);
 }
 
-void Encoder::buildHead(const Head &head, Value hidden, Value pooled,
-                        ModelBuilder &builder) const {
-  bool ofTokens = head.from == Head::From::Tokens;
-  bool isDecoder = head.width == Head::Width::Vocabulary;
-  Value x = hidden;
-  if (head.from == Head::From::Pooler)
-    x = pooled;
-  else if (!ofTokens)
-    x = builder.selectToken(head.dense.empty() ? head.projection : head.dense,
-                            hidden, 0);
-
-  if (!head.dense.empty()) {
-    x = builder.linear(head.dense, x, isDecoder ? embeddingWidth : width);
-    x = builder.activation(
-        head.dense,
-        head.activation.empty() ? activation : findActivation(head.activation),
-        x);
-  }
-  if (!head.norm.empty())
-    x = builder.layerNorm(head.norm, x, epsilon);
-
-  std::string weight, bias;
-  // As transformers has it, a decoder of its own goes before what is tied.
-  if (isDecoder && tiesWords && !builder.hasModule(head.projection))
-    weight = (wordTable + ".weight").str();
-  if (!head.bias.empty() && !builder.hasTensor(head.projection + ".bias"))
-    bias = head.bias.str();
-  x = builder.linear(head.projection, x, widthOf(head.width), weight, bias);
-
-  SmallVector<StringRef> dims{"batch"};
-  if (ofTokens)
-    dims.push_back("length");
-  if (!head.splitsColumns) {
-    dims.push_back(isDecoder ? "vocabulary" : "labels");
-    // Of all words the few at a mask are wanted, as a rule.
-    builder.addOutput(head.outputs.front(), x, dims,
-                      /*selectOutputPositions=*/isDecoder);
-    return;
-  }
-  for (auto [column, name] : llvm::enumerate(head.outputs))
-    builder.addOutput(name, builder.column(head.projection, x, column), dims);
-}
-
-std::unique_ptr<Definition> readEncoder(const EncoderTable &table,
+std::unique_ptr<Definition> readEncoder(const EncoderSpec &spec,
                                         Config &config) {
-  return std::make_unique<Encoder>(table, config);
+  return std::make_unique<Encoder>(spec, config);
 }
 
 } // namespace transom::huggingface

@@ -1,7 +1,7 @@
 //===- Encoder.h - BERT and its relatives, as tables ------------*- C++ -*-===//
 //
 // BERT, RoBERTa, DistilBERT and ELECTRA are one definition under many names. An
-// `EncoderTable` says how a relative spells its configuration and its modules,
+// `EncoderSpec` says how a relative spells its configuration and its modules,
 // and which heads it has; Encoder.cpp reads it, EncoderFamilies.cpp holds one a
 // relative.
 //
@@ -10,8 +10,9 @@
 #ifndef TRANSOM_FRONTENDS_HUGGINGFACE_ENCODER_H
 #define TRANSOM_FRONTENDS_HUGGINGFACE_ENCODER_H
 
+#include "frontends/huggingface/ArchitectureSpec.h"
 #include "frontends/huggingface/Families.h"
-#include "frontends/huggingface/Tables.h"
+#include "frontends/huggingface/Heads.h"
 
 namespace transom::huggingface {
 
@@ -20,37 +21,7 @@ struct FixedKey {
   llvm::StringLiteral name;
 };
 
-/// projection(norm(activation(dense(x)))), where only the projection must be.
-/// A task may have several heads, each with outputs of its own.
-struct Head {
-  enum class From {
-    Tokens,     ///< every token's hidden state
-    FirstToken, ///< that of token 0
-    Pooler      ///< what the pooler makes of that
-  };
-  enum class Width { One, Two, Labels, Vocabulary };
-
-  llvm::StringLiteral task;
-  From from;
-  // Modules; an empty name is none.
-  llvm::StringLiteral dense = "";
-  /// A name of `activations()`; empty: the encoder's own.
-  llvm::StringLiteral activation = "";
-  llvm::StringLiteral norm = "";
-  llvm::StringLiteral projection;
-  /// Width of the projection. That to the vocabulary is the token embedding
-  /// again, unless the checkpoint holds another; what comes before it is then
-  /// as wide as that table.
-  Width width;
-  /// The projection's bias if the checkpoint doesn't call it that.
-  llvm::StringLiteral bias = "";
-  /// One name: the logits. As many as the projection is wide: each of its
-  /// columns is an output, which then has no last dimension.
-  llvm::ArrayRef<llvm::StringLiteral> outputs;
-  bool splitsColumns = false;
-};
-
-struct EncoderTable {
+struct EncoderSpec {
   // Keys of config.json.
   SizeKey vocabulary{"vocab_size", 30522};
   SizeKey width{"hidden_size", 768};
@@ -65,7 +36,7 @@ struct EncoderTable {
   llvm::StringLiteral activationKey = "hidden_act";
   /// Positions are those of RoBERTa, which count from "pad_token_id" + 1 and
   /// leave out the tokens that are padding.
-  bool countsPositions = false;
+  bool paddingAwarePositions = false;
   int64_t padding = 0; ///< if "pad_token_id" is missing
   /// Keys of heads that may have one value only, which is also the default.
   llvm::ArrayRef<FixedKey> fixedKeys;
@@ -88,9 +59,9 @@ struct EncoderTable {
   llvm::ArrayRef<Head> taskHeads;
 };
 
-/// Reads the configuration of a model that `table` describes; the table must
+/// Reads the configuration of a model that `spec` describes; both must
 /// outlive the result.
-std::unique_ptr<Definition> readEncoder(const EncoderTable &table,
+std::unique_ptr<Definition> readEncoder(const EncoderSpec &spec,
                                         Config &config);
 
 } // namespace transom::huggingface

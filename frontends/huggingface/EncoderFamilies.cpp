@@ -1,4 +1,4 @@
-//===- EncoderFamilies.cpp - BERT and its relatives, one table each -------===//
+//===- EncoderFamilies.cpp - BERT and its relatives, one spec each --------===//
 
 #include "frontends/huggingface/Encoder.h"
 
@@ -14,9 +14,9 @@ static constexpr StringLiteral spanLogits[] = {"start_logits", "end_logits"};
 static constexpr StringLiteral wordLogits[] = {"prediction_logits"};
 static constexpr StringLiteral nextLogits[] = {"seq_relationship_logits"};
 
-template <const EncoderTable &table>
+template <const EncoderSpec &spec>
 static std::unique_ptr<Definition> read(Config &config) {
-  return readEncoder(table, config);
+  return readEncoder(spec, config);
 }
 
 //===----------------------------------------------------------------------===//
@@ -106,8 +106,8 @@ static constexpr StringLiteral bertIgnored[] = {"attention_probs_dropout_prob",
                                                 "classifier_dropout",
                                                 "hidden_dropout_prob"};
 
-static constexpr EncoderTable bertTable = {.ignoredKeys = bertIgnored,
-                                           .taskHeads = bertHeads};
+static constexpr EncoderSpec bertSpec = {.ignoredKeys = bertIgnored,
+                                         .taskHeads = bertHeads};
 
 static constexpr StringLiteral bertTasks[] = {
     "feature-extraction",       "fill-mask",           "pretraining",
@@ -128,7 +128,7 @@ const Family bertFamily = {.modelType = "bert",
                            .prefixes = bertPrefixes,
                            .tasks = bertTasks,
                            .optionalTensors = bertOptional,
-                           .read = read<bertTable>};
+                           .read = read<bertSpec>};
 
 //===----------------------------------------------------------------------===//
 // RoBERTa (Liu et al. 2019), and others that are RoBERTa in other languages
@@ -150,17 +150,16 @@ static constexpr Head robertaHeads[] = {
     pooledChoice,
 };
 
-static constexpr EncoderTable robertaTable = {
-    .vocabulary = {"vocab_size", 50265},
-    .countsPositions = true,
-    .padding = 1,
-    .ignoredKeys = bertIgnored,
-    .taskHeads = robertaHeads};
+static constexpr EncoderSpec robertaSpec = {.vocabulary = {"vocab_size", 50265},
+                                            .paddingAwarePositions = true,
+                                            .padding = 1,
+                                            .ignoredKeys = bertIgnored,
+                                            .taskHeads = robertaHeads};
 // They differ in the default of one key.
-static constexpr EncoderTable multilingualTable = {.countsPositions = true,
-                                                   .padding = 1,
-                                                   .ignoredKeys = bertIgnored,
-                                                   .taskHeads = robertaHeads};
+static constexpr EncoderSpec multilingualSpec = {.paddingAwarePositions = true,
+                                                 .padding = 1,
+                                                 .ignoredKeys = bertIgnored,
+                                                 .taskHeads = robertaHeads};
 
 static constexpr StringLiteral commonTasks[] = {
     "feature-extraction",   "fill-mask",          "text-classification",
@@ -180,19 +179,19 @@ const Family robertaFamily = {.modelType = "roberta",
                               .prefixes = robertaPrefixes,
                               .tasks = commonTasks,
                               .optionalTensors = robertaOptional,
-                              .read = read<robertaTable>};
+                              .read = read<robertaSpec>};
 const Family camembertFamily = {.modelType = "camembert",
                                 .className = "Camembert",
                                 .prefixes = robertaPrefixes,
                                 .tasks = commonTasks,
                                 .optionalTensors = robertaOptional,
-                                .read = read<multilingualTable>};
+                                .read = read<multilingualSpec>};
 const Family xlmRobertaFamily = {.modelType = "xlm-roberta",
                                  .className = "XLMRoberta",
                                  .prefixes = robertaPrefixes,
                                  .tasks = commonTasks,
                                  .optionalTensors = robertaOptional,
-                                 .read = read<multilingualTable>};
+                                 .read = read<multilingualSpec>};
 
 //===----------------------------------------------------------------------===//
 // DistilBERT (Sanh et al. 2019): no token types, no pooler
@@ -219,12 +218,12 @@ static constexpr Head distilbertHeads[] = {
      .splitsColumns = true},
 };
 
-// Sinusoids are in the checkpoint's table, as learned positions are.
+// Sinusoids are in the checkpoint's spec, as learned positions are.
 static constexpr StringLiteral distilbertIgnored[] = {
     "attention_dropout", "dropout", "qa_dropout", "seq_classif_dropout",
     "sinusoidal_pos_embds"};
 
-static constexpr EncoderTable distilbertTable = {
+static constexpr EncoderSpec distilbertSpec = {
     .width = {"dim", 768},
     .layers = {"n_layers", 6},
     .heads = {"n_heads", 12},
@@ -257,7 +256,7 @@ const Family distilbertFamily = {.modelType = "distilbert",
                                  .prefixes = distilbertPrefixes,
                                  .tasks = commonTasks,
                                  .optionalTensors = distilbertOptional,
-                                 .read = read<distilbertTable>};
+                                 .read = read<distilbertSpec>};
 
 //===----------------------------------------------------------------------===//
 // ELECTRA (Clark et al. 2020): narrow embeddings, no pooler
@@ -301,7 +300,7 @@ static constexpr StringLiteral electraIgnored[] = {
     "attention_probs_dropout_prob", "classifier_dropout", "hidden_dropout_prob",
     "summary_last_dropout", "summary_use_proj"};
 
-static constexpr EncoderTable electraTable = {
+static constexpr EncoderSpec electraSpec = {
     .width = {"hidden_size", 256},
     .heads = {"num_attention_heads", 4},
     .feedForward = {"intermediate_size", 1024},
@@ -333,6 +332,6 @@ const Family electraFamily = {.modelType = "electra",
                               .prefixes = electraPrefixes,
                               .tasks = electraTasks,
                               .optionalTensors = electraOptional,
-                              .read = read<electraTable>};
+                              .read = read<electraSpec>};
 
 } // namespace transom::huggingface

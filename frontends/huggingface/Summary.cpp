@@ -13,7 +13,7 @@ namespace {
 struct SummaryType {
   StringLiteral name;
   StringLiteral fallback;
-  StringLiteral place; ///< "": the model's own
+  StringLiteral input; ///< "": the head's own
 };
 
 } // namespace
@@ -24,12 +24,12 @@ static constexpr SummaryType summaryTypes[] = {
     {"first", "first", "first_token"},
 };
 
-Value buildSummary(StringRef module, StringLiteral place, Value hidden,
+Value buildSummary(StringRef module, StringLiteral tokenIndex, Value hidden,
                    Config &config, ModelBuilder &builder) {
   const SummaryType &type =
       config.oneOf("summary_type", "cls_index", llvm::ArrayRef(summaryTypes));
   Value index =
-      builder.addInput({.name = type.place.empty() ? place : type.place,
+      builder.addInput({.name = type.input.empty() ? tokenIndex : type.input,
                         .fallback = type.fallback,
                         .role = "token_index",
                         .length = ""});

@@ -15,8 +15,9 @@ inline constexpr llvm::StringLiteral summaryKeys[] = {
 /// transformers' SequenceSummary of one label: of `hidden` [B, T, C] the token
 /// that "summary_type" names, through `module`.summary and an activation; [B],
 /// or [B, C] if the other keys ask for that width. With "cls_index" the caller
-/// may choose the token, by an input `place`. Reports what can't be compiled.
-mlir::Value buildSummary(llvm::StringRef module, llvm::StringLiteral place,
+/// may choose the token, by an input `tokenIndex`. Reports what can't be
+/// compiled.
+mlir::Value buildSummary(llvm::StringRef module, llvm::StringLiteral tokenIndex,
                          mlir::Value hidden, Config &config,
                          ModelBuilder &builder);
 

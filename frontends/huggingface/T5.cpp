@@ -10,7 +10,7 @@
 
 #include "frontends/huggingface/T5.h"
 
-#include "frontends/huggingface/Tables.h"
+#include "frontends/huggingface/ArchitectureSpec.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -40,28 +40,25 @@ struct Sequences {
 
 class T5 final : public Definition {
 public:
-  T5(const T5Table &table, Config &config);
+  T5(const T5Spec &spec, Config &config);
 
   std::string describe() const override;
   void build(StringRef task, ModelBuilder &builder) const override;
 
 private:
-  bool isEncoder(StringRef task, ModelBuilder &builder) const;
   std::optional<int64_t> readToken(StringRef key) const;
-  Input describeTargets(StringRef task) const;
+  Input describeDecoderInputs(bool shiftsEncoderInputs) const;
   Sequences addSequences(StringRef stack, const Input &ids, Input mask,
                          ModelBuilder &builder) const;
-  /// `source` is null for an encoder.
+  /// `encoder` is null for an encoder itself.
   Value buildStack(StringRef stack, Sequences sequences,
-                   const Sequences *source, ModelBuilder &builder) const;
+                   const Sequences *encoder, ModelBuilder &builder) const;
   Value buildAttention(StringRef module, Value input, Value keys, Value padding,
                        Value bias, bool isCausal, ModelBuilder &builder) const;
   Value buildFeedForward(StringRef layer, Value input,
                          ModelBuilder &builder) const;
-  void buildHead(StringRef task, Value hidden, ModelBuilder &builder) const;
-  void buildClassifier(Value hidden, ModelBuilder &builder) const;
 
-  const T5Table &table;
+  const T5Spec &spec;
   Config &config; ///< of what the task says whether it counts
   int64_t vocabulary, width, headWidth, feedForward, layers, decoderLayers,
       heads, buckets, maxDistance, labels;
@@ -74,10 +71,15 @@ private:
 
 static constexpr int64_t maxBuckets = 1 << 16;
 
-/// Where the token embedding may lie. The language-model head may be a copy,
-/// too, if nothing else is.
+/// Where the shared token embedding may lie. The language-model head is a copy
+/// of it if nothing else is.
 static constexpr StringRef tiedModules[] = {"shared", "encoder.embed_tokens",
-                                            "decoder.embed_tokens"};
+                                            "decoder.embed_tokens", "lm_head"};
+
+static std::string tiedWeight(const ModelBuilder &builder) {
+  StringRef holder = builder.findModule(tiedModules);
+  return ((holder.empty() ? tiedModules[0] : holder) + ".weight").str();
+}
 
 /// In transformers' words: the name of an activation, or "gated-" and one;
 /// where T5's authors said "gelu" they meant its approximation.
@@ -93,21 +95,21 @@ static constexpr FeedForward feedForwards[] = {
     {"gated-swish", "silu", true},
 };
 
-T5::T5(const T5Table &table, Config &config)
-    : table(table), config(config),
-      vocabulary(config.size("vocab_size", table.vocabulary, maxIds)),
+T5::T5(const T5Spec &spec, Config &config)
+    : spec(spec), config(config),
+      vocabulary(config.size("vocab_size", spec.vocabulary, maxIds)),
       width(config.size("d_model", 512, maxWidth)),
       headWidth(config.size("d_kv", 64, maxWidth)),
-      feedForward(config.size("d_ff", table.feedForward, maxWidth)),
-      layers(config.size("num_layers", table.layers, maxLayers)),
+      feedForward(config.size("d_ff", spec.feedForward, maxWidth)),
+      layers(config.size("num_layers", spec.layers, maxLayers)),
       decoderLayers(layers),
-      heads(config.size("num_heads", table.heads, maxWidth)),
+      heads(config.size("num_heads", spec.heads, maxWidth)),
       buckets(config.size("relative_attention_num_buckets", 32, maxBuckets)),
       maxDistance(
           config.size("relative_attention_max_distance", 128, maxBuckets)),
       labels(config.countLabels()),
       epsilon(config.number("layer_norm_epsilon", 1e-6, 0, 1)) {
-  const FeedForward &kind = config.oneOf("feed_forward_proj", table.projection,
+  const FeedForward &kind = config.oneOf("feed_forward_proj", spec.projection,
                                          llvm::ArrayRef(feedForwards));
   // Files may repeat what follows from it, and are believed.
   activation = &config.oneOf("dense_act_fn", kind.activation, activations());
@@ -123,9 +125,8 @@ T5::T5(const T5Table &table, Config &config)
   // Older files say it so, of what was never untied.
   bool isConfigured = config.flag("scale_decoder_outputs",
                                   config.flag("tie_word_embeddings", true));
-  scalesOutputs =
-      table.scales == T5Table::Scales::Always ||
-      (table.scales == T5Table::Scales::AsConfigured && isConfigured);
+  scalesOutputs = spec.scales == T5Spec::Scales::Always ||
+                  (spec.scales == T5Spec::Scales::AsConfigured && isConfigured);
   StringRef architecture = config.architecture();
   isBaseModel =
       architecture.empty() || (architecture.ends_with("Model") &&
@@ -140,31 +141,23 @@ std::string T5::describe() const {
                  headWidth);
 }
 
-/// Whether the decoder is left out. Features are the encoder's, as in
-/// sentence-transformers, but those of a folder that says it is a T5Model.
-bool T5::isEncoder(StringRef task, ModelBuilder &builder) const {
-  return task == "token-classification" ||
-         (task == "feature-extraction" &&
-          (!isBaseModel || !builder.hasModule("decoder.final_layer_norm")));
-}
-
 /// The id that `key` of the configuration names, or else its class; none: null,
 /// or not known to both.
 std::optional<int64_t> T5::readToken(StringRef key) const {
   if (config.isGiven(key))
     return config.index(key, 0, vocabulary);
   const auto *token = llvm::find_if(
-      table.tokens, [&](const TokenKey &token) { return token.key == key; });
-  if (config.getObject().get(key) || token == table.tokens.end())
+      spec.tokens, [&](const TokenKey &token) { return token.key == key; });
+  if (config.getObject().get(key) || token == spec.tokens.end())
     return std::nullopt;
   return token->fallback;
 }
 
-/// What a decoder reads: these two of transformers' classes make it of the
-/// source if it is not given, and know where it begins.
-Input T5::describeTargets(StringRef task) const {
+/// What a decoder reads. Where a head shifts the encoder inputs, transformers
+/// makes it of these if it is not given, and knows the id that it begins with.
+Input T5::describeDecoderInputs(bool shiftsEncoderInputs) const {
   Input ids{"decoder_input_ids", "", vocabulary};
-  if (task != "text-classification" && task != "question-answering")
+  if (!shiftsEncoderInputs)
     return ids;
   if (std::optional<int64_t> start = readToken("decoder_start_token_id")) {
     ids.fallback = "shifted_right";
@@ -174,33 +167,49 @@ Input T5::describeTargets(StringRef task) const {
 }
 
 void T5::build(StringRef task, ModelBuilder &builder) const {
+  SmallVector<const Head *> taskHeads = headsOf(spec.taskHeads, task);
+  // Features are the encoder's, as in sentence-transformers, but those of a
+  // folder that says it is a T5Model.
+  bool isEncoder =
+      taskHeads.empty()
+          ? !isBaseModel || !builder.hasModule("decoder.final_layer_norm")
+          : taskHeads.front()->readsEncoder;
   Input ids{"input_ids", "", vocabulary};
   Input mask{.name = "attention_mask", .fallback = "ones"};
-  if (isEncoder(task, builder)) {
-    Value x = buildStack("encoder", addSequences("encoder", ids, mask, builder),
-                         /*source=*/nullptr, builder);
-    if (task == "feature-extraction")
-      builder.addOutput("last_hidden_state", x, {"batch", "length", "width"});
-    else
-      buildHead(task, x, builder);
-    return;
+  if (!isEncoder)
+    ids.length = mask.length = "encoder_length";
+  Sequences encoder = addSequences("encoder", ids, mask, builder);
+  encoder.hidden = buildStack("encoder", encoder, /*encoder=*/nullptr, builder);
+  Value x = encoder.hidden;
+  if (!isEncoder) {
+    Sequences decoder = addSequences(
+        "decoder",
+        describeDecoderInputs(!taskHeads.empty() &&
+                              taskHeads.front()->shiftsEncoderInputs),
+        {.name = "decoder_attention_mask", .fallback = "ones"}, builder);
+    x = buildStack("decoder", decoder, &encoder, builder);
   }
-
-  ids.length = mask.length = "encoder_length";
-  Sequences source = addSequences("encoder", ids, mask, builder);
-  source.hidden = buildStack("encoder", source, /*source=*/nullptr, builder);
-  Sequences target = addSequences(
-      "decoder", describeTargets(task),
-      {.name = "decoder_attention_mask", .fallback = "ones"}, builder);
-  if (task == "text2text-generation")
-    builder.setGenerates();
-  Value x = buildStack("decoder", target, &source, builder);
-  if (task == "feature-extraction")
+  if (taskHeads.empty())
     builder.addOutput("last_hidden_state", x, {"batch", "length", "width"});
-  else
-    buildHead(task, x, builder);
-  builder.addOutput("encoder_last_hidden_state", source.hidden,
-                    {"batch", "encoder_length", "width"});
+  builder.leaveBaseModel();
+  for (const Head *head : taskHeads)
+    buildHead(*head,
+              {.hidden = x,
+               .width = width,
+               .vocabulary = vocabulary,
+               .labels = labels,
+               .epsilon = epsilon,
+               .activation = *activation,
+               .tiedWeight = tiedWeight(builder),
+               .scale = scalesOutputs ? 1 / std::sqrt(double(width)) : 1,
+               .endOfSequence = head->from == Head::From::EndToken
+                                    ? readToken("eos_token_id")
+                                    : std::nullopt,
+               .config = config},
+              builder);
+  if (!isEncoder)
+    builder.addOutput("encoder_last_hidden_state", encoder.hidden,
+                      {"batch", "encoder_length", "width"});
 }
 
 Sequences T5::addSequences(StringRef stack, const Input &ids, Input mask,
@@ -211,20 +220,16 @@ Sequences T5::addSequences(StringRef stack, const Input &ids, Input mask,
   Value isToken = builder.addInput(mask);
   // As in transformers, a stack's own embedding goes before the shared one.
   std::string own = (stack + ".embed_tokens").str();
-  SmallVector<StringRef> tied{own};
-  llvm::append_range(tied, tiedModules);
-  tied.push_back("lm_head");
-  StringRef holder = builder.findModule(tied);
-  return {builder.embedding(holder == own ? own : "shared", tokens, vocabulary,
-                            width,
-                            holder.empty() ? "" : (holder + ".weight").str()),
+  bool hasOwn = builder.hasModule(own);
+  return {builder.embedding(hasOwn ? own : "shared", tokens, vocabulary, width,
+                            hasOwn ? "" : tiedWeight(builder)),
           builder.paddingMask(stack, isToken)};
 }
 
 Value T5::buildStack(StringRef stack, Sequences sequences,
-                     const Sequences *source, ModelBuilder &builder) const {
+                     const Sequences *encoder, ModelBuilder &builder) const {
   Value x = sequences.hidden, bias;
-  bool isDecoder = source != nullptr;
+  bool isDecoder = encoder != nullptr;
   for (int64_t i = 0; i < (isDecoder ? decoderLayers : layers); ++i) {
     std::string block = formatv("{0}.block.{1}.layer", stack, i);
     int64_t number = 0;
@@ -233,7 +238,7 @@ Value T5::buildStack(StringRef stack, Sequences sequences,
       Value y = builder.rmsNorm(layer + ".layer_norm", x, epsilon);
       x = builder.add(layer, x, build(layer, y));
     };
-    if (!bias || table.biasesEachLayer)
+    if (!bias || spec.biasesEachLayer)
       bias = builder.relativeBias(
           block + ".0.SelfAttention.relative_attention_bias", x, x, buckets,
           heads, maxDistance, /*bidirectional=*/!isDecoder);
@@ -244,7 +249,7 @@ Value T5::buildStack(StringRef stack, Sequences sequences,
     if (isDecoder)
       addLayer([&](StringRef layer, Value y) {
         return buildAttention((layer + ".EncDecAttention").str(), y,
-                              source->hidden, source->padding, /*bias=*/{},
+                              encoder->hidden, encoder->padding, /*bias=*/{},
                               /*isCausal=*/false, builder);
       });
     addLayer([&](StringRef layer, Value y) {
@@ -279,59 +284,8 @@ Value T5::buildFeedForward(StringRef layer, Value input,
   return builder.projection(in("wo"), x, width);
 }
 
-void T5::buildHead(StringRef task, Value hidden, ModelBuilder &builder) const {
-  if (task == "text2text-generation") {
-    if (scalesOutputs)
-      hidden = builder.scale("lm_head", hidden, 1 / std::sqrt(double(width)));
-    // As in transformers, a matrix of its own goes before the shared one.
-    std::string weight;
-    StringRef holder = builder.findModule(tiedModules);
-    if (!builder.hasModule("lm_head") && !holder.empty())
-      weight = (holder + ".weight").str();
-    builder.addOutput("logits",
-                      builder.projection("lm_head", hidden, vocabulary, weight),
-                      {"batch", "length", "vocabulary"},
-                      /*selectOutputPositions=*/true);
-    return;
-  }
-  builder.leaveBaseModel();
-  if (task == "token-classification") {
-    builder.addOutput("logits", builder.linear("classifier", hidden, labels),
-                      {"batch", "length", "labels"});
-    return;
-  }
-  if (task == "text-classification") {
-    buildClassifier(hidden, builder);
-    return;
-  }
-  Value x = builder.linear("qa_outputs", hidden, 2);
-  constexpr StringLiteral names[] = {"start_logits", "end_logits"};
-  for (auto [column, name] : llvm::enumerate(names))
-    builder.addOutput(name, builder.column("qa_outputs", x, column),
-                      {"batch", "length"});
-}
-
-/// Reads the decoder where the source ends.
-void T5::buildClassifier(Value hidden, ModelBuilder &builder) const {
-  std::optional<int64_t> end = readToken("eos_token_id");
-  if (!end)
-    builder.getProblems().unsupported(
-        Config::file, "eos_token_id", "null",
-        "the id at whose last place in the source a class is read");
-  Value place = builder.addInput({.name = "last_token",
-                                  .fallback = "last_equal",
-                                  .role = "token_index",
-                                  .token = end.value_or(0),
-                                  .length = ""});
-  Value x = builder.gatherToken("classification_head", hidden, place);
-  x = builder.linear("classification_head.dense", x, width);
-  x = builder.tanh("classification_head.dense", x);
-  x = builder.linear("classification_head.out_proj", x, labels);
-  builder.addOutput("logits", x, {"batch", "labels"});
-}
-
-std::unique_ptr<Definition> readT5(const T5Table &table, Config &config) {
-  return std::make_unique<T5>(table, config);
+std::unique_ptr<Definition> readT5(const T5Spec &spec, Config &config) {
+  return std::make_unique<T5>(spec, config);
 }
 
 } // namespace transom::huggingface

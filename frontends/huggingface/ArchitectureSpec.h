@@ -1,12 +1,12 @@
-//===- Tables.h - what tables of models have in common ----------*- C++ -*-===//
+//===- ArchitectureSpec.h - what the specs of families share ----*- C++ -*-===//
 //
-// A family of models is one definition under many names: a table says how each
-// relative spells its configuration and its modules.
+// A family of models is one definition under many names: an architecture spec
+// says how each relative spells its configuration and its modules.
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TRANSOM_FRONTENDS_HUGGINGFACE_TABLES_H
-#define TRANSOM_FRONTENDS_HUGGINGFACE_TABLES_H
+#ifndef TRANSOM_FRONTENDS_HUGGINGFACE_ARCHITECTURESPEC_H
+#define TRANSOM_FRONTENDS_HUGGINGFACE_ARCHITECTURESPEC_H
 
 #include "frontends/huggingface/Config.h"
 
@@ -29,7 +29,7 @@ inline constexpr int64_t maxIds = std::numeric_limits<int32_t>::max();
 inline constexpr int64_t maxWidth = 1 << 20;
 inline constexpr int64_t maxLayers = 1 << 12;
 
-/// `otherwise` if the table has no such key.
+/// `otherwise` if the spec has no such key.
 inline int64_t readSize(Config &config, const SizeKey &size, int64_t most,
                         int64_t otherwise = 0) {
   return size.key.empty() ? otherwise
@@ -38,4 +38,4 @@ inline int64_t readSize(Config &config, const SizeKey &size, int64_t most,
 
 } // namespace transom::huggingface
 
-#endif // TRANSOM_FRONTENDS_HUGGINGFACE_TABLES_H
+#endif // TRANSOM_FRONTENDS_HUGGINGFACE_ARCHITECTURESPEC_H
