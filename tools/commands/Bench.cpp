@@ -19,22 +19,24 @@ static cl::SubCommand flags("bench", "time a compiled library");
 
 static cl::opt<std::string> path(cl::Positional, cl::Required, cl::desc("LIB"),
                                  cl::sub(flags));
-static cl::list<std::string> shapes("shapes", cl::CommaSeparated,
-                                    cl::value_desc("BATCHxLENGTH,..."),
-                                    cl::desc("default: 1x128"), cl::sub(flags));
-static cl::opt<int> threads("threads", cl::init(0), cl::value_desc("n"),
-                            cl::desc("default: as the library decides"),
-                            cl::sub(flags));
+static cl::list<std::string>
+    shapes("shapes", cl::CommaSeparated, cl::value_desc("BATCHxLENGTH,..."),
+           cl::desc("batches to time, as sequences x length; default: 1x128"),
+           cl::sub(flags));
+static cl::opt<int>
+    threads("threads", cl::init(0), cl::value_desc("n"),
+            cl::desc("threads of the session; default: as the library decides"),
+            cl::sub(flags));
 static cl::opt<double>
     seconds("seconds", cl::init(1.0), cl::value_desc("s"),
-            cl::desc("of measuring for each shape; default: 1"),
+            cl::desc("seconds to measure each shape; default: 1"),
             cl::sub(flags));
 static cl::opt<bool> showProfile("profile",
-                                 cl::desc("say where the time goes, by layer"),
+                                 cl::desc("print the time of each layer"),
                                  cl::sub(flags));
 static cl::opt<std::string>
     weights("weights", cl::value_desc("file"),
-            cl::desc("default: NAME.weights beside the library"),
+            cl::desc("weights of the library; default: NAME.weights beside it"),
             cl::sub(flags));
 
 namespace {

@@ -20,7 +20,7 @@ static cl::SubCommand
 static ModelFlags model(flags);
 
 /// The name and shape of each argument or result: `input_ids [batch, length]`.
-/// What a module of somebody else's does not name is a question mark.
+/// What a module does not name is a question mark.
 static void printTensors(StringRef title, mlir::TypeRange types,
                          mlir::ArrayAttr attributes) {
   outs() << "  " << title << ':';

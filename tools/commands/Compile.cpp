@@ -31,20 +31,22 @@ using codegen::Emit;
 static cl::SubCommand flags("compile", "compile a model to a native library");
 
 static ModelFlags model(flags);
+static cl::opt<std::string> output(
+    "o", cl::Required, cl::value_desc("libNAME.so"),
+    cl::desc(
+        "where to write the library; NAME.h and NAME.weights go beside it"),
+    cl::sub(flags));
 static cl::opt<std::string>
-    output("o", cl::Required, cl::value_desc("libNAME.so"),
-           cl::desc("the library; NAME.h and NAME.weights go beside it"),
-           cl::sub(flags));
-static cl::opt<std::string> dtype("dtype", cl::init("f32"),
-                                  cl::value_desc("type"),
-                                  cl::desc("of arithmetic; default: f32"),
-                                  cl::sub(flags));
+    dtype("dtype", cl::init("f32"), cl::value_desc("type"),
+          cl::desc("element type of weights and arithmetic; default: f32"),
+          cl::sub(flags));
 static cl::opt<std::string>
     target("target", cl::init("host"), cl::value_desc("CPU"),
-           cl::desc("what the library runs on; default: host"), cl::sub(flags));
+           cl::desc("CPU that the library runs on; default: host"),
+           cl::sub(flags));
 static cl::opt<Emit> emit(
     "emit",
-    cl::desc("what to write; default: by the output's suffix, or shared"),
+    cl::desc("kind of output; default: what the suffix of -o names, or shared"),
     cl::values(clEnumValN(Emit::Shared, "shared", "a shared library"),
                clEnumValN(Emit::Static, "static", "a static library"),
                clEnumValN(Emit::Object, "object", "one relocatable object"),
@@ -58,22 +60,23 @@ static cl::opt<bool> embedWeights("embed-weights",
                                   cl::sub(flags));
 static cl::opt<std::string>
     weights("weights", cl::value_desc("folder"),
-            cl::desc("safetensors that an .mlir file's weights name"),
+            cl::desc("folder with the safetensors that an .mlir file names"),
             cl::sub(flags));
 static cl::opt<std::string>
     dumpFolder("dump-ir", cl::value_desc("folder"),
                cl::desc("write the IR there after every pass"), cl::sub(flags));
-static cl::opt<unsigned> threads("threads", cl::init(0), cl::value_desc("n"),
-                                 cl::desc("to compile with; default: all"),
-                                 cl::sub(flags));
+static cl::opt<unsigned>
+    threads("threads", cl::init(0), cl::value_desc("n"),
+            cl::desc("threads that compile; default: all cores"),
+            cl::sub(flags));
 static cl::opt<bool> noCache("no-cache", cl::desc("compile every kernel anew"),
                              cl::sub(flags));
-static cl::opt<bool> timing("timing", cl::desc("say how long each stage took"),
+static cl::opt<bool> timing("timing", cl::desc("print the time of each stage"),
                             cl::sub(flags));
 static cl::opt<std::string>
     remarks("remarks", cl::ValueOptional, cl::value_desc("regex"),
-            cl::desc("say what was not fused or compiled as it should be, of "
-                     "categories that match"),
+            cl::desc("print what was not fused or compiled as it should be, in "
+                     "the categories that match"),
             cl::sub(flags));
 
 /// By the suffix, if --emit does not say it.

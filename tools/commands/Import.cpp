@@ -20,7 +20,7 @@ static cl::opt<std::string> output("o", cl::Required, cl::value_desc("file"),
                                    cl::sub(flags));
 static cl::opt<bool>
     locations("locations",
-              cl::desc("write the module's name behind each operation"),
+              cl::desc("print the layer's name behind each operation"),
               cl::sub(flags));
 
 static int run() {

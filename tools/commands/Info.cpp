@@ -12,7 +12,7 @@ using namespace llvm;
 
 namespace transom {
 
-static cl::SubCommand flags("info", "say what a compiled library is");
+static cl::SubCommand flags("info", "describe a compiled library");
 
 static cl::opt<std::string> path(cl::Positional, cl::Required, cl::desc("LIB"),
                                  cl::sub(flags));

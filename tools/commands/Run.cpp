@@ -18,26 +18,27 @@ static cl::SubCommand flags("run", "run a compiled library on NumPy arrays");
 
 static cl::opt<std::string> path(cl::Positional, cl::Required, cl::desc("LIB"),
                                  cl::sub(flags));
-static cl::list<std::string>
-    inputs("input", cl::value_desc("NAME=FILE.npy"),
-           cl::desc("an input: [batch, length], or [tokens] beside "
-                    "sequence_offsets; positions: [count]; a token's place: "
-                    "[batch]"),
-           cl::sub(flags));
+static cl::list<std::string> inputs(
+    "input", cl::value_desc("NAME=FILE.npy"),
+    cl::desc("an input: [batch, length], or [tokens] beside "
+             "sequence_offsets; output positions: [count]; a token index: "
+             "[batch]"),
+    cl::sub(flags));
 static cl::opt<std::string>
     outputFolder("output-dir", cl::Required, cl::value_desc("folder"),
-                 cl::desc("where NAME.npy of each output goes"),
+                 cl::desc("folder for the file NAME.npy of each output"),
                  cl::sub(flags));
 static cl::list<std::string>
     wanted("outputs", cl::CommaSeparated, cl::value_desc("names"),
-           cl::desc("compute these only; default: all"), cl::sub(flags));
+           cl::desc("outputs to compute; default: all"), cl::sub(flags));
 static cl::opt<std::string>
     weights("weights", cl::value_desc("file"),
-            cl::desc("default: NAME.weights beside the library"),
+            cl::desc("weights of the library; default: NAME.weights beside it"),
             cl::sub(flags));
-static cl::opt<int> threads("threads", cl::init(0), cl::value_desc("n"),
-                            cl::desc("default: as the library decides"),
-                            cl::sub(flags));
+static cl::opt<int>
+    threads("threads", cl::init(0), cl::value_desc("n"),
+            cl::desc("threads of the session; default: as the library decides"),
+            cl::sub(flags));
 
 static Expected<NpyArray> readInput(StringRef file) {
   auto buffer = MemoryBuffer::getFile(file, /*IsText=*/false,

@@ -40,7 +40,7 @@ static cl::opt<double>
               cl::sub(flags));
 static cl::opt<bool>
     noLibrary("no-library",
-              cl::desc("stop before machine code is made and run"),
+              cl::desc("compare the passes alone: compile and run no library"),
               cl::sub(flags));
 
 namespace {
