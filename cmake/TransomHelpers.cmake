@@ -5,6 +5,8 @@
 #                       [PRIVATE_LIBS ...] [PCH MLIR|Halide|NONE] [EXCEPTIONS])
 #   transom_add_tool(NAME a.cpp ... [DEPENDS ...] [LINK_LIBS ...] [...])
 #   transom_add_unittest(NAME a.cpp ... [LINK_LIBS ...] [LABELS ...] [...])
+#   transom_add_sanitized_test(NAME SANITIZERS OF target... SOURCES a.cpp ...
+#                              [LINK_LIBS ...] PCH ...)
 #   transom_tablegen(FILE.td OUTPUT -gen-x [args...]) ..., then
 #   add_public_tablegen_target(NAME)
 #
@@ -18,11 +20,16 @@ set(TRANSOM_COMPILE_FLAGS
     -frtti                            # As Debian's LLVM is built.
     -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=   # Nothing in an object says
     -ffile-prefix-map=${PROJECT_BINARY_DIR}/=build/) # where it was built.
+set(TRANSOM_SANITIZE_FLAGS -fno-omit-frame-pointer -fno-sanitize-recover=all
+    -fno-sanitize=vptr,function)
 if(TRANSOM_SANITIZE)
   list(APPEND TRANSOM_COMPILE_FLAGS -fsanitize=${TRANSOM_SANITIZE}
-       -fno-omit-frame-pointer -fno-sanitize-recover=all
-       -fno-sanitize=vptr,function)
+       ${TRANSOM_SANITIZE_FLAGS})
 endif()
+
+# Of transom_add_sanitized_test: the last flag of each kind wins.
+set(TRANSOM_TEST_FLAGS -O1 -gline-tables-only -UNDEBUG
+    ${TRANSOM_SANITIZE_FLAGS})
 
 # Debian's MLIR is not instrumented, and shares containers and allocators with
 # our code, which is: what one side poisons the other may use.
@@ -103,7 +110,22 @@ function(transom_add_tool name)
   endif()
 endfunction()
 
-# A gtest program, one ctest entry with the name of the target.
+# What every gtest program has, beside its sources and settings: one entry of
+# ctest with the name of the target.
+function(_transom_gtest name)
+  target_sources(${name} PRIVATE
+    "${PROJECT_SOURCE_DIR}/test/unit/support/Deadline.cpp")
+  find_package(GTest REQUIRED)
+  target_link_libraries(${name} PRIVATE
+                        GTest::gmock GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/test")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES
+    LABELS "unit;${ARGN}" TIMEOUT 600 ENVIRONMENT "${TRANSOM_ASAN_OPTIONS}")
+endfunction()
+
+# A gtest program of the compiler.
 function(transom_add_unittest name)
   if(NOT TRANSOM_BUILD_TESTS)
     return()
@@ -111,15 +133,37 @@ function(transom_add_unittest name)
   _transom_parse(${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   _transom_compile_settings(${name} ${settings})
-  find_package(GTest REQUIRED)
-  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} MLIR LLVM
-                        GTest::gmock GTest::gtest GTest::gtest_main)
-  set_target_properties(${name} PROPERTIES
-    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/test")
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES
-    LABELS "unit;${ARG_LABELS}" TIMEOUT 600
-    ENVIRONMENT "${TRANSOM_ASAN_OPTIONS}")
+  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} MLIR LLVM)
+  _transom_gtest(${name} ${ARG_LABELS})
+endfunction()
+
+# transom_add_sanitized_test(NAME SANITIZERS OF... SOURCES test.cpp...
+#                            [LINK_LIBS ...] PCH MLIRAsan|NONE)
+# A gtest program in which the sources of the targets OF and the tests are
+# compiled once more, with assertions and -fsanitize=SANITIZERS; LINK_LIBS stay
+# as they are. So sanitizers run in every `make test`: the presets `asan` and
+# `tsan` instrument all of the tree, take a build of their own, and have no need
+# of these programs.
+function(transom_add_sanitized_test name sanitizers)
+  if(NOT TRANSOM_BUILD_TESTS OR TRANSOM_SANITIZE)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 2 ARG "" "PCH" "OF;SOURCES;LINK_LIBS")
+  add_executable(${name} ${ARG_SOURCES})
+  foreach(target IN LISTS ARG_OF)
+    get_target_property(sources ${target} SOURCES)
+    get_target_property(folder ${target} SOURCE_DIR)
+    foreach(source IN LISTS sources)
+      cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${folder}")
+      target_sources(${name} PRIVATE "${source}")
+    endforeach()
+  endforeach()
+  _transom_compile_settings(${name} PCH ${ARG_PCH})
+  target_compile_options(${name} PRIVATE
+    ${TRANSOM_TEST_FLAGS} -fsanitize=${sanitizers})
+  target_link_options(${name} PRIVATE -fsanitize=${sanitizers})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS})
+  _transom_gtest(${name} sanitizer)
 endfunction()
 
 # mlir_tablegen with our include roots.

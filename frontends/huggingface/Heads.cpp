@@ -113,7 +113,7 @@ void buildHead(const Head &head, const Trunk &trunk, ModelBuilder &builder) {
     // Logits over a vocabulary are mostly read at few positions: a mask's, or
     // the last.
     builder.addOutput(head.outputs.front(), x, dims,
-                      /*selectPositions=*/isVocabulary);
+                      /*selectOutputPositions=*/isVocabulary);
     return;
   }
   for (auto [column, name] : llvm::enumerate(head.outputs))
