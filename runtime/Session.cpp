@@ -2,8 +2,8 @@
 #include "runtime/Session.h"
 
 #include "runtime/Error.h"
-#include "runtime/launch/Futex.h"
 #include "runtime/entry.h"
+#include "runtime/launch/Futex.h"
 
 #include <cstdlib>
 #include <cstring>

@@ -2,16 +2,16 @@
 #ifndef TRANSOM_RUNTIME_SESSION_H
 #define TRANSOM_RUNTIME_SESSION_H
 
-#include "runtime/batch/Door.h"
 #include "runtime/Error.h"
-#include "runtime/launch/Grid.h"
 #include "runtime/Memory.h"
-#include "runtime/model/Model.h"
+#include "runtime/batch/Door.h"
+#include "runtime/batch/Request.h"
+#include "runtime/cache/Sequences.h"
+#include "runtime/launch/Grid.h"
 #include "runtime/launch/Pool.h"
 #include "runtime/launch/Profile.h"
-#include "runtime/batch/Request.h"
 #include "runtime/launch/Scratch.h"
-#include "runtime/cache/Sequences.h"
+#include "runtime/model/Model.h"
 
 #include <atomic>
 

@@ -59,10 +59,11 @@ struct CacheColumns {
   X(Abs)                                                                       \
   X(Exp)                                                                       \
   X(Log)                                                                       \
-  X(Sqrt) X(Rsqrt) X(Erf) X(Tanh) X(Sigmoid) X(Sin) X(Cos) X(Gelu) X(GeluTanh) \
-      X(Relu) X(Silu) X(Add) X(Sub) X(Mul) X(Div) X(Pow) X(Max) X(Min)         \
-          X(CompareEq) X(CompareLt) X(CompareLe) X(Select) X(ReduceSum)        \
-              X(ReduceMax) X(ReduceMin)
+  X(Sqrt)                                                                      \
+  X(Rsqrt) X(Erf) X(Tanh) X(Sigmoid) X(Sin) X(Cos) X(Gelu) X(GeluTanh) X(Relu) \
+      X(Silu) X(Add) X(Sub) X(Mul) X(Div) X(Pow) X(Max) X(Min) X(CompareEq)    \
+          X(CompareLt) X(CompareLe) X(Select) X(ReduceSum) X(ReduceMax)        \
+              X(ReduceMin)
 
 /// One value of a row program, in SSA order: value i is expressions[i].
 struct Expression {

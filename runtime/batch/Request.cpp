@@ -1,9 +1,9 @@
 //===- Request.cpp - names of a run's tensors, and its outputs ------------===//
 #include "runtime/batch/Request.h"
 
-#include "runtime/batch/DimsText.h"
 #include "runtime/Error.h"
 #include "runtime/Memory.h"
+#include "runtime/batch/DimsText.h"
 
 #include <cstdio>
 #include <cstdlib>

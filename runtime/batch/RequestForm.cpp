@@ -1,6 +1,6 @@
 //===- RequestForm.cpp - dtypes, dims and capacities of inputs ------------===//
-#include "runtime/batch/DimsText.h"
 #include "runtime/Error.h"
+#include "runtime/batch/DimsText.h"
 #include "runtime/batch/Request.h"
 
 #include <climits>

@@ -2,9 +2,9 @@
 #include "runtime/cache/Step.h"
 
 #include "runtime/Error.h"
-#include "runtime/launch/Futex.h"
 #include "runtime/Session.h"
 #include "runtime/entry.h"
+#include "runtime/launch/Futex.h"
 
 #include <cstring>
 

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Error.h"
-#include "runtime/launch/Futex.h"
 #include "runtime/Session.h"
+#include "runtime/launch/Futex.h"
 
 #include <atomic>
 

@@ -14,11 +14,11 @@
 #include "runtime/launch/Pool.h"
 
 #include "runtime/Error.h"
-#include "runtime/launch/Futex.h"
 #include "runtime/Memory.h"
-#include "runtime/launch/Threads.h"
 #include "runtime/abi.h"
 #include "runtime/entry.h"
+#include "runtime/launch/Futex.h"
+#include "runtime/launch/Threads.h"
 
 #include <csignal>
 #include <cstdio>
