@@ -52,18 +52,15 @@ struct CacheColumns {
 /// x * Phi(x), with erf; GeluTanh 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715
 /// x^3))). A comparison is 1 or 0; Select takes condition, then, else.
 /// Reduce... is over the columns of a row: the value is one per row afterwards.
+// clang-format off
 #define TRANSOM_EXPRESSION_KINDS(X)                                            \
-  X(Input)                                                                     \
-  X(Constant)                                                                  \
-  X(Neg)                                                                       \
-  X(Abs)                                                                       \
-  X(Exp)                                                                       \
-  X(Log)                                                                       \
-  X(Sqrt)                                                                      \
-  X(Rsqrt) X(Erf) X(Tanh) X(Sigmoid) X(Sin) X(Cos) X(Gelu) X(GeluTanh) X(Relu) \
-      X(Silu) X(Add) X(Sub) X(Mul) X(Div) X(Pow) X(Max) X(Min) X(CompareEq)    \
-          X(CompareLt) X(CompareLe) X(Select) X(ReduceSum) X(ReduceMax)        \
-              X(ReduceMin)
+  X(Input) X(Constant)                                                         \
+  X(Neg) X(Abs) X(Exp) X(Log) X(Sqrt) X(Rsqrt) X(Erf) X(Tanh) X(Sigmoid)       \
+  X(Sin) X(Cos) X(Gelu) X(GeluTanh) X(Relu) X(Silu)                            \
+  X(Add) X(Sub) X(Mul) X(Div) X(Pow) X(Max) X(Min)                             \
+  X(CompareEq) X(CompareLt) X(CompareLe) X(Select)                             \
+  X(ReduceSum) X(ReduceMax) X(ReduceMin)
+// clang-format on
 
 /// One value of a row program, in SSA order: value i is expressions[i].
 struct Expression {
