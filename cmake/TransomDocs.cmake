@@ -7,7 +7,7 @@ function(transom_add_reference name td)
   set(committed "${PROJECT_SOURCE_DIR}/docs/reference/${name}.md")
   if("-gen-pass-doc" IN_LIST ARGN)
     set(script "${PROJECT_SOURCE_DIR}/docs/expand_examples.py")
-    set(expand ${Python3_EXECUTABLE} "${script}" "${generated}")
+    set(expand "${TRANSOM_PYTHON}" "${script}" "${generated}")
     file(GLOB_RECURSE examples CONFIGURE_DEPENDS
          "${PROJECT_SOURCE_DIR}/test/*.mlir")
     list(APPEND examples "${script}")

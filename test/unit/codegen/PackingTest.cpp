@@ -4,6 +4,7 @@
 
 #include "gtest/gtest.h"
 
+#include <cstring>
 #include <random>
 
 using namespace transom;
@@ -35,9 +36,10 @@ std::vector<float> packAll(const WeightTensor &tensor, const Packing &packing) {
   PackingBuffer buffer;
   for (int64_t i = 0; i < pieces.count; ++i) {
     packPiece(tensor, packing, i, buffer);
-    size_t begin = i * pieces.bytes / sizeof(float);
-    EXPECT_LE(begin + buffer.packed.size(), file.size());
-    std::copy(buffer.packed.begin(), buffer.packed.end(), file.begin() + begin);
+    size_t begin = i * pieces.bytes;
+    EXPECT_LE(begin + buffer.packed.size(), file.size() * sizeof(float));
+    std::memcpy(file.data() + begin / sizeof(float), buffer.packed.data(),
+                buffer.packed.size());
   }
   return file;
 }
@@ -46,7 +48,7 @@ std::vector<float> packAll(const WeightTensor &tensor, const Packing &packing) {
 void expectBlocked(const WeightTensor &tensor, int64_t block,
                    const std::vector<float> &expected) {
   int64_t rows = tensor.shape.rows, columns = tensor.shape.columns;
-  std::vector<float> file = packAll(tensor, {Packing::Kind::Blocked, block, 0});
+  std::vector<float> file = packAll(tensor, {.block = block});
   int64_t blocks = (rows + block - 1) / block;
   ASSERT_EQ(int64_t(file.size()), blocks * block * columns);
   for (int64_t n = 0; n < blocks * block; ++n)
@@ -86,10 +88,10 @@ TEST(Packing, CutsLargeWeightsIntoPieces) {
   WeightTensor tensor;
   tensor.shape = {1000, 701};
   tensor.parts = {{stored.view, 1000, false}};
-  EXPECT_GT(piecesOf(tensor.shape, {Packing::Kind::Blocked, 48, 0}).count, 1);
-  EXPECT_GT(piecesOf(tensor.shape, {Packing::Kind::Dense, 0, 704}).count, 1);
+  EXPECT_GT(piecesOf(tensor.shape, {.block = 48}).count, 1);
+  EXPECT_GT(piecesOf(tensor.shape, {.stride = 704}).count, 1);
   expectBlocked(tensor, 48, stored.values);
-  std::vector<float> file = packAll(tensor, {Packing::Kind::Dense, 0, 704});
+  std::vector<float> file = packAll(tensor, {.stride = 704});
   ASSERT_EQ(file.size(), 1000u * 704);
   for (int64_t r = 0; r < 1000; ++r)
     for (int64_t c = 0; c < 704; ++c)
@@ -124,11 +126,11 @@ TEST(Packing, TellsVectorsFromMatricesOfOneColumn) {
   WeightTensor tensor;
   tensor.parts = {{stored.view, 5, false}};
   tensor.shape = {5, 1, /*vector=*/true};
-  EXPECT_EQ(packAll(tensor, {Packing::Kind::Dense, 0, 8}),
+  EXPECT_EQ(packAll(tensor, {.stride = 8}),
             (std::vector<float>{1, 2, 3, 4, 5, 0, 0, 0}));
   EXPECT_EQ(packAll(tensor, {}), (std::vector<float>{1, 2, 3, 4, 5}));
   tensor.shape = {5, 1, /*vector=*/false};
-  EXPECT_EQ(packAll(tensor, {Packing::Kind::Dense, 0, 2}),
+  EXPECT_EQ(packAll(tensor, {.stride = 2}),
             (std::vector<float>{1, 0, 2, 0, 3, 0, 4, 0, 5, 0}));
 }
 
