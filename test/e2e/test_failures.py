@@ -27,11 +27,11 @@ def folder(tmp_path):
     return path
 
 
-def refuses(folder, tmp_path, *texts):
+def refuses(folder, tmp_path, *texts, flags=()):
     """Compiling fails with a message that holds every text; no file appears."""
     output = tmp_path / "out"
     output.mkdir(exist_ok=True)
-    result = run("compile", folder, "-o", output / "libm.so")
+    result = run("compile", folder, "-o", output / "libm.so", *flags)
     assert result.returncode == 1, result.stderr
     for text in texts:
         assert text in result.stderr
@@ -160,12 +160,19 @@ def test_malformed_config(text, folder, tmp_path):
         ("num_attention_heads", 0),
         ("num_hidden_layers", 1 << 40),
         ("model_type", "mamba"),
-        ("frobnicate_scores", True),
     ],
 )
 def test_config_that_cannot_be_compiled(key, value, folder, tmp_path):
     edit_config(folder, **{key: value})
     refuses(folder, tmp_path, "config.json", f'"{key}"', json.dumps(value).strip('"'))
+
+
+def test_a_key_that_nobody_reads(folder, tmp_path):
+    edit_config(folder, frobnicate_scores=True)
+    result = run("compile", folder, "-o", tmp_path / "m.so")
+    assert result.returncode == 0, result.stderr
+    assert '"frobnicate_scores"' in result.stderr
+    refuses(folder, tmp_path, "config.json", '"frobnicate_scores"', flags=["--strict"])
 
 
 def test_check_lists_everything(folder):
