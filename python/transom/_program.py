@@ -53,7 +53,7 @@ class Program:
         self.inputs: list[str] = [given["name"] for given in info["inputs"]]
         self.outputs = [Output(given) for given in info["outputs"]]
         #: Token ids are below it.
-        self.vocabulary: int = info["inputs"][0]["bound"] or 2**31
+        self.vocabulary: int = info["inputs"][0].get("bound") or 2**31
         self._function = function
         self._check = check
 
