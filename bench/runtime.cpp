@@ -135,12 +135,12 @@ struct Session {
   explicit Session(int32_t threads) {
     transom_session_options options = {};
     options.threads = threads;
-    check(transom_model_open(library.get(), nullptr, &model));
+    check(transom_open(library.get(), nullptr, &model));
     check(transom_session_create(model, &options, &session));
   }
   ~Session() {
     transom_session_destroy(session);
-    transom_model_close(model);
+    transom_close(model);
   }
   /// Seconds of one run of 128 tokens.
   double time() {
@@ -149,7 +149,7 @@ struct Session {
     transom_tensor out = {"out",           result, sizeof(result),
                           TRANSOM_FLOAT32, 0,      {}};
     double begin = now();
-    check(transom_session_run(session, &in, 1, &out, 1));
+    check(transom_run(session, &in, 1, &out, 1));
     return now() - begin;
   }
   double median(double seconds) {

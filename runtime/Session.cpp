@@ -310,14 +310,13 @@ void transom_session_destroy(transom_session *session) {
   session->blocks.release();
   session->scratch.release();
   session->profile.release();
-  transom_model_close(session->model);
+  transom_close(session->model);
   destroy(session);
 }
 
-transom_status transom_session_run(transom_session *session,
-                                   const transom_tensor *inputs,
-                                   size_t num_inputs, transom_tensor *outputs,
-                                   size_t num_outputs) {
+transom_status transom_run(transom_session *session,
+                           const transom_tensor *inputs, size_t num_inputs,
+                           transom_tensor *outputs, size_t num_outputs) {
   return withSession("run", session, [&](transom_session &session) {
     if (!session.profiling)
       return run(session, inputs, num_inputs, outputs, num_outputs);
@@ -337,8 +336,8 @@ int32_t transom_session_threads(const transom_session *session) {
   return session ? session->pool->threads : 0;
 }
 
-transom_status transom_session_profile(transom_session *session, int32_t enable,
-                                       const char **json) {
+transom_status transom_profile(transom_session *session, int32_t enable,
+                               const char **json) {
   if (json)
     *json = nullptr;
   return withSession("profile", session, [&](transom_session &session) {

@@ -224,6 +224,231 @@ typedef struct transom_engine_options {
   int32_t prefix_cache_sequences;
 } transom_engine_options;
 
+// The functions of a library, as types that carry their contracts: NAME_run is
+// a transom_run_function.
+
+/// Checks that the CPU has what the code needs, and maps the weights read-only.
+/// `weights_path` null: the embedded weights, or NAME.weights in the folder of
+/// the library. `*model` is null on failure:
+///   TRANSOM_INVALID_ARGUMENT  `model` is null
+///   TRANSOM_MISMATCH          ABI, CPU, or weights of another library
+///   TRANSOM_IO_ERROR          the weights can't be opened, read or mapped
+///   TRANSOM_EXHAUSTED         no memory
+typedef transom_status transom_open_function(const char *weights_path,
+                                             transom_model **model);
+
+/// Ends the caller's use of the model. Null is allowed. Sessions may outlive
+/// this call: the last of them releases the model.
+typedef void transom_close_function(transom_model *model);
+
+/// `options` null: the defaults. `*session` is null on failure:
+///   TRANSOM_INVALID_ARGUMENT  null pointers, a negative number, a reserved
+///                             field that is not 0
+///   TRANSOM_MISMATCH          the pool is another ABI version's
+///   TRANSOM_EXHAUSTED         no memory or no threads
+typedef transom_status
+transom_session_create_function(transom_model *model,
+                                const transom_session_options *options,
+                                transom_session **session);
+
+/// Null is allowed.
+typedef void transom_session_destroy_function(transom_session *session);
+
+/// Runs the model on one batch. Inputs are found by name, in either form:
+///   padded: every values input [batch][length]; `attention_mask`
+///     [batch][length] optional, 0 marks a token that is not there. Token
+///     outputs come back as [batch][length][width], zeros where masked.
+///   ragged: every values input [tokens], `sequence_offsets` [sequences + 1],
+///     from 0, ascending; `attention_mask` [tokens] optional. Token outputs
+///     come back as [tokens][width], zeros where masked.
+/// Sequence outputs are [batch][width]. An empty batch succeeds.
+/// A library may take `positions` [count]: the tokens at which some of its
+/// outputs (logits over a vocabulary) are wanted, by their index among the
+/// tokens of a values input, batch * length + column if padded. Only these
+/// are computed, and come back as [count][width], in the given order; without
+/// `positions` they are token outputs. A masked token has none:
+///   TRANSOM_INVALID_ARGUMENT  a position is of a token that is masked
+///   TRANSOM_OUT_OF_RANGE      a position is of no token
+/// Allocates nothing once a run of that many tokens, and positions, has been
+/// made. On failure outputs are undefined, and the session stays usable.
+typedef transom_status transom_run_function(transom_session *session,
+                                            const transom_tensor *inputs,
+                                            size_t num_inputs,
+                                            transom_tensor *outputs,
+                                            size_t num_outputs);
+
+/// `threads` counts the thread that calls run: a pool of 4 has 3 workers. 0:
+/// the default of transom_session_options.
+typedef transom_status transom_pool_create_function(int32_t threads,
+                                                    transom_pool **pool);
+
+/// Null is allowed. Sessions that use the pool must be destroyed first.
+typedef void transom_pool_destroy_function(transom_pool *pool);
+
+/// Threads that a run uses, the caller's included; 0 for a null session.
+typedef int32_t
+transom_session_threads_function(const transom_session *session);
+
+/// The calling thread's last failure: what, where, expected, given. "" if
+/// none. Valid until the thread's next call.
+typedef const char *transom_error_function(void);
+
+/// Starts and reads a profile: JSON, by layer. Null text if not started.
+typedef transom_status transom_profile_function(transom_session *session,
+                                                int32_t enable,
+                                                const char **json);
+
+// Of libraries that generate text: sequences of tokens whose keys and values
+// the session keeps in its cache. All fail (TRANSOM_INVALID_ARGUMENT) for
+// other libraries, and where the session has no such sequence.
+
+/// A sequence without tokens. TRANSOM_EXHAUSTED: no memory.
+typedef transom_status transom_sequence_add_function(transom_session *session,
+                                                     int64_t *sequence);
+
+/// A new sequence that has the first `length` tokens of `sequence`; -1: all.
+/// What both have is there once, and is copied (one block of it) when one of
+/// them is written to.
+///   TRANSOM_OUT_OF_RANGE  `sequence` is shorter
+///   TRANSOM_EXHAUSTED     no memory
+typedef transom_status transom_sequence_fork_function(transom_session *session,
+                                                      int64_t sequence,
+                                                      int64_t length,
+                                                      int64_t *fork);
+
+/// Forgets all but the first `length` tokens. TRANSOM_OUT_OF_RANGE: it is
+/// shorter.
+typedef transom_status
+transom_sequence_truncate_function(transom_session *session, int64_t sequence,
+                                   int64_t length);
+
+/// What only this sequence has goes to others. Its number is not used again.
+typedef transom_status transom_sequence_free_function(transom_session *session,
+                                                      int64_t sequence);
+
+/// Tokens that it has; -1: there is no such sequence.
+typedef int64_t transom_sequence_length_function(const transom_session *session,
+                                                 int64_t sequence);
+
+/// Appends tokens to sequences, and computes outputs for them. As `run` in
+/// the ragged form, with one more input, `sequences` [sequences]: which of
+/// the session's each of the batch is, at most once each. With no outputs,
+/// tokens are appended only. A result's bits depend neither on how its
+/// sequence was divided into steps, nor on who else is in a step. Allocates
+/// nothing after a step as large, or if the options reserve for it, but a
+/// growing cache takes memory now and then. On failure all sequences are as
+/// long as before:
+///   TRANSOM_OUT_OF_RANGE  also: longer than the model's positions
+///   TRANSOM_EXHAUSTED     also: no room in the cache
+typedef transom_status transom_step_function(transom_session *session,
+                                             const transom_tensor *inputs,
+                                             size_t num_inputs,
+                                             transom_tensor *outputs,
+                                             size_t num_outputs);
+
+// Of the same libraries: choosing tokens.
+
+/// Generates tokens after all prompts together; of an encoder-decoder, beside
+/// them: prompts are what the encoder reads.
+/// `options` null: the defaults. `callback` and `results` may be null.
+/// Returns when all sequences have ended. A request that its callback cancels
+/// is not a failure.
+///   TRANSOM_INVALID_ARGUMENT  null pointers, an empty prompt, an option out
+///                             of range, a library that has no step, or no
+///                             token that its decoder begins with
+///   TRANSOM_OUT_OF_RANGE      a token that the model does not know; a prompt
+///                             and new tokens beyond its greatest length
+///   TRANSOM_EXHAUSTED         no memory, or over `cache_tokens` of the
+///                             session; a source over its `max_tokens`
+///   TRANSOM_INTERNAL          the model computed no numbers (NaN)
+/// On failure `results` are undefined.
+typedef transom_status
+transom_generate_function(transom_session *session,
+                          const transom_token_lists *prompts,
+                          const transom_generation_options *options,
+                          transom_generation_callback callback, void *user,
+                          const transom_generated *results);
+
+/// An engine steps the sequences of many requests together, and takes new
+/// ones at any time. It belongs to its session's thread; the session may be
+/// used between two calls. Prompts that begin as another sequence of the
+/// engine does share its keys and values, unless they are sources. `options`
+/// null: the defaults.
+typedef transom_status
+transom_engine_create_function(transom_session *session,
+                               const transom_engine_options *options,
+                               transom_engine **engine);
+
+/// Null is allowed. Requests that have not ended get no further calls. Before
+/// the session.
+typedef void transom_engine_destroy_function(transom_engine *engine);
+
+/// Takes a request; prompt and options are copied. Fails as transom_generate
+/// does. Requests are served in this order.
+///   prompt   [length], at least 1
+///   request  its number, 0, 1, ...; may be null
+typedef transom_status transom_engine_submit_function(
+    transom_engine *engine, const int32_t *prompt, int64_t length,
+    const transom_generation_options *options,
+    transom_generation_callback callback, void *user, int64_t *request);
+
+/// One step of all sequences that there is room for, and the callbacks for
+/// the tokens that it gave. `live`, may be null: requests that have not
+/// ended; with none there is nothing to do. A request that fails ends with
+/// TRANSOM_FINISH_FAILED, the others go on. Allocates nothing, and makes no
+/// system call but to wake workers, if no request has come since the last
+/// step and all sequences are past their prompts.
+typedef transom_status transom_engine_step_function(transom_engine *engine,
+                                                    int64_t *live);
+
+/// Ends a request; its callback is called once more for each of its sequences
+/// that has not ended. No failure if it has ended already.
+typedef transom_status transom_engine_cancel_function(transom_engine *engine,
+                                                      int64_t request);
+
+// Of encoder-decoders that generate text.
+
+/// Gives sequences their sources, which steps read beside their tokens: a
+/// step of a sequence without one fails (TRANSOM_INVALID_ARGUMENT). As `step`
+/// with the inputs of the encoder, `sequences` [sequences] and
+/// `sequence_offsets` [sequences + 1]; its outputs are the encoder's. A
+/// source may have no tokens. It takes room in the cache as tokens do, stays
+/// when its sequence is truncated, and forks share it. Fails and allocates as
+/// `step` does; on failure all sequences are as before:
+///   TRANSOM_INVALID_ARGUMENT  also: a sequence has tokens already; the
+///                             library has no encoder
+typedef transom_status transom_encode_function(transom_session *session,
+                                               const transom_tensor *inputs,
+                                               size_t num_inputs,
+                                               transom_tensor *outputs,
+                                               size_t num_outputs);
+
+/// What a library exports, in the order of transom_entry_points: NAME_open, and
+/// NAME_function for each of these.
+#define TRANSOM_FUNCTIONS(FUNCTION)                                            \
+  FUNCTION(close)                                                              \
+  FUNCTION(session_create)                                                     \
+  FUNCTION(session_destroy)                                                    \
+  FUNCTION(run)                                                                \
+  FUNCTION(pool_create)                                                        \
+  FUNCTION(pool_destroy)                                                       \
+  FUNCTION(session_threads)                                                    \
+  FUNCTION(error)                                                              \
+  FUNCTION(profile)                                                            \
+  FUNCTION(sequence_add)                                                       \
+  FUNCTION(sequence_fork)                                                      \
+  FUNCTION(sequence_truncate)                                                  \
+  FUNCTION(sequence_free)                                                      \
+  FUNCTION(sequence_length)                                                    \
+  FUNCTION(step)                                                               \
+  FUNCTION(generate)                                                           \
+  FUNCTION(engine_create)                                                      \
+  FUNCTION(engine_destroy)                                                     \
+  FUNCTION(engine_submit)                                                      \
+  FUNCTION(engine_step)                                                        \
+  FUNCTION(engine_cancel)                                                      \
+  FUNCTION(encode)
+
 /// The functions behind the NAME_... exports; `transom_entry` of a shared
 /// library is one of these, for loaders that don't know NAME.
 typedef struct transom_entry_points {
@@ -231,151 +456,10 @@ typedef struct transom_entry_points {
   uint32_t struct_bytes;
   const char *name;     ///< NAME
   const char *metadata; ///< JSON: task, config, labels, inputs, outputs, target
-  /// Checks CPU and ABI, maps the weights read-only. `weights_path` null: the
-  /// embedded weights, or NAME.weights in the folder of the library.
-  transom_status (*open)(const char *weights_path, transom_model **model);
-  /// Sessions must be destroyed first.
-  void (*close)(transom_model *model);
-  transom_status (*session_create)(transom_model *model,
-                                   const transom_session_options *options,
-                                   transom_session **session);
-  void (*session_destroy)(transom_session *session);
-  /// Runs the model on one batch. Inputs are found by name, in either form:
-  ///   padded: every values input [batch][length]; `attention_mask`
-  ///     [batch][length] optional, 0 marks a token that is not there. Token
-  ///     outputs come back as [batch][length][width], zeros where masked.
-  ///   ragged: every values input [tokens], `sequence_offsets` [sequences + 1],
-  ///     from 0, ascending; `attention_mask` [tokens] optional. Token outputs
-  ///     come back as [tokens][width], zeros where masked.
-  /// Sequence outputs are [batch][width]. An empty batch succeeds.
-  /// A library may take `positions` [count]: the tokens at which some of its
-  /// outputs (logits over a vocabulary) are wanted, by their index among the
-  /// tokens of a values input, batch * length + column if padded. Only these
-  /// are computed, and come back as [count][width], in the given order; without
-  /// `positions` they are token outputs. A masked token has none:
-  ///   TRANSOM_INVALID_ARGUMENT  a position is of a token that is masked
-  ///   TRANSOM_OUT_OF_RANGE      a position is of no token
-  /// Allocates nothing once a run of that many tokens, and positions, has been
-  /// made. On failure outputs are undefined, and the session stays usable.
-  transom_status (*run)(transom_session *session, const transom_tensor *inputs,
-                        size_t num_inputs, transom_tensor *outputs,
-                        size_t num_outputs);
-  transom_status (*pool_create)(int32_t threads, transom_pool **pool);
-  void (*pool_destroy)(transom_pool *pool);
-  int32_t (*session_threads)(const transom_session *session);
-  /// The calling thread's last failure: what, where, expected, given. "" if
-  /// none. Valid until the thread's next call.
-  const char *(*error)(void);
-  /// Starts and reads a profile: JSON, by layer. Null text if not started.
-  transom_status (*profile)(transom_session *session, int32_t enable,
-                            const char **json);
-
-  // Of libraries that generate text: sequences of tokens whose keys and values
-  // the session keeps in its cache. All fail (TRANSOM_INVALID_ARGUMENT) for
-  // other libraries, and where the session has no such sequence.
-
-  /// A sequence without tokens. TRANSOM_EXHAUSTED: no memory.
-  transom_status (*sequence_add)(transom_session *session, int64_t *sequence);
-  /// A new sequence that has the first `length` tokens of `sequence`; -1: all.
-  /// What both have is there once, and is copied (one block of it) when one of
-  /// them is written to.
-  ///   TRANSOM_OUT_OF_RANGE  `sequence` is shorter
-  ///   TRANSOM_EXHAUSTED     no memory
-  transom_status (*sequence_fork)(transom_session *session, int64_t sequence,
-                                  int64_t length, int64_t *fork);
-  /// Forgets all but the first `length` tokens. TRANSOM_OUT_OF_RANGE: it is
-  /// shorter.
-  transom_status (*sequence_truncate)(transom_session *session,
-                                      int64_t sequence, int64_t length);
-  /// What only this sequence has goes to others. Its number is not used again.
-  transom_status (*sequence_free)(transom_session *session, int64_t sequence);
-  /// Tokens that it has; -1: there is no such sequence.
-  int64_t (*sequence_length)(const transom_session *session, int64_t sequence);
-  /// Appends tokens to sequences, and computes outputs for them. As `run` in
-  /// the ragged form, with one more input, `sequences` [sequences]: which of
-  /// the session's each of the batch is, at most once each. With no outputs,
-  /// tokens are appended only. A result's bits depend neither on how its
-  /// sequence was divided into steps, nor on who else is in a step. Allocates
-  /// nothing after a step as large, or if the options reserve for it, but a
-  /// growing cache takes memory now and then. On failure all sequences are as
-  /// long as before:
-  ///   TRANSOM_OUT_OF_RANGE  also: longer than the model's positions
-  ///   TRANSOM_EXHAUSTED     also: no room in the cache
-  transom_status (*step)(transom_session *session, const transom_tensor *inputs,
-                         size_t num_inputs, transom_tensor *outputs,
-                         size_t num_outputs);
-
-  // Of the same libraries: choosing tokens.
-
-  /// Generates tokens after all prompts together; of an encoder-decoder, beside
-  /// them: prompts are what the encoder reads.
-  /// `options` null: the defaults. `callback` and `results` may be null.
-  /// Returns when all sequences have ended. A request that its callback cancels
-  /// is not a failure.
-  ///   TRANSOM_INVALID_ARGUMENT  null pointers, an empty prompt, an option out
-  ///                             of range, a library that has no step, or no
-  ///                             token that its decoder begins with
-  ///   TRANSOM_OUT_OF_RANGE      a token that the model does not know; a prompt
-  ///                             and new tokens beyond its greatest length
-  ///   TRANSOM_EXHAUSTED         no memory, or over `cache_tokens` of the
-  ///                             session; a source over its `max_tokens`
-  ///   TRANSOM_INTERNAL          the model computed no numbers (NaN)
-  /// On failure `results` are undefined.
-  transom_status (*generate)(transom_session *session,
-                             const transom_token_lists *prompts,
-                             const transom_generation_options *options,
-                             transom_generation_callback callback, void *user,
-                             const transom_generated *results);
-
-  /// An engine steps the sequences of many requests together, and takes new
-  /// ones at any time. It belongs to its session's thread; the session may be
-  /// used between two calls. Prompts that begin as another sequence of the
-  /// engine does share its keys and values, unless they are sources. `options`
-  /// null: the defaults.
-  transom_status (*engine_create)(transom_session *session,
-                                  const transom_engine_options *options,
-                                  transom_engine **engine);
-
-  /// Null is allowed. Requests that have not ended get no further calls. Before
-  /// the session.
-  void (*engine_destroy)(transom_engine *engine);
-
-  /// Takes a request; prompt and options are copied. Fails as transom_generate
-  /// does. Requests are served in this order.
-  ///   prompt   [length], at least 1
-  ///   request  its number, 0, 1, ...; may be null
-  transom_status (*engine_submit)(transom_engine *engine, const int32_t *prompt,
-                                  int64_t length,
-                                  const transom_generation_options *options,
-                                  transom_generation_callback callback,
-                                  void *user, int64_t *request);
-
-  /// One step of all sequences that there is room for, and the callbacks for
-  /// the tokens that it gave. `live`, may be null: requests that have not
-  /// ended; with none there is nothing to do. A request that fails ends with
-  /// TRANSOM_FINISH_FAILED, the others go on. Allocates nothing, and makes no
-  /// system call but to wake workers, if no request has come since the last
-  /// step and all sequences are past their prompts.
-  transom_status (*engine_step)(transom_engine *engine, int64_t *live);
-
-  /// Ends a request; its callback is called once more for each of its sequences
-  /// that has not ended. No failure if it has ended already.
-  transom_status (*engine_cancel)(transom_engine *engine, int64_t request);
-
-  // Of encoder-decoders that generate text.
-
-  /// Gives sequences their sources, which steps read beside their tokens: a
-  /// step of a sequence without one fails (TRANSOM_INVALID_ARGUMENT). As `step`
-  /// with the inputs of the encoder, `sequences` [sequences] and
-  /// `sequence_offsets` [sequences + 1]; its outputs are the encoder's. A
-  /// source may have no tokens. It takes room in the cache as tokens do, stays
-  /// when its sequence is truncated, and forks share it. Fails and allocates as
-  /// `step` does; on failure all sequences are as before:
-  ///   TRANSOM_INVALID_ARGUMENT  also: a sequence has tokens already; the
-  ///                             library has no encoder
-  transom_status (*encode)(transom_session *session,
-                           const transom_tensor *inputs, size_t num_inputs,
-                           transom_tensor *outputs, size_t num_outputs);
+  transom_open_function *open;
+#define TRANSOM_FIELD(function) transom_##function##_function *function;
+  TRANSOM_FUNCTIONS(TRANSOM_FIELD)
+#undef TRANSOM_FIELD
 } transom_entry_points;
 
 #ifdef __cplusplus

@@ -87,9 +87,10 @@ def complaint(folder, header, angled):
     if to is not None and to not in allowed:
         return f"{layer}/ may not include {to}" + ("/" if to in FOLDERS else "")
     # The contract, and the lists that it is made of.
-    is_contract = header == "runtime/abi.h" or header.endswith(".def")
+    contract = ("runtime/abi.h", "runtime/transom.h")
+    is_contract = header in contract or header.endswith(".def")
     if layer == "codegen" and to == "runtime" and not is_contract:
-        return "codegen/ may include no header of runtime/ but runtime/abi.h"
+        return "codegen/ may include no header of runtime/ but abi.h and transom.h"
     if layer == "verify" and to == "runtime" and header != "runtime/transom.h":
         return "verify/ may include no header of runtime/ but runtime/transom.h"
     is_cxx = angled and re.fullmatch(r"\w+", header)

@@ -144,7 +144,7 @@ Bench::Bench(int32_t threads, const Machine &machine)
     : linears(std::size(layers)) {
   transom_session_options options = {};
   options.threads = threads;
-  check(transom_model_open(library.get(), nullptr, &model));
+  check(transom_open(library.get(), nullptr, &model));
   check(transom_session_create(model, &options, &session));
   for (size_t i = 0; i < std::size(layers); ++i) {
     Linear &linear = linears[i];
@@ -215,7 +215,7 @@ void Bench::measure(int64_t rows, int rounds) {
                          TRANSOM_INT32, 2,   {1, 1}};
     transom_tensor out = {"out",           result, sizeof(result),
                           TRANSOM_FLOAT32, 0,      {}};
-    check(transom_session_run(session, &in, 1, &out, 1));
+    check(transom_run(session, &in, 1, &out, 1));
     for (Launch &launch : program) {
       Reading reading{reinterpret_cast<const char *>(launch.weights),
                       size_t(launch.bytes())};

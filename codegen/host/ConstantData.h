@@ -29,6 +29,17 @@ struct Datum {
   std::variant<int64_t, double, Address, List> value;
 };
 
+/// Elements of the type of transom_frame.
+enum FrameField {
+  FrameWeights = 0,
+  FrameArena = 1,
+  FrameInputs = 2,
+  FrameOutputs = 3,
+  FrameExtents = 4,
+  FramePaddedExtents = 5,
+  FrameRequested = 6
+};
+
 /// The LLVM types of the structs in runtime/abi.h, field by field.
 struct AbiTypes {
   explicit AbiTypes(mlir::MLIRContext *context);

@@ -12,6 +12,7 @@
 #include "ir/Kernel/Layout.h"
 #include "ir/Transformer/CacheLayout.h"
 #include "ir/Transformer/Transformer.h"
+#include "runtime/transom.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -19,17 +20,6 @@
 using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
-
-// Fields of transom_frame.
-enum FrameField {
-  FrameWeights = 0,
-  FrameArena = 1,
-  FrameInputs = 2,
-  FrameOutputs = 3,
-  FrameExtents = 4,
-  FramePaddedExtents = 5,
-  FrameRequested = 6
-};
 
 static_assert(transformer::cacheBlock == TRANSOM_CACHE_BLOCK);
 static_assert(kernel::rowAlignment == TRANSOM_ROW_ALIGNMENT);
@@ -48,48 +38,47 @@ static std::string tableSymbol(StringRef kernel) {
 }
 
 namespace {
-/// What the exported functions call: NAME_suffix(parameters) of the library is
-/// callee(parameters) of the runtime. `i` is int32_t, `n` size_t or int64_t,
-/// `p` a pointer, `v` void.
+/// An exported function: NAME_function(parameters) calls
+/// transom_function(parameters) of the runtime.
 struct Forwarder {
-  const char *suffix, *callee, *parameters;
+  std::string function;
+  /// `i` is int32_t, `n` size_t or int64_t, `p` a pointer, `v` void.
+  std::string parameters;
   char result;
 };
+
+template <typename T> constexpr char letterOf() {
+  if constexpr (std::is_void_v<T>)
+    return 'v';
+  else if constexpr (std::is_pointer_v<T>)
+    return 'p';
+  else
+    return sizeof(T) == 4 ? 'i' : 'n';
+}
+
+template <typename Result, typename... Parameters>
+Forwarder forwarderOf(StringRef function, Result (*)(Parameters...)) {
+  return {function.str(), {letterOf<Parameters>()...}, letterOf<Result>()};
+}
 } // namespace
 
-// In the order of transom_entry_points. `open` gets the library before its
-// parameters.
-static constexpr Forwarder forwarders[] = {
-    {"open", "transom_model_open", "pp", 'i'},
-    {"close", "transom_model_close", "p", 'v'},
-    {"session_create", "transom_session_create", "ppp", 'i'},
-    {"session_destroy", "transom_session_destroy", "p", 'v'},
-    {"run", "transom_session_run", "ppnpn", 'i'},
-    {"pool_create", "transom_pool_create", "ip", 'i'},
-    {"pool_destroy", "transom_pool_destroy", "p", 'v'},
-    {"session_threads", "transom_session_threads", "p", 'i'},
-    {"error", "transom_error", "", 'p'},
-    {"profile", "transom_session_profile", "pip", 'i'},
-    {"sequence_add", "transom_sequence_add", "pp", 'i'},
-    {"sequence_fork", "transom_sequence_fork", "pnnp", 'i'},
-    {"sequence_truncate", "transom_sequence_truncate", "pnn", 'i'},
-    {"sequence_free", "transom_sequence_free", "pn", 'i'},
-    {"sequence_length", "transom_sequence_length", "pn", 'n'},
-    {"step", "transom_step", "ppnpn", 'i'},
-    {"generate", "transom_generate", "pppppp", 'i'},
-    {"engine_create", "transom_engine_create", "ppp", 'i'},
-    {"engine_destroy", "transom_engine_destroy", "p", 'v'},
-    {"engine_submit", "transom_engine_submit", "ppnpppp", 'i'},
-    {"engine_step", "transom_engine_step", "pp", 'i'},
-    {"engine_cancel", "transom_engine_cancel", "pn", 'i'},
-    {"encode", "transom_encode", "ppnpn", 'i'},
-};
+/// In the order of transom_entry_points.
+static std::vector<Forwarder> forwarders() {
+  std::vector<Forwarder> list;
+#define TRANSOM_FORWARD(function)                                              \
+  list.push_back(forwarderOf(                                                  \
+      #function, static_cast<transom_##function##_function *>(nullptr)));
+  TRANSOM_FORWARD(open)
+  TRANSOM_FUNCTIONS(TRANSOM_FORWARD)
+#undef TRANSOM_FORWARD
+  return list;
+}
 
 std::vector<std::string> transom::codegen::exportedSymbols(StringRef name,
                                                            bool isShared) {
   std::vector<std::string> symbols;
-  for (const Forwarder &forwarder : forwarders)
-    symbols.push_back((name + "_" + forwarder.suffix).str());
+  for (const Forwarder &forwarder : forwarders())
+    symbols.push_back((name + "_" + forwarder.function).str());
   symbols.push_back((name + "_metadata").str());
   symbols.push_back((name + "_entry").str());
   if (isShared)
@@ -391,17 +380,19 @@ void HostLowering::defineLibrary() {
 void HostLowering::defineExports() {
   Datum::List entry = {TRANSOM_ABI_VERSION, 0, data.text(options.name),
                        data.text(options.metadata)};
-  for (const Forwarder &forwarder : forwarders) {
+  for (const Forwarder &forwarder : forwarders()) {
     SmallVector<Type> parameters;
-    for (char letter : StringRef(forwarder.parameters))
+    for (char letter : forwarder.parameters)
       parameters.push_back(typeOf(letter));
-    bool opens = StringRef(forwarder.suffix) == "open";
+    // It gets the library before its parameters.
+    bool opens = forwarder.function == "open";
     SmallVector<Type> calleeParameters = parameters;
     if (opens)
       calleeParameters.insert(calleeParameters.begin(), types.pointer);
     LLVM::LLVMFuncOp callee =
-        declare(forwarder.callee, calleeParameters, typeOf(forwarder.result));
-    std::string name = options.name + "_" + forwarder.suffix;
+        declare("transom_" + forwarder.function, calleeParameters,
+                typeOf(forwarder.result));
+    std::string name = options.name + "_" + forwarder.function;
     LLVM::LLVMFuncOp function =
         declare(name, parameters, typeOf(forwarder.result));
     builder.setInsertionPointToStart(function.addEntryBlock(builder));

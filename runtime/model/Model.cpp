@@ -195,9 +195,8 @@ static transom_status findWeights(const transom_library &library,
   return mapWeights(library, path, model);
 }
 
-transom_status transom_model_open(const transom_library *library,
-                                  const char *weights_path,
-                                  transom_model **result) {
+transom_status transom_open(const transom_library *library,
+                            const char *weights_path, transom_model **result) {
   if (!result)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "open: 'model' expects a place for the result, got null");
@@ -219,7 +218,7 @@ transom_status transom_model_open(const transom_library *library,
   return TRANSOM_OK;
 }
 
-void transom_model_close(transom_model *model) {
+void transom_close(transom_model *model) {
   if (!model || model->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
   if (model->mappedBytes)

@@ -38,7 +38,7 @@
 // CHECK: llvm.mlir.global internal constant @library
 // CHECK: llvm.func @two_open(
 // CHECK:   llvm.mlir.addressof @library
-// CHECK:   llvm.call @transom_model_open
+// CHECK:   llvm.call @transom_open
 // CHECK: llvm.func @two_metadata
 // CHECK: llvm.mlir.global external constant @two_entry
 // CHECK: llvm.mlir.alias external @transom_entry

@@ -167,8 +167,8 @@ void expectFlat(Opened &opened, bool reserved) {
       inputs[numInputs++] = input("output_positions", positions, {count});
     }
     counting = reserved || round > 0;
-    transom_status status = transom_session_run(opened.session, inputs,
-                                                numInputs, outputs, numOutputs);
+    transom_status status =
+        transom_run(opened.session, inputs, numInputs, outputs, numOutputs);
     counting = false;
     ASSERT_EQ(status, TRANSOM_OK) << transom_error();
     if (round == 500)

@@ -289,14 +289,14 @@ template <typename Fake> struct FakeSession {
   transom_session *session = nullptr;
 
   void open(transom_session_options options) {
-    if (transom_model_open(&fake.library, nullptr, &model) == TRANSOM_OK)
+    if (transom_open(&fake.library, nullptr, &model) == TRANSOM_OK)
       transom_session_create(model, &options, &session);
   }
   FakeSession() = default;
   FakeSession(const FakeSession &) = delete;
   ~FakeSession() {
     transom_session_destroy(session);
-    transom_model_close(model);
+    transom_close(model);
   }
 };
 
@@ -315,8 +315,8 @@ struct Opened : FakeSession<FakeLibrary> {
   }
   transom_status run(std::vector<transom_tensor> inputs,
                      std::vector<transom_tensor> outputs = {}) {
-    transom_status status = transom_session_run(
-        session, inputs.data(), inputs.size(), outputs.data(), outputs.size());
+    transom_status status = transom_run(session, inputs.data(), inputs.size(),
+                                        outputs.data(), outputs.size());
     results = outputs;
     return status;
   }

@@ -166,9 +166,9 @@ static const transom_library library = {TRANSOM_ABI_VERSION,
                                         0};
 
 EXPORT transom_status F(_open)(const char *path, transom_model **model) {
-  return transom_model_open(&library, path, model);
+  return transom_open(&library, path, model);
 }
-EXPORT void F(_close)(transom_model *model) { transom_model_close(model); }
+EXPORT void F(_close)(transom_model *model) { transom_close(model); }
 EXPORT transom_status F(_session_create)(transom_model *model,
                                          const transom_session_options *options,
                                          transom_session **session) {
@@ -180,7 +180,7 @@ EXPORT void F(_session_destroy)(transom_session *session) {
 EXPORT transom_status F(_run)(transom_session *session,
                               const transom_tensor *in, size_t num_in,
                               transom_tensor *out, size_t num_out) {
-  return transom_session_run(session, in, num_in, out, num_out);
+  return transom_run(session, in, num_in, out, num_out);
 }
 EXPORT transom_status F(_pool_create)(int32_t threads, transom_pool **pool) {
   return transom_pool_create(threads, pool);
@@ -192,7 +192,7 @@ EXPORT int32_t F(_session_threads)(const transom_session *session) {
 EXPORT const char *F(_error)(void) { return transom_error(); }
 EXPORT transom_status F(_profile)(transom_session *session, int32_t enable,
                                   const char **json) {
-  return transom_session_profile(session, enable, json);
+  return transom_profile(session, enable, json);
 }
 EXPORT transom_status F(_sequence_add)(transom_session *session,
                                        int64_t *sequence) {
@@ -257,34 +257,14 @@ EXPORT transom_status F(_encode)(transom_session *session,
 }
 EXPORT const char *F(_metadata)(void) { return library.metadata; }
 
+#define POINTER(function) transom_##function,
 #define ENTRY                                                                  \
   {TRANSOM_ABI_VERSION,                                                        \
    sizeof(transom_entry_points),                                               \
    TEXT(NAME),                                                                 \
    METADATA,                                                                   \
    F(_open),                                                                   \
-   transom_model_close,                                                        \
-   transom_session_create,                                                     \
-   transom_session_destroy,                                                    \
-   transom_session_run,                                                        \
-   transom_pool_create,                                                        \
-   transom_pool_destroy,                                                       \
-   transom_session_threads,                                                    \
-   transom_error,                                                              \
-   transom_session_profile,                                                    \
-   transom_sequence_add,                                                       \
-   transom_sequence_fork,                                                      \
-   transom_sequence_truncate,                                                  \
-   transom_sequence_free,                                                      \
-   transom_sequence_length,                                                    \
-   transom_step,                                                               \
-   transom_generate,                                                           \
-   transom_engine_create,                                                      \
-   transom_engine_destroy,                                                     \
-   transom_engine_submit,                                                      \
-   transom_engine_step,                                                        \
-   transom_engine_cancel,                                                      \
-   transom_encode}
+   TRANSOM_FUNCTIONS(POINTER)}
 
 EXPORT const transom_entry_points F(_entry) = ENTRY;
 extern const transom_entry_points transom_entry;

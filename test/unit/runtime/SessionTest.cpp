@@ -23,7 +23,7 @@ transom_session_options withThreads(int32_t threads) {
 TEST(SessionTest, ChecksItsArguments) {
   FakeLibrary fake;
   transom_model *model;
-  ASSERT_EQ(transom_model_open(&fake.library, nullptr, &model), TRANSOM_OK);
+  ASSERT_EQ(transom_open(&fake.library, nullptr, &model), TRANSOM_OK);
   transom_session *session = nullptr;
   auto refuses = [&](transom_session_options options, const char *message) {
     EXPECT_EQ(transom_session_create(model, &options, &session),
@@ -41,13 +41,12 @@ TEST(SessionTest, ChecksItsArguments) {
   refuses({0, 0, -7, nullptr}, "'max_tokens' expects 0 to");
   refuses({0, 0, int64_t(1) << 40, nullptr}, "'max_tokens' expects 0 to");
 
-  EXPECT_EQ(transom_session_run(nullptr, nullptr, 0, nullptr, 0),
+  EXPECT_EQ(transom_run(nullptr, nullptr, 0, nullptr, 0),
             TRANSOM_INVALID_ARGUMENT);
-  EXPECT_EQ(transom_session_profile(nullptr, 1, nullptr),
-            TRANSOM_INVALID_ARGUMENT);
+  EXPECT_EQ(transom_profile(nullptr, 1, nullptr), TRANSOM_INVALID_ARGUMENT);
   EXPECT_EQ(transom_session_threads(nullptr), 0);
   transom_session_destroy(nullptr);
-  transom_model_close(model);
+  transom_close(model);
 }
 
 TEST(SessionTest, TakesThreadsByDefault) {
@@ -114,15 +113,14 @@ TEST(SessionTest, TellsOffASecondCallOfTheSameSession) {
   while (stage == 0)
     std::this_thread::yield();
   transom_tensor in = input("input_ids", ids, {1, 1});
-  EXPECT_EQ(transom_session_run(opened.session, &in, 1, nullptr, 0),
+  EXPECT_EQ(transom_run(opened.session, &in, 1, nullptr, 0),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(), HasSubstr("the session is in use"));
-  EXPECT_EQ(transom_session_profile(opened.session, 1, nullptr),
+  EXPECT_EQ(transom_profile(opened.session, 1, nullptr),
             TRANSOM_INVALID_ARGUMENT);
   stage = 2;
   first.join();
-  EXPECT_EQ(transom_session_run(opened.session, &in, 1, nullptr, 0),
-            TRANSOM_OK);
+  EXPECT_EQ(transom_run(opened.session, &in, 1, nullptr, 0), TRANSOM_OK);
 }
 
 /// Runs ragged batches of its own on a session, and checks each.
@@ -136,7 +134,7 @@ void runMany(transom_session *session, unsigned seed, int rounds) {
     Floats tokens(ids.size() * 5), pooled(size_t(batch) * 3);
     transom_tensor in = input("input_ids", ids, {batch, length});
     transom_tensor out[] = {output("tokens", tokens), output("pooled", pooled)};
-    ASSERT_EQ(transom_session_run(session, &in, 1, out, 2), TRANSOM_OK)
+    ASSERT_EQ(transom_run(session, &in, 1, out, 2), TRANSOM_OK)
         << transom_error();
     for (size_t i = 0; i < ids.size(); ++i)
       ASSERT_EQ(tokens[i * 5 + 2],
@@ -186,7 +184,7 @@ TEST(SessionTest, RefusesAPoolOfAnotherAbi) {
 }
 
 TEST(SessionTest, ErrorsBelongToTheirThread) {
-  EXPECT_EQ(transom_session_run(nullptr, nullptr, 0, nullptr, 0),
+  EXPECT_EQ(transom_run(nullptr, nullptr, 0, nullptr, 0),
             TRANSOM_INVALID_ARGUMENT);
   std::string other = "untouched";
   std::thread([&] { other = transom_error(); }).join();
@@ -208,15 +206,15 @@ TEST(SessionTest, ProfilesByLayer) {
   Ints ids(24, 1);
   Floats tokens(24 * 5);
   const char *json = "unset";
-  EXPECT_EQ(transom_session_profile(opened.session, 0, &json), TRANSOM_OK);
+  EXPECT_EQ(transom_profile(opened.session, 0, &json), TRANSOM_OK);
   EXPECT_EQ(json, nullptr) << "not started";
-  EXPECT_EQ(transom_session_profile(opened.session, 1, &json), TRANSOM_OK);
+  EXPECT_EQ(transom_profile(opened.session, 1, &json), TRANSOM_OK);
   EXPECT_EQ(json, nullptr) << "only just started";
   for (int i = 0; i < 3; ++i)
     ASSERT_EQ(opened.run({input("input_ids", ids, {2, 12})},
                          {output("tokens", tokens)}),
               TRANSOM_OK);
-  EXPECT_EQ(transom_session_profile(opened.session, 1, &json), TRANSOM_OK);
+  EXPECT_EQ(transom_profile(opened.session, 1, &json), TRANSOM_OK);
   ASSERT_NE(json, nullptr);
   EXPECT_THAT(json, HasSubstr("{\"threads\": 2, \"runs\": 3, \"tokens\": 72, "
                               "\"sequences\": 6, \"seconds\": 0.0"));
@@ -224,10 +222,10 @@ TEST(SessionTest, ProfilesByLayer) {
                               "\"embed\", \"calls\": 3, \"seconds\": 0.0"));
   EXPECT_THAT(json, HasSubstr("\"flops\": 72000000, \"gflops\": "));
   // Stopping reads for the last time; the next start begins anew.
-  EXPECT_EQ(transom_session_profile(opened.session, 0, &json), TRANSOM_OK);
+  EXPECT_EQ(transom_profile(opened.session, 0, &json), TRANSOM_OK);
   EXPECT_THAT(json, HasSubstr("\"runs\": 3"));
-  EXPECT_EQ(transom_session_profile(opened.session, 1, nullptr), TRANSOM_OK);
-  EXPECT_EQ(transom_session_profile(opened.session, 1, &json), TRANSOM_OK);
+  EXPECT_EQ(transom_profile(opened.session, 1, nullptr), TRANSOM_OK);
+  EXPECT_EQ(transom_profile(opened.session, 1, &json), TRANSOM_OK);
   EXPECT_THAT(json, HasSubstr("\"runs\": 0"));
   EXPECT_THAT(json, HasSubstr("\"launches\": []"));
 }

@@ -611,7 +611,7 @@ TEST_F(DoorTest, RefusesOtherDtypesAndPointers) {
   tensor.name = nullptr;
   expectFailure(TRANSOM_INVALID_ARGUMENT, {tensor},
                 "run: input number 0: expected a name, got a null pointer");
-  EXPECT_EQ(transom_session_run(opened.session, nullptr, 1, nullptr, 0),
+  EXPECT_EQ(transom_run(opened.session, nullptr, 1, nullptr, 0),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(), HasSubstr("'inputs' expects 1 tensors"));
 }
@@ -674,7 +674,7 @@ TEST_F(DoorTest, RefusesBadOutputs) {
   fails({out}, "run: output 'tokens': expected dtype float32 (0), got 1");
   out.name = nullptr;
   fails({out}, "run: output number 0: expected a name, got a null pointer");
-  EXPECT_EQ(transom_session_run(opened.session, &in, 1, nullptr, 2),
+  EXPECT_EQ(transom_run(opened.session, &in, 1, nullptr, 2),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_EQ(opened.fake.runs, 0);
 }

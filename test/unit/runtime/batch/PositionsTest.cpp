@@ -35,13 +35,13 @@ protected:
   ~PositionsTest() override { close(); }
   void close() {
     transom_session_destroy(session);
-    transom_model_close(model);
+    transom_close(model);
     session = nullptr;
     model = nullptr;
   }
   void open(transom_session_options options) {
     close();
-    ASSERT_EQ(transom_model_open(&fake.library, nullptr, &model), TRANSOM_OK)
+    ASSERT_EQ(transom_open(&fake.library, nullptr, &model), TRANSOM_OK)
         << transom_error();
     ASSERT_EQ(transom_session_create(model, &options, &session), TRANSOM_OK)
         << transom_error();
@@ -51,8 +51,8 @@ protected:
     logits.assign(4096, 77);
     tokens.assign(4096, 77);
     results = {output("logits", logits), output("tokens", tokens)};
-    return transom_session_run(session, inputs.data(), inputs.size(),
-                               results.data(), results.size());
+    return transom_run(session, inputs.data(), inputs.size(), results.data(),
+                       results.size());
   }
   void expectFailure(transom_status status, std::vector<transom_tensor> inputs,
                      const char *message) {
@@ -219,12 +219,12 @@ TEST_F(PositionsTest, IsNotPackedUnlessItIsAskedFor) {
   transom_tensor in = input("input_ids", ids, {2, 3});
   Floats room(64);
   transom_tensor out = output("tokens", room);
-  ASSERT_EQ(transom_session_run(session, &in, 1, &out, 1), TRANSOM_OK);
+  ASSERT_EQ(transom_run(session, &in, 1, &out, 1), TRANSOM_OK);
   EXPECT_THAT(seen, ElementsAre());
   // Sizes alone.
   transom_tensor sizes = output("logits", room);
   sizes.data = nullptr;
-  ASSERT_EQ(transom_session_run(session, &in, 1, &sizes, 1), TRANSOM_OK);
+  ASSERT_EQ(transom_run(session, &in, 1, &sizes, 1), TRANSOM_OK);
   EXPECT_EQ(sizes.rank, 3);
 }
 
@@ -293,14 +293,14 @@ TEST_F(PositionsTest, RefusesOtherShapes) {
   Floats room(9);
   std::vector<transom_tensor> given = {in, list};
   transom_tensor out = output("logits", room);
-  EXPECT_EQ(transom_session_run(session, given.data(), 2, &out, 1),
+  EXPECT_EQ(transom_run(session, given.data(), 2, &out, 1),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(),
               StrEq("run: output 'logits': expected a capacity of 40 bytes for "
                     "[2, 5], got 36"));
   room.resize(10);
   out = output("logits", room);
-  EXPECT_EQ(transom_session_run(session, given.data(), 2, &out, 1), TRANSOM_OK);
+  EXPECT_EQ(transom_run(session, given.data(), 2, &out, 1), TRANSOM_OK);
 }
 
 // Logits over a vocabulary are a model's largest activation: memory must not
@@ -317,7 +317,7 @@ TEST_F(PositionsTest, MemoryIsForTheListedOnes) {
       input("output_positions", positions, {2})};
   Floats room(10);
   transom_tensor out = output("logits", room);
-  ASSERT_EQ(transom_session_run(session, inputs.data(), 3, &out, 1), TRANSOM_OK)
+  ASSERT_EQ(transom_run(session, inputs.data(), 3, &out, 1), TRANSOM_OK)
       << transom_error();
   EXPECT_EQ(room[0], value(1, 31));
   EXPECT_EQ(room[5], value(1, 17));
@@ -358,12 +358,10 @@ TEST_F(PositionsTest, OpensNoLibraryThatContradictsItself) {
   FakeLibrary broken;
   broken.outputs[0].extent = TRANSOM_OUTPUT_POSITIONS; // of no input
   broken.update();
-  EXPECT_EQ(transom_model_open(&broken.library, nullptr, &other),
-            TRANSOM_MISMATCH);
+  EXPECT_EQ(transom_open(&broken.library, nullptr, &other), TRANSOM_MISMATCH);
   fake.inputs.push_back(fake.inputs.back());
   fake.update();
-  EXPECT_EQ(transom_model_open(&fake.library, nullptr, &other),
-            TRANSOM_MISMATCH);
+  EXPECT_EQ(transom_open(&fake.library, nullptr, &other), TRANSOM_MISMATCH);
 }
 
 } // namespace

@@ -37,13 +37,13 @@ protected:
     fake.forward.arena_bytes[TRANSOM_ENCODER_TOKENS] = bytes;
     fake.program = [this](transom_frame *frame) { return compute(frame); };
     fake.update();
-    EXPECT_EQ(transom_model_open(&fake.library, nullptr, &model), TRANSOM_OK)
+    EXPECT_EQ(transom_open(&fake.library, nullptr, &model), TRANSOM_OK)
         << transom_error();
     EXPECT_EQ(transom_session_create(model, nullptr, &session), TRANSOM_OK);
   }
   ~SourceTest() override {
     transom_session_destroy(session);
-    transom_model_close(model);
+    transom_close(model);
   }
 
   int32_t compute(transom_frame *frame) {
@@ -82,8 +82,8 @@ protected:
     read.assign(64, 77);
     std::vector<transom_tensor> outputs = {output("made", made),
                                            output("read", read)};
-    transom_status status = transom_session_run(
-        session, inputs.data(), inputs.size(), outputs.data(), outputs.size());
+    transom_status status = transom_run(session, inputs.data(), inputs.size(),
+                                        outputs.data(), outputs.size());
     for (size_t i = 0; i < 2; ++i)
       dims[i].assign(outputs[i].dims, outputs[i].dims + outputs[i].rank);
     made.resize(size(dims[0]));
@@ -298,8 +298,7 @@ TEST_F(ShiftedTest, OpenRefusesThatWithoutASource) {
   fake.outputs[1].extent = TRANSOM_TOKENS;
   fake.update();
   transom_model *other = nullptr;
-  EXPECT_EQ(transom_model_open(&fake.library, nullptr, &other),
-            TRANSOM_MISMATCH);
+  EXPECT_EQ(transom_open(&fake.library, nullptr, &other), TRANSOM_MISMATCH);
   EXPECT_THAT(transom_error(),
               HasSubstr("has an input that is made of sources, which it has "
                         "not"));

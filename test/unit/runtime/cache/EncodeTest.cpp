@@ -260,10 +260,10 @@ TEST_F(EncodeTest, WithoutTensorsItIsTheSame) {
 }
 
 TEST_F(EncodeTest, AProfileKnowsIt) {
-  ASSERT_EQ(transom_session_profile(session(), 1, nullptr), TRANSOM_OK);
+  ASSERT_EQ(transom_profile(session(), 1, nullptr), TRANSOM_OK);
   addWith(tokensFrom(1, 20));
   const char *json = nullptr;
-  ASSERT_EQ(transom_session_profile(session(), 0, &json), TRANSOM_OK);
+  ASSERT_EQ(transom_profile(session(), 0, &json), TRANSOM_OK);
   ASSERT_NE(json, nullptr);
   EXPECT_THAT(json, HasSubstr("append"));
 }
@@ -362,9 +362,7 @@ TEST(EncodeLibraryTest, RefusesALibraryWithoutAnEncoder) {
 TEST(EncodeLibraryTest, RefusesPartsOfSources) {
   FakeEncoderDecoder fake;
   transom_model *model = nullptr;
-  auto open = [&] {
-    return transom_model_open(&fake.library, nullptr, &model);
-  };
+  auto open = [&] { return transom_open(&fake.library, nullptr, &model); };
   auto expectMismatch = [&](const char *message) {
     EXPECT_EQ(open(), TRANSOM_MISMATCH);
     EXPECT_THAT(transom_error(), StrEq(message));
@@ -394,7 +392,7 @@ TEST(EncodeLibraryTest, RefusesPartsOfSources) {
   fake.encodeInputs[FakeEncoderDecoder::SourceSlots] =
       inputInfo("slots", TRANSOM_ROLE_CACHE_SLOTS, TRANSOM_TOKENS);
   EXPECT_EQ(open(), TRANSOM_OK) << transom_error();
-  transom_model_close(model);
+  transom_close(model);
 }
 
 } // namespace

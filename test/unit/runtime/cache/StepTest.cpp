@@ -384,7 +384,7 @@ TEST_F(StepTest, RefusesWrongInputs) {
   sequences[1] = 1;
   EXPECT_EQ(run({tokens, ends, members}), TRANSOM_OK) << transom_error();
   // `run` has no sequences.
-  EXPECT_EQ(transom_session_run(session(), &members, 1, nullptr, 0),
+  EXPECT_EQ(transom_run(session(), &members, 1, nullptr, 0),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(), HasSubstr("got 'sequences'"));
 }
@@ -434,31 +434,27 @@ TEST(StepLibraryTest, RefusesPartsOfACache) {
   FakeDecoder fake;
   transom_model *model;
   fake.programs[1].num_inputs -= 1;
-  EXPECT_EQ(transom_model_open(&fake.library, nullptr, &model),
-            TRANSOM_MISMATCH);
+  EXPECT_EQ(transom_open(&fake.library, nullptr, &model), TRANSOM_MISMATCH);
   EXPECT_THAT(transom_error(),
               StrEq("open: program 'step' of library 'decoder' has inputs for "
                     "a part of a cache only; compile the model again"));
   fake.programs[1].num_inputs += 1;
   fake.programs[0].num_inputs = fake.programs[1].num_inputs;
-  EXPECT_EQ(transom_model_open(&fake.library, nullptr, &model),
-            TRANSOM_MISMATCH)
+  EXPECT_EQ(transom_open(&fake.library, nullptr, &model), TRANSOM_MISMATCH)
       << "a cache in the first program";
   fake.programs[0].num_inputs = FakeDecoder::Slots;
   fake.library.cache_block_bytes += 4;
-  EXPECT_EQ(transom_model_open(&fake.library, nullptr, &model),
-            TRANSOM_MISMATCH);
+  EXPECT_EQ(transom_open(&fake.library, nullptr, &model), TRANSOM_MISMATCH);
   fake.library.cache_block_bytes -= 4;
   fake.library.num_programs = 0;
-  EXPECT_EQ(transom_model_open(&fake.library, nullptr, &model),
-            TRANSOM_MISMATCH);
+  EXPECT_EQ(transom_open(&fake.library, nullptr, &model), TRANSOM_MISMATCH);
 }
 
 TEST(StepLibraryTest, RefusesWrongOptions) {
   FakeDecoder fake;
   transom_model *model;
   transom_session *session;
-  ASSERT_EQ(transom_model_open(&fake.library, nullptr, &model), TRANSOM_OK);
+  ASSERT_EQ(transom_open(&fake.library, nullptr, &model), TRANSOM_OK);
   transom_session_options given = options(-1);
   EXPECT_EQ(transom_session_create(model, &given, &session),
             TRANSOM_INVALID_ARGUMENT);
@@ -471,7 +467,7 @@ TEST(StepLibraryTest, RefusesWrongOptions) {
   EXPECT_THAT(transom_error(),
               StrEq("session_create: no memory for a cache of 1048576 tokens"));
   EXPECT_EQ(session, nullptr);
-  transom_model_close(model);
+  transom_close(model);
 }
 
 /// Everything at random, against texts that are kept whole.

@@ -16,11 +16,11 @@ namespace {
 class ModelTest : public testing::Test {
 protected:
   ~ModelTest() override {
-    transom_model_close(model);
+    transom_close(model);
     std::remove(path.c_str());
   }
   transom_status open(const char *weights = nullptr) {
-    return transom_model_open(&fake.library, weights, &model);
+    return transom_open(&fake.library, weights, &model);
   }
   /// The weights as a file; `bytes` cuts it off or makes it longer.
   transom_status openFile(size_t bytes = sizeof(FakeLibrary::Weights)) {
@@ -62,14 +62,14 @@ TEST_F(ModelTest, LooksBesideItsBinary) {
   std::string beside = program;
   path = beside.substr(0, beside.rfind('/')) + "/model-test.weights";
   ASSERT_EQ(openFile(), TRANSOM_OK) << transom_error();
-  transom_model_close(model);
+  transom_close(model);
   EXPECT_EQ(open(), TRANSOM_OK) << transom_error();
 }
 
 TEST_F(ModelTest, RefusesNull) {
-  EXPECT_EQ(transom_model_open(&fake.library, nullptr, nullptr),
+  EXPECT_EQ(transom_open(&fake.library, nullptr, nullptr),
             TRANSOM_INVALID_ARGUMENT);
-  transom_model_close(nullptr);
+  transom_close(nullptr);
 }
 
 TEST_F(ModelTest, RefusesAnotherAbiVersion) {
@@ -190,13 +190,13 @@ TEST_F(ModelTest, SessionsKeepAModelThatIsClosedFirst) {
   ASSERT_EQ(openFile(), TRANSOM_OK);
   transom_session *session;
   ASSERT_EQ(transom_session_create(model, nullptr, &session), TRANSOM_OK);
-  transom_model_close(model);
+  transom_close(model);
   model = nullptr;
   std::vector<int32_t> ids = {7};
   std::vector<float> tokens(5);
   transom_tensor in = input("input_ids", ids, {1, 1}),
                  out = output("tokens", tokens);
-  EXPECT_EQ(transom_session_run(session, &in, 1, &out, 1), TRANSOM_OK);
+  EXPECT_EQ(transom_run(session, &in, 1, &out, 1), TRANSOM_OK);
   EXPECT_EQ(tokens[4], 7.5f);
   transom_session_destroy(session);
 }
