@@ -13,7 +13,9 @@
 class BenchLibrary {
 public:
   explicit BenchLibrary(int32_t (*run)(transom_frame *))
-      : program{"forward", 1, 1, &input, &output, {256}, run},
+      : program{
+            "forward", TRANSOM_PROGRAM_FORWARD, 1, 1, 0, &input, &output, {256},
+            run},
         library{TRANSOM_ABI_VERSION,
                 sizeof(transom_library),
                 "bench",
@@ -37,7 +39,7 @@ private:
                               TRANSOM_ROLE_VALUES,
                               TRANSOM_DEFAULT_NONE,
                               TRANSOM_TOKENS,
-                              {0},
+                              0,
                               0};
   transom_output_info output = {
       "out", TRANSOM_F32, TRANSOM_TOKENS, 1, 0, 0, {1}, 256, 1};

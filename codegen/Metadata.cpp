@@ -53,19 +53,19 @@ static const char *defaultName(uint8_t fallback) {
 /// Does a caller give the place of a token?
 static bool isPlace(const transom_input_info &info) {
   return info.role == TRANSOM_ROLE_TOKEN_ROWS &&
-         info.fallback != TRANSOM_DEFAULT_NONE;
+         info.default_kind != TRANSOM_DEFAULT_NONE;
 }
 
 /// Which token stands in for one whose place is left out.
 static std::string placeNote(const transom_input_info &info) {
   std::string note = "the position of a token; if left out: ";
-  switch (info.fallback) {
+  switch (info.default_kind) {
   case TRANSOM_DEFAULT_FIRST:
     return note + "the first one's";
   case TRANSOM_DEFAULT_LAST:
     return note + "the last one's";
   case TRANSOM_DEFAULT_LAST_EQUAL:
-    return note + "the source's last of the id " + std::to_string(info.id);
+    return note + "the source's last of the id " + std::to_string(info.operand);
   default:
     return note + "that of the last one that is not padding";
   }
@@ -73,9 +73,9 @@ static std::string placeNote(const transom_input_info &info) {
 
 /// What stands in for values that are left out.
 static std::string valuesNote(const transom_input_info &info) {
-  if (info.fallback != TRANSOM_DEFAULT_SHIFTED_RIGHT)
-    return defaultName(info.fallback);
-  return std::to_string(info.id) + ", and the source but its last token";
+  if (info.default_kind != TRANSOM_DEFAULT_SHIFTED_RIGHT)
+    return defaultName(info.default_kind);
+  return std::to_string(info.operand) + ", and the source but its last token";
 }
 
 /// The names that Linux gives to CPU features.
@@ -101,10 +101,10 @@ static void addTensors(json::Object &object, const Interface &interface) {
                        {"dtype", "int32"},
                        {"dims", json::Array{extentName(input.info.extent)}},
                        {"bound", input.info.bound}};
-    if (input.info.fallback != TRANSOM_DEFAULT_NONE)
-      entry["default"] = defaultName(input.info.fallback);
-    if (input.info.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS)
-      entry["padding"] = input.info.padding;
+    if (input.info.default_kind != TRANSOM_DEFAULT_NONE)
+      entry["default"] = defaultName(input.info.default_kind);
+    if (input.info.default_kind == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS)
+      entry["padding"] = input.info.operand;
     if (isPositions)
       entry["default"] = "all";
     inputs.push_back(std::move(entry));
@@ -192,7 +192,7 @@ documentInputs(const Interface &interface) {
                              : "[batch][length] or [tokens]";
     if (input.info.bound)
       tensor.note = "in [0, " + std::to_string(input.info.bound) + ")";
-    if (input.info.fallback != TRANSOM_DEFAULT_NONE)
+    if (input.info.default_kind != TRANSOM_DEFAULT_NONE)
       tensor.note += (tensor.note.empty() ? "" : "; ") +
                      std::string("if left out: ") + valuesNote(input.info);
     tensors.push_back(std::move(tensor));

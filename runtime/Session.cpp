@@ -6,7 +6,6 @@
 #include "runtime/launch/Futex.h"
 
 #include <cstdlib>
-#include <cstring>
 
 using namespace transom;
 
@@ -215,9 +214,9 @@ static bool createPrograms(transom_session &session) {
   for (int32_t i = 0; i < library.num_programs; ++i) {
     if (!session.programs[i].request.hasCache)
       continue;
-    if (strcmp(library.programs[i].name, "step") == 0)
+    if (library.programs[i].kind == TRANSOM_PROGRAM_STEP)
       session.step = &session.programs[i];
-    if (strcmp(library.programs[i].name, "encode") == 0)
+    if (library.programs[i].kind == TRANSOM_PROGRAM_ENCODE)
       session.encode = &session.programs[i];
   }
   return true;

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define TRANSOM_ABI_VERSION 3u
+#define TRANSOM_ABI_VERSION 4u
 
 /// Activations [rows, width] live in the arena with a row stride of `width`
 /// rounded up to this many elements. Kernels may write (and must not trust)
@@ -174,9 +174,10 @@ enum transom_input_role {
   TRANSOM_ROLE_VALUES = 0,
   TRANSOM_ROLE_OFFSETS = 1,     ///< [sequences + 1]
   TRANSOM_ROLE_KEY_LENGTHS = 2, ///< [sequences]: tokens that can be attended to
-  /// [sequences]: packed row of token_index, or, with a `fallback`, of the
-  /// token whose place in its sequence the caller gives, or else of the one
-  /// that `fallback` says; -1 if the sequence has none: the embedding of -1 is
+  /// [sequences]: packed row of a token: without a default that of index
+  /// `operand` in its sequence; with one, that of the index which the caller
+  /// gives, or else of the token that the default names; -1 if the sequence has
+  /// none: the embedding of -1 is
   /// zeros. Sequence outputs of sequences without tokens are zeros, whatever
   /// the program computes.
   TRANSOM_ROLE_TOKEN_ROWS = 3,
@@ -208,29 +209,29 @@ enum transom_input_role {
   TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS = 12 ///< [sequences + 1]
 };
 
-/// What stands in for an input that the caller leaves out.
+/// The value of an input that the caller leaves out.
 enum transom_input_default {
   TRANSOM_DEFAULT_NONE = 0, ///< it is required
   TRANSOM_DEFAULT_ZEROS = 1,
   /// 0, 1, 2, ... within each sequence; in a step, on from its past tokens.
   TRANSOM_DEFAULT_POSITION_IDS = 2,
   TRANSOM_DEFAULT_ONES = 3,
-  /// With p = padding, p + 1, p + 2, ... at those tokens of a sequence, masked
+  /// With p = operand, p + 1, p + 2, ... at those tokens of a sequence, masked
   /// ones included, whose value of the first required input is not p, and p at
   /// the others.
   TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS = 4,
   // Of TRANSOM_ROLE_TOKEN_ROWS: which token. It must not be masked.
   TRANSOM_DEFAULT_LAST = 5, ///< the last one
-  /// The last one whose value of the first required input is not `padding`, or
+  /// The last one whose value of the first required input is not `operand`, or
   /// the first one if there is none.
   TRANSOM_DEFAULT_LAST_NON_PADDING = 6,
   TRANSOM_DEFAULT_FIRST = 7, ///< the first one
   /// The one at the last place where the source's value of the first required
-  /// input is `id`.
+  /// input is `operand`.
   TRANSOM_DEFAULT_LAST_EQUAL = 8,
-  /// Of a decoder's values input: `id`, then the values that the source has of
-  /// the first required input but its last one, masked ones included. Sequences
-  /// are as long as their sources.
+  /// Of a decoder's values input: `operand`, then the values that the source
+  /// has of the first required input but its last one, masked ones included.
+  /// Sequences are as long as their sources.
   TRANSOM_DEFAULT_SHIFTED_RIGHT = 9
 };
 
@@ -238,18 +239,16 @@ typedef struct transom_input_info {
   const char *name;
   uint8_t dtype; ///< TRANSOM_I32; of the cache TRANSOM_F32
   uint8_t role;
-  uint8_t fallback; ///< transom_input_default
-  uint8_t extent;   ///< transom_extent
-  union {
-    int32_t token_index; ///< TRANSOM_ROLE_TOKEN_ROWS: which token
-    int32_t padding;     ///< TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS,
-                         ///< .._LAST_COUNTED
-    int32_t id;          ///< TRANSOM_DEFAULT_SHIFTED_RIGHT, .._LAST_EQUAL
-    /// TRANSOM_ROLE_KEY_LENGTHS, .._SOURCE_KEY_LENGTHS: 1 if the tokens of a
-    /// sequence that are there must follow one another: the model asks how far
-    /// they are apart.
-    int32_t contiguous;
-  };
+  uint8_t default_kind; ///< transom_input_default
+  uint8_t extent;       ///< transom_extent
+  /// By role and default, else 0:
+  ///   PADDING_AWARE_POSITION_IDS, LAST_NON_PADDING  the id of padding
+  ///   SHIFTED_RIGHT, LAST_EQUAL                     the id of a token
+  ///   TOKEN_ROWS without a default                  the index of a token
+  ///   KEY_LENGTHS, ENCODER_KEY_LENGTHS  1 if the tokens of a sequence that are
+  ///     not masked must follow one another, because the model asks how far
+  ///     they are apart
+  int32_t operand;
   int64_t bound; ///< values must lie in [0, bound); 0: unbounded
 } transom_input_info;
 
@@ -284,13 +283,20 @@ typedef struct transom_weights_header {
   uint8_t reserved[32];
 } transom_weights_header;
 
+/// What a program computes. A library has at most one of each kind.
+enum transom_program_kind {
+  TRANSOM_PROGRAM_FORWARD = 0, ///< whole sequences; the library's first program
+  TRANSOM_PROGRAM_STEP = 1,    ///< tokens that follow those in the cache
+  TRANSOM_PROGRAM_ENCODE = 2   ///< what a step needs of its encoder inputs
+};
+
 /// One function of a model: launches on an arena, with inputs and outputs of
 /// its own. All programs of a library share its weights and kernels.
 typedef struct transom_program {
-  /// Of the first "forward"; of those that have a cache "step", and "encode"
-  /// where a step's sequences have sources.
-  const char *name;
+  const char *name; ///< for messages
+  int32_t kind;     ///< transom_program_kind
   int32_t num_inputs, num_outputs;
+  int32_t reserved;
   const transom_input_info *inputs;
   const transom_output_info *outputs;
   /// The arena takes sum over e of arena_bytes[e] * padded_extents[e].
@@ -331,7 +337,7 @@ TRANSOM_STATIC_ASSERT(sizeof(transom_kernel) == 88, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_input_info) == 24, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_output_info) == 56, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_weights_header) == 64, "ABI layout");
-TRANSOM_STATIC_ASSERT(sizeof(transom_program) == 72, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_program) == 80, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_library) == 88, "ABI layout");
 
 #endif // TRANSOM_RUNTIME_ABI_H

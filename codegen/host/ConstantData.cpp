@@ -89,8 +89,8 @@ static_assert(areAll(kernelFields, sizeof(transom_kernel)));
 
 static constexpr Field inputInfoFields[] = {
     FIELD(transom_input_info, name),   FIELD(transom_input_info, dtype),
-    FIELD(transom_input_info, role),   FIELD(transom_input_info, fallback),
-    FIELD(transom_input_info, extent), FIELD(transom_input_info, token_index),
+    FIELD(transom_input_info, role),   FIELD(transom_input_info, default_kind),
+    FIELD(transom_input_info, extent), FIELD(transom_input_info, operand),
     FIELD(transom_input_info, bound)};
 static_assert(areAll(inputInfoFields, sizeof(transom_input_info)));
 
@@ -103,8 +103,9 @@ static constexpr Field outputInfoFields[] = {
 static_assert(areAll(outputInfoFields, sizeof(transom_output_info)));
 
 static constexpr Field programFields[] = {
-    FIELD(transom_program, name),        FIELD(transom_program, num_inputs),
-    FIELD(transom_program, num_outputs), FIELD(transom_program, inputs),
+    FIELD(transom_program, name),        FIELD(transom_program, kind),
+    FIELD(transom_program, num_inputs),  FIELD(transom_program, num_outputs),
+    FIELD(transom_program, reserved),    FIELD(transom_program, inputs),
     FIELD(transom_program, outputs),     FIELD(transom_program, arena_bytes),
     FIELD(transom_program, run)};
 static_assert(areAll(programFields, sizeof(transom_program)));

@@ -19,8 +19,11 @@ struct Datum {
   struct Address {
     std::string symbol;
   };
-  // An int64_t or a double, whatever number it is made of.
-  template <typename T, std::enable_if_t<std::is_integral_v<T>, int> = 0>
+  // An int64_t or a double, whatever number it is made of: an enum would become
+  // a double by itself.
+  template <
+      typename T,
+      std::enable_if_t<std::is_integral_v<T> || std::is_enum_v<T>, int> = 0>
   Datum(T integer) : value(static_cast<int64_t>(integer)) {}
   Datum(double number) : value(number) {}
   Datum(Address address) : value(std::move(address)) {}

@@ -36,8 +36,8 @@ static bool isCache(kernel::BufferType type) {
 
 /// Is the default made of the values of the source?
 static bool readsSource(const InterfaceInput &input) {
-  return input.info.fallback == TRANSOM_DEFAULT_SHIFTED_RIGHT ||
-         input.info.fallback == TRANSOM_DEFAULT_LAST_EQUAL;
+  return input.info.default_kind == TRANSOM_DEFAULT_SHIFTED_RIGHT ||
+         input.info.default_kind == TRANSOM_DEFAULT_LAST_EQUAL;
 }
 
 /// The id of a token that an attribute of an input names.
@@ -141,26 +141,26 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
            << "' to be \"zeros\", \"ones\", \"position_ids\", "
               "\"padding_aware_position_ids\" or \"shifted_right\", got \""
            << fallback << "\"";
-  input.info.fallback = *fallbackValue;
-  if (input.info.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
-      input.info.fallback == TRANSOM_DEFAULT_LAST_NON_PADDING) {
+  input.info.default_kind = *fallbackValue;
+  if (input.info.default_kind == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
+      input.info.default_kind == TRANSOM_DEFAULT_LAST_NON_PADDING) {
     FailureOr<int32_t> padding =
         idOf(program, input, attributes, transformer::paddingIdAttr);
     if (failed(padding))
       return failure();
-    input.info.padding = *padding;
+    input.info.operand = *padding;
   } else if (readsSource(input)) {
     FailureOr<int32_t> id =
         idOf(program, input, attributes, transformer::tokenIdAttr);
     if (failed(id))
       return failure();
-    input.info.id = *id;
+    input.info.operand = *id;
   } else if (input.info.role == TRANSOM_ROLE_KEY_LENGTHS ||
              input.info.role == TRANSOM_ROLE_ENCODER_KEY_LENGTHS) {
-    input.info.contiguous =
+    input.info.operand =
         attributes && attributes.contains(transformer::contiguousAttr);
   } else {
-    input.info.token_index =
+    input.info.operand =
         numberOf(attributes, transformer::tokenIndexAttr).value_or(0);
   }
   input.info.bound = numberOf(attributes, transformer::boundAttr).value_or(0);
@@ -196,6 +196,10 @@ static FailureOr<InterfaceOutput> outputOf(kernel::ProgramOp program,
 FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
   Interface interface;
   interface.name = program.getSymName().str();
+  interface.kind = llvm::StringSwitch<transom_program_kind>(interface.name)
+                       .Case("step", TRANSOM_PROGRAM_STEP)
+                       .Case("encode", TRANSOM_PROGRAM_ENCODE)
+                       .Default(TRANSOM_PROGRAM_FORWARD);
   for (unsigned i = 0; i < program.getArgumentTypes().size(); ++i) {
     FailureOr<InterfaceInput> input = inputOf(program, i);
     if (failed(input))
@@ -210,7 +214,7 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
   }
   auto isRequired = [](const InterfaceInput &input) {
     return input.info.role == TRANSOM_ROLE_VALUES &&
-           input.info.fallback == TRANSOM_DEFAULT_NONE;
+           input.info.default_kind == TRANSOM_DEFAULT_NONE;
   };
   auto isSource = [&](const InterfaceInput &input) {
     return isRequired(input) && input.info.extent == TRANSOM_ENCODER_TOKENS;
@@ -222,8 +226,9 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
                 "'transformer.default', which '"
              << input.name << "' is made of";
   for (const InterfaceInput &input : interface.inputs)
-    if ((input.info.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
-         input.info.fallback == TRANSOM_DEFAULT_LAST_NON_PADDING) &&
+    if ((input.info.default_kind ==
+             TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
+         input.info.default_kind == TRANSOM_DEFAULT_LAST_NON_PADDING) &&
         llvm::none_of(interface.inputs, isRequired))
       return program.emitOpError()
              << "expects an input without 'transformer.default', whose tokens '"

@@ -25,6 +25,7 @@ struct InterfaceOutput {
 /// Inputs and outputs of a kernel.program by its `transformer.*` attributes.
 struct Interface {
   std::string name; ///< of the program
+  transom_program_kind kind = TRANSOM_PROGRAM_FORWARD;
   std::vector<InterfaceInput> inputs;
   std::vector<InterfaceOutput> outputs;
   /// Which output each result is; none for a cache, which is an input that the

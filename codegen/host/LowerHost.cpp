@@ -324,8 +324,8 @@ Datum HostLowering::programDatum(const Interface &interface) {
   Datum::List inputs, outputs;
   for (const InterfaceInput &input : interface.inputs)
     inputs.push_back(Datum::List{data.text(input.name), input.info.dtype,
-                                 input.info.role, input.info.fallback,
-                                 input.info.extent, input.info.token_index,
+                                 input.info.role, input.info.default_kind,
+                                 input.info.extent, input.info.operand,
                                  input.info.bound});
   for (const InterfaceOutput &output : interface.outputs)
     outputs.push_back(Datum::List{
@@ -341,8 +341,10 @@ Datum HostLowering::programDatum(const Interface &interface) {
     arena.push_back(bytes);
   arena.resize(TRANSOM_EXTENTS, 0);
   return Datum::List{data.text(interface.name),
+                     interface.kind,
                      interface.inputs.size(),
                      interface.outputs.size(),
+                     0,
                      inputArray,
                      outputArray,
                      arena,

@@ -184,7 +184,7 @@ void Door::packSequences(const Request &request) {
       keyLengths[s] += request.isKept(begin + column);
       for (int32_t i = 0; i < program.num_inputs; ++i)
         if (isTokenRows(i) && isTokenIndex(program.inputs[i]) &&
-            program.inputs[i].token_index == column)
+            program.inputs[i].operand == column)
           tokenRows(i)[s] = row;
       if (columns)
         columns[row] = int32_t(column);
@@ -254,13 +254,13 @@ transom_status Door::pack(const Request &request, const Members *members) {
     transom_status status = TRANSOM_OK;
     if (request.values[i])
       status = packValues(request, i);
-    else if (info.fallback == TRANSOM_DEFAULT_POSITION_IDS)
+    else if (info.default_kind == TRANSOM_DEFAULT_POSITION_IDS)
       status = fillPositions(request, i, members);
-    else if (info.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS)
+    else if (info.default_kind == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS)
       status = countPositions(request, i);
     else
       for (int64_t row = 0; row < rows; ++row)
-        packed[row] = info.fallback == TRANSOM_DEFAULT_ONES;
+        packed[row] = info.default_kind == TRANSOM_DEFAULT_ONES;
     if (status)
       return status;
     for (int64_t row = rows; row < padded; ++row)

@@ -12,22 +12,22 @@ namespace {
 /// it, see transom_input_default; -1 if there is no such token.
 int64_t defaultPlace(const Request &request, int32_t number, int64_t sequence) {
   const transom_input_info &info = request.program->inputs[number];
-  if (info.fallback == TRANSOM_DEFAULT_FIRST)
+  if (info.default_kind == TRANSOM_DEFAULT_FIRST)
     return 0;
-  if (info.fallback == TRANSOM_DEFAULT_LAST_EQUAL) {
+  if (info.default_kind == TRANSOM_DEFAULT_LAST_EQUAL) {
     const Request &source = *request.source;
     const transom_tensor &ids = *source.values[source.firstRequired()];
     int64_t place = source.columns(sequence) - 1;
     while (place >= 0 &&
-           loadInteger(ids, source.begin(sequence) + place) != info.id)
+           loadInteger(ids, source.begin(sequence) + place) != info.operand)
       --place;
     return place;
   }
   int64_t begin = request.begin(sequence);
   int64_t last = request.columns(sequence) - 1;
-  if (info.fallback == TRANSOM_DEFAULT_LAST_NON_PADDING) {
+  if (info.default_kind == TRANSOM_DEFAULT_LAST_NON_PADDING) {
     const transom_tensor &counted = *request.values[request.firstRequired()];
-    while (last > 0 && loadInteger(counted, begin + last) == info.padding)
+    while (last > 0 && loadInteger(counted, begin + last) == info.operand)
       --last;
   }
   return last;
@@ -35,7 +35,7 @@ int64_t defaultPlace(const Request &request, int32_t number, int64_t sequence) {
 
 /// The same token in words.
 const char *placeName(const transom_input_info &info) {
-  switch (info.fallback) {
+  switch (info.default_kind) {
   case TRANSOM_DEFAULT_FIRST:
     return "first token";
   case TRANSOM_DEFAULT_LAST_NON_PADDING:
@@ -50,7 +50,7 @@ const char *placeName(const transom_input_info &info) {
 } // namespace
 
 /// The row of one token of each sequence: that which the caller chose, or the
-/// one that `fallback` says.
+/// one that its default names.
 transom_status Door::findPlaces(const Request &request, int32_t number) {
   const transom_input_info &info = request.program->inputs[number];
   auto *rows = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
@@ -77,13 +77,13 @@ transom_status Door::findPlaces(const Request &request, int32_t number) {
           TRANSOM_INVALID_ARGUMENT,
           "sequence %lld: expected a source with the id %d, at whose last "
           "position the model reads its result, got none",
-          (long long)s, info.id);
+          (long long)s, info.operand);
     } else if (place >= request.columns(s)) {
       return fail(
           TRANSOM_INVALID_ARGUMENT,
           "sequence %lld: expected more than %lld tokens, for the model "
           "reads its result at the source's last id %d, got %lld",
-          (long long)s, (long long)place, info.id,
+          (long long)s, (long long)place, info.operand,
           (long long)request.columns(s));
     } else if (!request.isKept(begin + place)) {
       return fail(TRANSOM_INVALID_ARGUMENT,
@@ -110,7 +110,7 @@ transom_status Door::packValues(const Request &request, int32_t number) {
     int64_t begin = request.begin(s);
     transom_status status = forEachRow(request, s, [&](int64_t column) {
       int64_t value = column < shift
-                          ? info.id
+                          ? info.operand
                           : loadInteger(tensor, begin + column - shift);
       if (value < least || value >= end)
         return fail(TRANSOM_OUT_OF_RANGE,
@@ -156,7 +156,7 @@ transom_status Door::countPositions(const Request &request, int32_t number) {
     int64_t begin = request.begin(s), next = 0, count = 0, longest = 0;
     auto isToken = [&](int64_t column) {
       return loadInteger(*request.values[counted], begin + column) !=
-             info.padding;
+             info.operand;
     };
     forEachRow(request, s, [&](int64_t column) {
       if (column < next) // A masked token, which stands behind the others.
@@ -165,10 +165,10 @@ transom_status Door::countPositions(const Request &request, int32_t number) {
         count += isToken(next);
       int64_t number = isToken(column) ? count : 0;
       longest = number > longest ? number : longest;
-      *packed++ = int32_t(info.padding + number);
+      *packed++ = int32_t(info.operand + number);
       return TRANSOM_OK;
     });
-    int64_t most = info.bound - 1 - info.padding;
+    int64_t most = info.bound - 1 - info.operand;
     if (info.bound > 0 && longest > most)
       return fail(TRANSOM_OUT_OF_RANGE,
                   "sequence %lld: length %lld exceeds the maximum %lld (of "

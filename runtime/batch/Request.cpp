@@ -82,7 +82,7 @@ int32_t Request::firstRequired() const {
   for (int32_t i = 0; i < program->num_inputs; ++i)
     if (owns(program->inputs[i]) &&
         program->inputs[i].role == TRANSOM_ROLE_VALUES &&
-        program->inputs[i].fallback == TRANSOM_DEFAULT_NONE)
+        program->inputs[i].default_kind == TRANSOM_DEFAULT_NONE)
       return i;
   return -1;
 }
@@ -190,7 +190,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     const transom_input_info &info = program->inputs[i];
     if (owns(info) && info.role == TRANSOM_ROLE_VALUES &&
-        info.fallback == TRANSOM_DEFAULT_NONE && !values[i])
+        info.default_kind == TRANSOM_DEFAULT_NONE && !values[i])
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input '%s' is missing: expected %s of int32 or int64",
                   info.name, offsets ? "[tokens]" : "[batch, length]");
@@ -203,7 +203,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
 transom_status Request::followSource() {
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     const transom_input_info &info = program->inputs[i];
-    if (info.fallback != TRANSOM_DEFAULT_SHIFTED_RIGHT || !owns(info) ||
+    if (info.default_kind != TRANSOM_DEFAULT_SHIFTED_RIGHT || !owns(info) ||
         values[i])
       continue;
     if (offsets)
@@ -232,7 +232,7 @@ transom_status Request::readInputs(const transom_tensor *tensors,
   int32_t keyLengths =
       ofSource ? TRANSOM_ROLE_ENCODER_KEY_LENGTHS : TRANSOM_ROLE_KEY_LENGTHS;
   for (int32_t i = 0; mask && i < program->num_inputs; ++i)
-    if (program->inputs[i].role == keyLengths && program->inputs[i].contiguous)
+    if (program->inputs[i].role == keyLengths && program->inputs[i].operand)
       if (transom_status status = checkContiguous())
         return status;
   return checkPositions();

@@ -26,7 +26,7 @@ inline int64_t loadInteger(const transom_tensor &tensor, int64_t index) {
 /// its place, [sequences].
 inline bool isPlace(const transom_input_info &info) {
   return info.role == TRANSOM_ROLE_TOKEN_ROWS &&
-         info.fallback != TRANSOM_DEFAULT_NONE;
+         info.default_kind != TRANSOM_DEFAULT_NONE;
 }
 
 /// One run's tensors of one set of tokens, that of the sequences or that of the
@@ -70,7 +70,8 @@ struct Request {
   int32_t firstRequired() const;
   /// Is the input made of the source's values? `values` has these, then.
   bool isShifted(int32_t input) const {
-    return program->inputs[input].fallback == TRANSOM_DEFAULT_SHIFTED_RIGHT &&
+    return program->inputs[input].default_kind ==
+               TRANSOM_DEFAULT_SHIFTED_RIGHT &&
            values[input] == source->values[source->firstRequired()];
   }
   /// Has an output a row for each of the positions that the caller lists?

@@ -25,7 +25,7 @@ inline bool isTokenIndex(const transom_input_info &info) {
 inline bool isRepeated(const transom_program &program, int32_t number) {
   for (int32_t i = 0; i < number; ++i)
     if (isTokenIndex(program.inputs[i]) &&
-        program.inputs[i].token_index == program.inputs[number].token_index)
+        program.inputs[i].operand == program.inputs[number].operand)
       return true;
   return false;
 }
@@ -45,9 +45,9 @@ transom_status forEachRow(const Request &request, int64_t sequence, Row row) {
   const transom_program &program = *request.program;
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &info = program.inputs[i];
-    if (isTokenIndex(info) && info.token_index < columns &&
-        !request.isKept(begin + info.token_index) && !isRepeated(program, i))
-      if (transom_status status = row(info.token_index))
+    if (isTokenIndex(info) && info.operand < columns &&
+        !request.isKept(begin + info.operand) && !isRepeated(program, i))
+      if (transom_status status = row(info.operand))
         return status;
   }
   return TRANSOM_OK;

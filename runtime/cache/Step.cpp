@@ -26,7 +26,7 @@ transom_status failMemory(const transom_session &session) {
 const transom_input_info *positionsInput(const transom_program &program) {
   for (int32_t i = 0; i < program.num_inputs; ++i)
     if (program.inputs[i].role == TRANSOM_ROLE_VALUES &&
-        program.inputs[i].fallback == TRANSOM_DEFAULT_POSITION_IDS)
+        program.inputs[i].default_kind == TRANSOM_DEFAULT_POSITION_IDS)
       return &program.inputs[i];
   return nullptr;
 }
@@ -176,7 +176,7 @@ transom_tensor listOf(const char *name, const void *data, int64_t count,
 const char *idsName(const transom_program &program) {
   for (int32_t i = 0; i < program.num_inputs; ++i)
     if (program.inputs[i].role == TRANSOM_ROLE_VALUES &&
-        program.inputs[i].fallback == TRANSOM_DEFAULT_NONE)
+        program.inputs[i].default_kind == TRANSOM_DEFAULT_NONE)
       return program.inputs[i].name;
   return nullptr;
 }

@@ -29,7 +29,7 @@ int64_t idBound(const transom_program &program) {
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &info = program.inputs[i];
     if (info.role == TRANSOM_ROLE_VALUES &&
-        info.fallback == TRANSOM_DEFAULT_NONE && info.bound > 0)
+        info.default_kind == TRANSOM_DEFAULT_NONE && info.bound > 0)
       return info.bound;
   }
   return INT32_MAX;

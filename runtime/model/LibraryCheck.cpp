@@ -3,7 +3,6 @@
 #include "runtime/model/Model.h"
 
 #include <cinttypes>
-#include <cstring>
 
 using namespace transom;
 
@@ -52,14 +51,13 @@ static bool isWholeCache(uint32_t roles) {
   return ofCache == written || ofCache == past || ofCache == (past | sources);
 }
 
-/// The program of this name that has a cache; null: there is none.
+/// The program of this kind that has a cache; null: there is none.
 static const transom_program *findCached(const transom_library &library,
-                                         const char *name) {
+                                         transom_program_kind kind) {
   for (int32_t i = 1; i < library.num_programs; ++i) {
     const transom_program &program = library.programs[i];
     for (int32_t j = 0; j < program.num_inputs; ++j)
-      if (program.inputs[j].role == TRANSOM_ROLE_CACHE &&
-          strcmp(program.name, name) == 0)
+      if (program.inputs[j].role == TRANSOM_ROLE_CACHE && program.kind == kind)
         return &program;
   }
   return nullptr;
@@ -67,8 +65,8 @@ static const transom_program *findCached(const transom_library &library,
 
 /// That sequences get sources if and only if a step reads them.
 static transom_status checkSources(const transom_library &library) {
-  const transom_program *step = findCached(library, "step");
-  const transom_program *encode = findCached(library, "encode");
+  const transom_program *step = findCached(library, TRANSOM_PROGRAM_STEP);
+  const transom_program *encode = findCached(library, TRANSOM_PROGRAM_ENCODE);
   bool readsSources = false, makesSources = encode;
   for (int32_t i = 0; step && i < step->num_inputs; ++i)
     readsSources |= step->inputs[i].role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
@@ -83,15 +81,15 @@ static transom_status checkSources(const transom_library &library) {
               library.name);
 }
 
-/// Does this runtime know what stands in for the input?
+/// Whether this runtime knows the input's default.
 static bool isKnownDefault(const transom_input_info &input) {
-  if (input.fallback == TRANSOM_DEFAULT_NONE)
+  if (input.default_kind == TRANSOM_DEFAULT_NONE)
     return true;
   if (input.role == TRANSOM_ROLE_TOKEN_ROWS)
-    return input.fallback >= TRANSOM_DEFAULT_LAST &&
-           input.fallback <= TRANSOM_DEFAULT_LAST_EQUAL;
-  return input.fallback <= TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
-         input.fallback == TRANSOM_DEFAULT_SHIFTED_RIGHT;
+    return input.default_kind >= TRANSOM_DEFAULT_LAST &&
+           input.default_kind <= TRANSOM_DEFAULT_LAST_EQUAL;
+  return input.default_kind <= TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
+         input.default_kind == TRANSOM_DEFAULT_SHIFTED_RIGHT;
 }
 
 static transom_status checkProgram(const transom_library &library,
@@ -119,9 +117,9 @@ static transom_status checkProgram(const transom_library &library,
     bool isSource = input.role == TRANSOM_ROLE_VALUES &&
                     input.extent == TRANSOM_ENCODER_TOKENS && !hasCache;
     hasSource |= isSource;
-    hasSourceIds |= isSource && input.fallback == TRANSOM_DEFAULT_NONE;
-    readsSource |= input.fallback == TRANSOM_DEFAULT_SHIFTED_RIGHT ||
-                   input.fallback == TRANSOM_DEFAULT_LAST_EQUAL;
+    hasSourceIds |= isSource && input.default_kind == TRANSOM_DEFAULT_NONE;
+    readsSource |= input.default_kind == TRANSOM_DEFAULT_SHIFTED_RIGHT ||
+                   input.default_kind == TRANSOM_DEFAULT_LAST_EQUAL;
     bool isRepeated = isPaged && (roles >> input.role & 1);
     if (input.role <= TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS)
       roles |= 1u << input.role;
@@ -131,8 +129,8 @@ static transom_status checkProgram(const transom_library &library,
         !isKnownDefault(input) ||
         // Counting would need the past tokens.
         (hasCache &&
-         input.fallback == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS) ||
-        input.token_index < 0)
+         input.default_kind == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS) ||
+        input.operand < 0)
       return fail(TRANSOM_MISMATCH,
                   "open: input '%s' of library '%s' is of a kind that the "
                   "runtime doesn't know; compile the model again",

@@ -37,7 +37,7 @@ struct FakeDecoder {
       inputInfo("slots", TRANSOM_ROLE_CACHE_SLOTS, TRANSOM_TOKENS),
       inputInfo("table", TRANSOM_ROLE_BLOCK_TABLE, TRANSOM_BLOCKS),
       inputInfo("blocks", TRANSOM_ROLE_BLOCK_OFFSETS, TRANSOM_SEQUENCES),
-      {"cache", TRANSOM_F32, TRANSOM_ROLE_CACHE, 0, TRANSOM_SLOTS, {0}, 0}};
+      {"cache", TRANSOM_F32, TRANSOM_ROLE_CACHE, 0, TRANSOM_SLOTS, 0, 0}};
   std::vector<transom_output_info> outputs = {{"logits",
                                                TRANSOM_F32,
                                                TRANSOM_OUTPUT_POSITIONS,
@@ -88,6 +88,7 @@ struct FakeDecoder {
     programs[0].num_inputs = Slots;
     programs[0].run = [](transom_frame *) { return 1; };
     programs[1].name = "step";
+    programs[1].kind = TRANSOM_PROGRAM_STEP;
     programs[1].num_inputs = int32_t(inputs.size());
     programs[1].run = step;
     programs[0].inputs = programs[1].inputs = inputs.data();

@@ -35,7 +35,7 @@ struct FakeEncoderDecoder : FakeDecoder {
       inputInfo("offsets", TRANSOM_ROLE_OFFSETS, TRANSOM_SEQUENCES),
       inputInfo("lengths", TRANSOM_ROLE_KEY_LENGTHS, TRANSOM_SEQUENCES),
       inputInfo("slots", TRANSOM_ROLE_CACHE_SLOTS, TRANSOM_TOKENS),
-      {"cache", TRANSOM_F32, TRANSOM_ROLE_CACHE, 0, TRANSOM_SLOTS, {0}, 0}};
+      {"cache", TRANSOM_F32, TRANSOM_ROLE_CACHE, 0, TRANSOM_SLOTS, 0, 0}};
   std::vector<transom_output_info> encodeOutputs = {{"encoded",
                                                      TRANSOM_F32,
                                                      TRANSOM_TOKENS,
@@ -67,6 +67,7 @@ struct FakeEncoderDecoder : FakeDecoder {
     all[2].run = step;
     all[1] = all[2];
     all[1].name = "encode";
+    all[1].kind = TRANSOM_PROGRAM_ENCODE;
     all[1].inputs = encodeInputs.data();
     all[1].num_inputs = int32_t(encodeInputs.size());
     all[1].outputs = encodeOutputs.data();

@@ -73,9 +73,10 @@ inline transom_kernel_argument scalar(int32_t source) {
 
 /// An input of i32, not of a token's index or of padding.
 inline transom_input_info inputInfo(const char *name, int role, int extent,
-                                    int64_t bound = 0, int fallback = 0) {
-  return {name, TRANSOM_I32, uint8_t(role), uint8_t(fallback), uint8_t(extent),
-          {0},  bound};
+                                    int64_t bound = 0, int default_kind = 0) {
+  return {
+      name, TRANSOM_I32, uint8_t(role), uint8_t(default_kind), uint8_t(extent),
+      0,    bound};
 }
 
 /// An encoder with `input_ids`, `token_type_ids`, `position_ids`, a token

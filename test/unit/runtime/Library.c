@@ -107,13 +107,9 @@ static int32_t run_program(transom_frame *frame) {
                         frame->extents[TRANSOM_TOKENS], "embeddings");
 }
 
-static const transom_input_info inputs[] = {{"input_ids",
-                                             TRANSOM_I32,
-                                             TRANSOM_ROLE_VALUES,
-                                             TRANSOM_DEFAULT_NONE,
-                                             TRANSOM_TOKENS,
-                                             {0},
-                                             1000}};
+static const transom_input_info inputs[] = {
+    {"input_ids", TRANSOM_I32, TRANSOM_ROLE_VALUES, TRANSOM_DEFAULT_NONE,
+     TRANSOM_TOKENS, 0, 1000}};
 static const transom_output_info outputs[] = {{"last_hidden_state",
                                                TRANSOM_F32,
                                                TRANSOM_TOKENS,
@@ -149,7 +145,8 @@ static const struct {
   "\"dims\": [\"tokens\", 4]}]}"
 
 static const transom_program program = {
-    "forward", 1, 1, inputs, outputs, {4 * STRIDE}, run_program};
+    "forward",  TRANSOM_PROGRAM_FORWARD, 1, 1, 0, inputs, outputs, {4 * STRIDE},
+    run_program};
 
 static const transom_library library = {TRANSOM_ABI_VERSION,
                                         sizeof(transom_library),

@@ -126,7 +126,7 @@ TEST_F(DoorTest, KeepsAMaskedTokenThatIsSelectedAsTheLastQuery) {
 }
 
 TEST_F(DoorTest, FindsTheLastTokens) {
-  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_LAST;
+  opened.fake.inputs[FakeLibrary::Rows].default_kind = TRANSOM_DEFAULT_LAST;
   Ints mask = {0, 1, 1, 1, 0, 1};
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
                  input("attention_mask", mask, {2, 3})}),
@@ -146,9 +146,9 @@ TEST_F(DoorTest, FindsTheLastTokens) {
 }
 
 TEST_F(DoorTest, FindsTheLastTokensThatAreNoPadding) {
-  opened.fake.inputs[FakeLibrary::Rows].fallback =
+  opened.fake.inputs[FakeLibrary::Rows].default_kind =
       TRANSOM_DEFAULT_LAST_NON_PADDING;
-  opened.fake.inputs[FakeLibrary::Rows].padding = 6;
+  opened.fake.inputs[FakeLibrary::Rows].operand = 6;
   Ints padded = {1, 6, 3, 4, 5, 6, 6, 6, 6};
   Ints mask = {1, 0, 1, 1, 1, 0, 1, 0, 0};
   ASSERT_EQ(run({input("input_ids", padded, {3, 3}),
@@ -166,7 +166,7 @@ TEST_F(DoorTest, FindsTheLastTokensThatAreNoPadding) {
 }
 
 TEST_F(DoorTest, FindsTheFirstTokens) {
-  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_FIRST;
+  opened.fake.inputs[FakeLibrary::Rows].default_kind = TRANSOM_DEFAULT_FIRST;
   Ints offsets = {0, 1, 1, 6};
   ASSERT_EQ(run({input("input_ids", ids, {6}),
                  input("sequence_offsets", offsets, {4})}),
@@ -181,7 +181,7 @@ TEST_F(DoorTest, FindsTheFirstTokens) {
 }
 
 TEST_F(DoorTest, TakesPlacesOfTokens) {
-  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_LAST;
+  opened.fake.inputs[FakeLibrary::Rows].default_kind = TRANSOM_DEFAULT_LAST;
   Ints mask = {0, 1, 1, 1, 1, 0, 0, 0, 0}, rows = {2, 0, 77};
   Ints padded = {1, 2, 3, 4, 5, 6, 7, 8, 9};
   ASSERT_EQ(run({input("first", rows, {3}), input("input_ids", padded, {3, 3}),
@@ -202,7 +202,7 @@ TEST_F(DoorTest, TakesPlacesOfTokens) {
 }
 
 TEST_F(DoorTest, RefusesPlacesWhereNoTokenIs) {
-  opened.fake.inputs[FakeLibrary::Rows].fallback = TRANSOM_DEFAULT_LAST;
+  opened.fake.inputs[FakeLibrary::Rows].default_kind = TRANSOM_DEFAULT_LAST;
   Ints places = {2, 1}, mask = {1, 1, 1, 1, 0, 1}, offsets = {0, 4, 6};
   auto give = [&](std::vector<int64_t> dims) {
     return std::vector<transom_tensor>{input("input_ids", ids, {2, 3}),
@@ -243,20 +243,10 @@ TEST_F(DoorTest, PlacesThatTheModelChoosesAreNoInputs) {
 }
 
 TEST_F(DoorTest, KeepsSelectedTokensOnceEach) {
-  opened.fake.inputs.push_back({"again",
-                                TRANSOM_I32,
-                                TRANSOM_ROLE_TOKEN_ROWS,
-                                0,
-                                TRANSOM_SEQUENCES,
-                                {0},
-                                0});
-  opened.fake.inputs.push_back({"third",
-                                TRANSOM_I32,
-                                TRANSOM_ROLE_TOKEN_ROWS,
-                                0,
-                                TRANSOM_SEQUENCES,
-                                {2},
-                                0});
+  opened.fake.inputs.push_back({"again", TRANSOM_I32, TRANSOM_ROLE_TOKEN_ROWS,
+                                0, TRANSOM_SEQUENCES, 0, 0});
+  opened.fake.inputs.push_back({"third", TRANSOM_I32, TRANSOM_ROLE_TOKEN_ROWS,
+                                0, TRANSOM_SEQUENCES, 2, 0});
   opened.fake.update();
   transom_session_destroy(opened.session);
   ASSERT_EQ(transom_session_create(opened.model, nullptr, &opened.session),
@@ -285,7 +275,7 @@ TEST_F(DoorTest, SkipsHoles) {
 }
 
 TEST_F(DoorTest, RefusesHolesWhereTokensMustFollowOneAnother) {
-  opened.fake.inputs[FakeLibrary::Lengths].contiguous = 1;
+  opened.fake.inputs[FakeLibrary::Lengths].operand = 1;
   Ints around = {0, 1, 0, 1, 1, 0}, none = {0, 0, 0, 1, 0, 0};
   for (Ints *mask : {&around, &none})
     EXPECT_EQ(run({input("input_ids", ids, {2, 3}),
@@ -325,7 +315,7 @@ TEST_F(DoorTest, TakesValuesThatAreGiven) {
 }
 
 TEST_F(DoorTest, FillsOnesByDefaultWhereTheLibrarySaysSo) {
-  opened.fake.inputs[FakeLibrary::Types].fallback = TRANSOM_DEFAULT_ONES;
+  opened.fake.inputs[FakeLibrary::Types].default_kind = TRANSOM_DEFAULT_ONES;
   ASSERT_EQ(run({input("input_ids", ids, {2, 3})}), TRANSOM_OK);
   EXPECT_THAT(seen[FakeLibrary::Types], ElementsAre(1, 1, 1, 1, 1, 1));
 }
@@ -356,7 +346,7 @@ TEST_F(DoorTest, AnEmptyBatchIsNoFailure) {
 }
 
 TEST_F(DoorTest, ABatchOfMaskedTokensThatNobodySelectsIsNotRun) {
-  opened.fake.inputs[FakeLibrary::Rows].token_index = 5;
+  opened.fake.inputs[FakeLibrary::Rows].operand = 5;
   Ints mask(6, 0);
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
                  input("attention_mask", mask, {2, 3})}),
@@ -411,7 +401,7 @@ TEST_F(DoorTest, LeavesOutWhatIsMaskedOfRaggedSequences) {
   EXPECT_EQ(token(5), tokenValue(6, 0, 3, 0));
   EXPECT_EQ(tokens[30], 77) << "beyond the output";
   EXPECT_EQ(pool(1), 0) << "a sequence without tokens";
-  opened.fake.inputs[FakeLibrary::Lengths].contiguous = 1;
+  opened.fake.inputs[FakeLibrary::Lengths].operand = 1;
   expectFailure(TRANSOM_INVALID_ARGUMENT,
                 {input("input_ids", ids, {6}),
                  input("attention_mask", mask, {6}),
@@ -510,8 +500,8 @@ TEST_F(DoorTest, SaysThatASequenceIsTooLong) {
 /// As RoBERTa has it: from padding + 1, over the ids that are not padding.
 TEST_F(DoorTest, CountsPositionsOfWhatIsNotPadding) {
   transom_input_info &info = opened.fake.inputs[FakeLibrary::Positions];
-  info.fallback = TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS;
-  info.padding = 4;
+  info.default_kind = TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS;
+  info.operand = 4;
   const Ints &positions = seen[FakeLibrary::Positions];
   Ints ids = {7, 4, 8, 4, 4, 9}, mask = {1, 1, 1, 1, 0, 1};
   ASSERT_EQ(run({input("input_ids", ids, {2, 3})}), TRANSOM_OK);
@@ -560,7 +550,7 @@ TEST_F(DoorTest, NamesMissingAndRepeatedInputs) {
                 "run: input 'input_ids' is missing: expected [batch, length] "
                 "of int32 or int64");
   for (int i = 0; i < 3; ++i)
-    opened.fake.inputs[size_t(i)].fallback = TRANSOM_DEFAULT_ZEROS;
+    opened.fake.inputs[size_t(i)].default_kind = TRANSOM_DEFAULT_ZEROS;
   expectFailure(TRANSOM_INVALID_ARGUMENT, {},
                 "run: expected at least one input, got none");
 }

@@ -194,12 +194,12 @@ TEST_F(SourceTest, NamesWhatDoesNotFit) {
 class ShiftedTest : public SourceTest {
 protected:
   ShiftedTest() {
-    fake.inputs[Ids].fallback = TRANSOM_DEFAULT_SHIFTED_RIGHT;
-    fake.inputs[Ids].id = 9;
+    fake.inputs[Ids].default_kind = TRANSOM_DEFAULT_SHIFTED_RIGHT;
+    fake.inputs[Ids].operand = 9;
     fake.inputs.push_back(inputInfo("place", TRANSOM_ROLE_TOKEN_ROWS,
                                     TRANSOM_SEQUENCES, 0,
                                     TRANSOM_DEFAULT_LAST_EQUAL));
-    fake.inputs.back().id = 5;
+    fake.inputs.back().operand = 5;
     fake.program = [this](transom_frame *frame) {
       const int32_t *packed = FakeLibrary::packed(frame, Lengths + 1);
       places.assign(packed, packed + frame->extents[TRANSOM_SEQUENCES]);

@@ -381,9 +381,9 @@ TEST(EncodeLibraryTest, RefusesPartsOfSources) {
       "again";
   expectMismatch(pair);
   fake.all[2].num_inputs += 3;
-  fake.all[1].name = "else";
+  fake.all[1].kind = TRANSOM_PROGRAM_FORWARD;
   expectMismatch(pair);
-  fake.all[1].name = "encode";
+  fake.all[1].kind = TRANSOM_PROGRAM_ENCODE;
   fake.encodeInputs[FakeEncoderDecoder::SourceSlots].role =
       TRANSOM_ROLE_BLOCK_OFFSETS;
   fake.encodeInputs[FakeEncoderDecoder::SourceSlots].extent = TRANSOM_SEQUENCES;

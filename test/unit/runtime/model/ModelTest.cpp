@@ -175,7 +175,7 @@ TEST_F(ModelTest, RefusesTablesItDoesNotKnow) {
   // Tokens by places, and only those.
   for (auto [input, fallback] :
        {std::pair(1, TRANSOM_DEFAULT_LAST), {5, TRANSOM_DEFAULT_ONES}}) {
-    uint8_t &given = fake.inputs[size_t(input)].fallback;
+    uint8_t &given = fake.inputs[size_t(input)].default_kind;
     uint8_t before = given;
     given = uint8_t(fallback);
     EXPECT_EQ(open(), TRANSOM_MISMATCH) << input;
