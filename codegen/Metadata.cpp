@@ -10,44 +10,17 @@
 using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
+using transformer::InputRole;
 namespace json = llvm::json;
 
-static const char *extentName(uint8_t extent) {
-  switch (extent) {
-  case TRANSOM_TOKENS:
-    return "tokens";
-  case TRANSOM_SEQUENCES:
-    return "sequences";
-  case TRANSOM_ENCODER_TOKENS:
-    return "encoder_tokens";
-  default:
-    return "output_positions";
-  }
+static std::string extentName(uint8_t extent) {
+  return kernel::stringifyExtent(static_cast<kernel::Extent>(extent)).str();
 }
 
-static const char *defaultName(uint8_t fallback) {
-  switch (fallback) {
-  case TRANSOM_DEFAULT_ZEROS:
-    return "zeros";
-  case TRANSOM_DEFAULT_POSITION_IDS:
-    return "position_ids";
-  case TRANSOM_DEFAULT_ONES:
-    return "ones";
-  case TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS:
-    return "padding_aware_position_ids";
-  case TRANSOM_DEFAULT_FIRST:
-    return "first";
-  case TRANSOM_DEFAULT_LAST:
-    return "last";
-  case TRANSOM_DEFAULT_LAST_NON_PADDING:
-    return "last_non_padding";
-  case TRANSOM_DEFAULT_LAST_EQUAL:
-    return "last_equal";
-  case TRANSOM_DEFAULT_SHIFTED_RIGHT:
-    return "shifted_right";
-  default:
-    return "";
-  }
+static std::string defaultName(uint8_t kind) {
+  return transformer::stringifyDefaultKind(
+             static_cast<transformer::DefaultKind>(kind))
+      .str();
 }
 
 /// Does a caller give the place of a token?
@@ -152,7 +125,9 @@ FailureOr<std::string> transom::codegen::libraryMetadata(
   for (const Interface &interface : interfaces.drop_front()) {
     json::Object program;
     addTensors(program, interface);
-    programs[interface.name] = std::move(program);
+    programs[transformer::stringifyProgramKind(
+        static_cast<transformer::ProgramKind>(interface.kind))] =
+        std::move(program);
     if (interface.cacheColumns)
       object["cache"] =
           json::Object{{"columns", interface.cacheColumns},
@@ -198,8 +173,9 @@ documentInputs(const Interface &interface) {
     tensors.push_back(std::move(tensor));
   }
   if (isStep) {
-    tensors.push_back({"sequence_offsets", "int32 or int64", "[sequences + 1]",
-                       "from 0, ascending"});
+    tensors.push_back(
+        {transformer::stringifyInputRole(InputRole::SequenceOffsets).str(),
+         "int32 or int64", "[sequences + 1]", "from 0, ascending"});
     tensors.push_back({"sequences", "int32 or int64", "[sequences]",
                        "that the new tokens are of"});
   } else if (hasOffsets) {
@@ -207,14 +183,17 @@ documentInputs(const Interface &interface) {
       tensors.push_back({"attention_mask", "int32 or int64",
                          "[batch][encoder_length]",
                          "with the source's padded form; if left out: ones"});
-      tensors.push_back({"encoder_offsets", "int32 or int64", "[sequences + 1]",
-                         "makes the source's form ragged"});
+      tensors.push_back(
+          {transformer::stringifyInputRole(InputRole::EncoderOffsets).str(),
+           "int32 or int64", "[sequences + 1]",
+           "makes the source's form ragged"});
     }
     tensors.push_back({hasSource ? "decoder_attention_mask" : "attention_mask",
                        "int32 or int64", "[batch][length]",
                        "with the padded form; if left out: ones"});
-    tensors.push_back({"sequence_offsets", "int32 or int64", "[sequences + 1]",
-                       "makes the form ragged"});
+    tensors.push_back(
+        {transformer::stringifyInputRole(InputRole::SequenceOffsets).str(),
+         "int32 or int64", "[sequences + 1]", "makes the form ragged"});
   }
   return tensors;
 }

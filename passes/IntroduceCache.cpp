@@ -35,8 +35,7 @@ using namespace transom;
 
 namespace {
 
-constexpr llvm::StringLiteral stepName = "step";
-constexpr llvm::StringLiteral encodeName = "encode";
+using IsGone = llvm::function_ref<bool(std::optional<Dimension>)>;
 
 /// Makes the step of one function.
 class Stepper {
@@ -48,7 +47,7 @@ public:
   const StepParts &getParts() const { return parts; }
 
 private:
-  FailureOr<func::FuncOp> copy(func::FuncOp from, llvm::StringRef name,
+  FailureOr<func::FuncOp> copy(func::FuncOp from, ProgramKind kind,
                                IRMapping &map);
   LogicalResult addEncode(RankedTensorType cacheType);
   void introduce(RankedTensorType cacheType);
@@ -58,8 +57,9 @@ private:
   StepParts parts; ///< of the step
 };
 
-FailureOr<func::FuncOp> Stepper::copy(func::FuncOp from, llvm::StringRef name,
+FailureOr<func::FuncOp> Stepper::copy(func::FuncOp from, ProgramKind kind,
                                       IRMapping &map) {
+  llvm::StringRef name = stringifyProgramKind(kind);
   auto module = forward->getParentOfType<ModuleOp>();
   if (Operation *taken = SymbolTable::lookupSymbolIn(module, name))
     return refuseStep(forward, taken,
@@ -68,6 +68,8 @@ FailureOr<func::FuncOp> Stepper::copy(func::FuncOp from, llvm::StringRef name,
   func::FuncOp function = from.clone(map);
   function.setSymName(name);
   function->removeAttr(generatesAttr);
+  function->setAttr(programAttr,
+                    ProgramKindAttr::get(builder.getContext(), kind));
   builder.setInsertionPointAfter(forward);
   builder.insert(function);
   return function;
@@ -75,13 +77,10 @@ FailureOr<func::FuncOp> Stepper::copy(func::FuncOp from, llvm::StringRef name,
 
 /// Drops results by their leading dimension, all that only they needed, and
 /// then the arguments that nothing reads, by theirs.
-void drop(func::FuncOp function,
-          llvm::function_ref<bool(llvm::StringRef)> isResultGone,
-          llvm::function_ref<bool(llvm::StringRef)> isArgumentGone) {
+void drop(func::FuncOp function, IsGone isResultGone, IsGone isArgumentGone) {
   llvm::BitVector results(function.getNumResults());
   for (unsigned number = 0; number < function.getNumResults(); ++number)
-    results[number] =
-        isResultGone(getLeadingDimName(function.getResultAttrDict(number)));
+    results[number] = isResultGone(getDim(function.getResultAttrDict(number)));
   function.front().getTerminator()->eraseOperands(results);
   // All operands of a function's type and attributes are known to be good.
   (void)function.eraseResults(results);
@@ -92,28 +91,19 @@ void drop(func::FuncOp function,
   llvm::BitVector arguments(function.getNumArguments());
   for (BlockArgument argument : function.getArguments()) {
     unsigned number = argument.getArgNumber();
-    arguments[number] =
-        argument.use_empty() &&
-        isArgumentGone(getLeadingDimName(function.getArgAttrDict(number)));
+    arguments[number] = argument.use_empty() &&
+                        isArgumentGone(getDim(function.getArgAttrDict(number)));
   }
   (void)function.eraseArguments(arguments);
 }
 
-Value addArgument(func::FuncOp function, llvm::StringRef name,
-                  ArrayRef<llvm::StringRef> dims, Type type) {
-  Builder builder(function.getContext());
+Value addArgument(func::FuncOp function, InputRole role, Type type) {
   unsigned number = function.getNumArguments();
-  auto attributes = builder.getDictionaryAttr(
-      {builder.getNamedAttr(dimsAttr, builder.getStrArrayAttr(dims)),
-       builder.getNamedAttr(nameAttr, builder.getStringAttr(name)),
-       builder.getNamedAttr(roleAttr, builder.getStringAttr(name))});
-  (void)function.insertArgument(number, type, attributes,
-                                NameLoc::get(builder.getStringAttr(name)));
+  DictionaryAttr attributes = getRoleAttributes(function.getContext(), role);
+  (void)function.insertArgument(
+      number, type, attributes,
+      NameLoc::get(attributes.getAs<StringAttr>(nameAttr)));
   return function.getArgument(number);
-}
-
-Value addCache(func::FuncOp function, Type type) {
-  return addArgument(function, "cache", {"slots", "columns"}, type);
 }
 
 /// Returns the cache as it is in the end, too; the function's last argument.
@@ -154,24 +144,20 @@ RankedTensorType getCacheType(const StepParts &parts) {
 /// The encoder's tokens are the only ones that its function has: what were
 /// `encoder_tokens` beside a decoder's are its `tokens`.
 void makeOwnTokens(func::FuncOp function) {
-  Builder builder(function.getContext());
   auto rename = [&](DictionaryAttr attributes) {
+    if (getDim(attributes) == Dimension::EncoderTokens)
+      return replaceDims(attributes, Dimension::Tokens);
+    InputRole role = getRole(attributes);
+    const TokenSetInfo &encoder = tokenSets[1];
+    if (role == encoder.offsets)
+      return getRoleAttributes(function.getContext(), tokenSets[0].offsets);
+    if (role != encoder.keyLengths)
+      return attributes;
     NamedAttrList list(attributes);
-    if (getLeadingDimName(attributes) == encoderTokensDim) {
-      SmallVector<Attribute> dims(
-          attributes.getAs<ArrayAttr>(dimsAttr).getValue());
-      dims[0] = builder.getStringAttr("tokens");
-      list.set(dimsAttr, builder.getArrayAttr(dims));
-    }
-    auto role = attributes.getAs<StringAttr>(roleAttr);
-    if (role && role.getValue().starts_with("encoder_")) {
-      bool isOffsets = role.getValue() == "encoder_offsets";
-      auto name =
-          builder.getStringAttr(isOffsets ? "sequence_offsets" : "key_lengths");
-      list.set(roleAttr, name);
-      list.set(nameAttr, name);
-    }
-    return list.getDictionary(builder.getContext());
+    for (NamedAttribute own :
+         getRoleAttributes(function.getContext(), tokenSets[0].keyLengths))
+      list.set(own.getName(), own.getValue());
+    return list.getDictionary(function.getContext());
   };
   for (unsigned number = 0; number < function.getNumArguments(); ++number)
     function.setArgAttrs(number, rename(function.getArgAttrDict(number)));
@@ -183,12 +169,12 @@ void makeOwnTokens(func::FuncOp function) {
 /// What the step, still without a cache, takes from the encoder.
 LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
   IRMapping map;
-  FailureOr<func::FuncOp> encode = copy(step, encodeName, map);
+  FailureOr<func::FuncOp> encode = copy(step, ProgramKind::Encode, map);
   if (failed(encode))
     return failure();
   Value slots =
-      addArgument(*encode, "cache_slots", {"tokens"}, getIntegers(builder));
-  Value cache = addCache(*encode, cacheType);
+      addArgument(*encode, InputRole::CacheSlots, getIntegers(builder));
+  Value cache = addArgument(*encode, InputRole::Cache, cacheType);
   int64_t at = 0;
   for (RaggedAttentionOp op : parts.crossAttentions) {
     Value key = map.lookup(op.getKey()), value = map.lookup(op.getValue());
@@ -198,8 +184,8 @@ LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
     at += getColumns(op);
   }
   returnCache(*encode, cache);
-  auto isOfStep = [](llvm::StringRef dim) {
-    return dim != encoderTokensDim && dim != "slots";
+  auto isOfStep = [](std::optional<Dimension> dim) {
+    return dim != Dimension::EncoderTokens && dim != Dimension::Slots;
   };
   drop(*encode, isOfStep, isOfStep);
   makeOwnTokens(*encode);
@@ -210,18 +196,16 @@ LogicalResult Stepper::addEncode(RankedTensorType cacheType) {
 /// or, of an encoder's keys, which are there, cached_attention(q, cache).
 void Stepper::introduce(RankedTensorType cacheType) {
   RankedTensorType integers = getIntegers(builder);
-  auto add = [&](llvm::StringRef name, llvm::StringRef dim) {
-    return addArgument(step, name, {dim}, integers);
-  };
-  Value slots = add("cache_slots", "tokens");
-  Value table = add("block_table", "blocks");
-  Value blocks = add("block_offsets", "sequences+1");
+  auto add = [&](InputRole role) { return addArgument(step, role, integers); };
+  Value slots = add(InputRole::CacheSlots);
+  Value table = add(InputRole::BlockTable);
+  Value blocks = add(InputRole::BlockOffsets);
   Value encoderTable, encoderBlocks;
   if (!parts.crossAttentions.empty()) {
-    encoderTable = add("encoder_block_table", "encoder_blocks");
-    encoderBlocks = add("encoder_block_offsets", "sequences+1");
+    encoderTable = add(InputRole::EncoderBlockTable);
+    encoderBlocks = add(InputRole::EncoderBlockOffsets);
   }
-  Value cache = addCache(step, cacheType);
+  Value cache = addArgument(step, InputRole::Cache, cacheType);
 
   auto attend = [&](RaggedAttentionOp op, Value lengths, Value table,
                     Value blocks, int64_t &at) {
@@ -250,22 +234,24 @@ void Stepper::introduce(RankedTensorType cacheType) {
     }
   }
   returnCache(step, cache);
-  auto isOfEncoder = [](llvm::StringRef dim) {
-    return dim == encoderTokensDim;
+  auto isOfEncoder = [](std::optional<Dimension> dim) {
+    return dim == Dimension::EncoderTokens;
   };
-  drop(step, isOfEncoder, [&](llvm::StringRef dim) {
-    return isOfEncoder(dim) || dim == "sequences+1";
+  drop(step, isOfEncoder, [&](std::optional<Dimension> dim) {
+    return isOfEncoder(dim) || dim == Dimension::SequencesPlusOne;
   });
 }
 
 LogicalResult Stepper::run() {
   IRMapping map;
-  FailureOr<func::FuncOp> copied = copy(forward, stepName, map);
+  FailureOr<func::FuncOp> copied = copy(forward, ProgramKind::Step, map);
   if (failed(copied))
     return failure();
   step = *copied;
   // Results per sequence, such as a class, go with all that only they need.
-  auto isPerSequence = [](llvm::StringRef dim) { return dim == "sequences"; };
+  auto isPerSequence = [](std::optional<Dimension> dim) {
+    return dim == Dimension::Sequences;
+  };
   drop(step, isPerSequence, isPerSequence);
   if (failed(findStepParts(forward, step, parts)))
     return failure();

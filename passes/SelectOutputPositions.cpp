@@ -28,9 +28,6 @@ using namespace transom::transformer;
 
 namespace {
 
-/// Name and role of the argument, and name of its dimension.
-constexpr llvm::StringLiteral positions = "output_positions";
-
 /// Weights and constants have no rows that only a run knows.
 bool hasRows(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
@@ -86,9 +83,7 @@ LogicalResult Selector::findResults() {
   for (unsigned number = 0; number < function.getNumResults(); ++number) {
     if (!function.getResultAttr(number, selectOutputPositionsAttr))
       continue;
-    auto dims = function.getResultAttrOfType<ArrayAttr>(number, dimsAttr);
-    auto tokens = StringAttr::get(function.getContext(), "tokens");
-    if (!dims || dims.empty() || dims[0] != tokens)
+    if (getDim(function.getResultAttrDict(number)) != Dimension::Tokens)
       return function.emitOpError()
              << "result " << number << " expects '" << dimsAttr
              << "' to begin with \"tokens\" for '" << selectOutputPositionsAttr
@@ -103,12 +98,12 @@ LogicalResult Selector::findResults() {
   if (results.empty())
     return success();
   for (unsigned number = 0; number < function.getNumArguments(); ++number)
-    if (auto name = function.getArgAttrOfType<StringAttr>(number, nameAttr))
-      if (name.getValue() == positions)
-        return function.emitOpError()
-               << "argument " << number << " expects another name than \""
-               << positions << "\", which '" << selectOutputPositionsAttr
-               << "' adds";
+    if (getName(function.getArgAttrDict(number)) ==
+        stringifyInputRole(InputRole::OutputPositions))
+      return function.emitOpError()
+             << "argument " << number << " expects another name than \""
+             << stringifyInputRole(InputRole::OutputPositions) << "\", which '"
+             << selectOutputPositionsAttr << "' adds";
   return success();
 }
 
@@ -153,22 +148,19 @@ Value Selector::gather(Value value) {
 
 void Selector::addArgument() {
   Builder builder(function.getContext());
-  auto attributes = builder.getDictionaryAttr(
-      {builder.getNamedAttr(dimsAttr, builder.getStrArrayAttr(positions)),
-       builder.getNamedAttr(nameAttr, builder.getStringAttr(positions)),
-       builder.getNamedAttr(roleAttr, builder.getStringAttr(positions))});
+  DictionaryAttr attributes =
+      getRoleAttributes(function.getContext(), InputRole::OutputPositions);
   unsigned number = function.getNumArguments();
   // All operands of a function's type and attributes are known to be good.
   (void)function.insertArgument(
       number,
       RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type()),
-      attributes, NameLoc::get(builder.getStringAttr(positions)));
+      attributes, NameLoc::get(attributes.getAs<StringAttr>(nameAttr)));
   rows = function.getArgument(number);
   for (unsigned result : results) {
-    auto dims = function.getResultAttrOfType<ArrayAttr>(result, dimsAttr);
-    SmallVector<Attribute> names(dims.getValue());
-    names[0] = builder.getStringAttr(positions);
-    function.setResultAttr(result, dimsAttr, builder.getArrayAttr(names));
+    function.setResultAttrs(result,
+                            replaceDims(function.getResultAttrDict(result),
+                                        Dimension::OutputPositions));
     function.removeResultAttr(result,
                               builder.getStringAttr(selectOutputPositionsAttr));
   }

@@ -8,13 +8,6 @@ using namespace mlir;
 using namespace transom;
 using namespace transom::transformer;
 
-llvm::StringRef transom::getLeadingDimName(DictionaryAttr attributes) {
-  auto dims = attributes ? attributes.getAs<ArrayAttr>(dimsAttr) : ArrayAttr();
-  auto name =
-      dims && !dims.empty() ? dyn_cast<StringAttr>(dims[0]) : StringAttr();
-  return name ? name.getValue() : llvm::StringRef();
-}
-
 LogicalResult transom::refuseStep(func::FuncOp forward, Operation *op,
                                   const llvm::Twine &why) {
   InFlightDiagnostic diagnostic = op->emitOpError() << why;
@@ -59,25 +52,24 @@ private:
 LogicalResult Finder::checkArguments() {
   for (BlockArgument argument : step.getArguments()) {
     unsigned number = argument.getArgNumber();
-    auto get = [&](llvm::StringRef name) {
-      auto text = step.getArgAttrOfType<StringAttr>(number, name);
-      return text ? text.getValue() : llvm::StringRef();
-    };
-    llvm::StringRef dim = getLeadingDimName(step.getArgAttrDict(number));
-    if (get(roleAttr) == "sequence_offsets")
+    DictionaryAttr attributes = step.getArgAttrDict(number);
+    InputRole role = getRole(attributes);
+    DefaultAttr value = getDefault(attributes);
+    std::optional<Dimension> dim = getDim(attributes);
+    if (role == InputRole::SequenceOffsets)
       parts.offsets = argument;
-    else if (get(roleAttr) == "key_lengths")
+    else if (role == InputRole::KeyLengths)
       parts.lengths = argument;
-    else if (get(roleAttr) == "encoder_offsets")
+    else if (role == InputRole::EncoderOffsets)
       parts.encoderOffsets = argument;
-    else if (get(roleAttr) == "encoder_key_lengths")
+    else if (role == InputRole::EncoderKeyLengths)
       parts.encoderLengths = argument;
-    else if (dim == "tokens")
+    else if (dim == Dimension::Tokens)
       tokens.insert(argument);
     if (argument == parts.encoderOffsets || argument == parts.encoderLengths ||
-        dim == encoderTokensDim)
+        dim == Dimension::EncoderTokens)
       ofEncoder.insert(argument);
-    else if (get(defaultAttr) == "padding_aware_position_ids")
+    else if (value && value.getKind() == DefaultKind::PaddingAwarePositionIds)
       return refuse(step, "argument " + llvm::Twine(number) +
                               " expects a default that a step can compute, got "
                               "\"padding_aware_position_ids\", which count the "
@@ -160,7 +152,7 @@ LogicalResult Finder::checkResults() {
   for (auto [number, result] :
        llvm::enumerate(step.front().getTerminator()->getOperands())) {
     bool ofStep =
-        getLeadingDimName(step.getResultAttrDict(number)) != encoderTokensDim;
+        getDim(step.getResultAttrDict(number)) != Dimension::EncoderTokens;
     if (ofStep ? !isPerToken(result) : !ofEncoder.contains(result))
       return refuse(step, "result " + llvm::Twine(number) +
                               (ofStep ? " expects values per token of a step"

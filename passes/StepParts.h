@@ -15,12 +15,6 @@
 
 namespace transom {
 
-inline constexpr llvm::StringLiteral encoderTokensDim = "encoder_tokens";
-
-/// The name of the leading dimension that an argument's or a result's
-/// attributes tell, or empty.
-llvm::StringRef getLeadingDimName(mlir::DictionaryAttr attributes);
-
 struct StepParts {
   /// Attention to the function's own tokens, and to the encoder's.
   llvm::SmallVector<transformer::RaggedAttentionOp> layers, crossAttentions;

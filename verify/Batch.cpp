@@ -10,39 +10,28 @@ using namespace mlir;
 using namespace transom;
 using namespace transom::verify;
 
-/// The text of an argument's attribute, or empty.
-static StringRef getText(FunctionOpInterface function, unsigned argument,
-                         StringRef name) {
-  auto text = function.getArgAttrOfType<StringAttr>(argument, name);
-  return text ? text.getValue() : StringRef();
+using transformer::Dimension;
+using transformer::findTokenSet;
+using transformer::getDim;
+using transformer::InputRole;
+static constexpr unsigned numSets = transformer::numTokenSets;
+
+static DictionaryAttr getAttributes(FunctionOpInterface function,
+                                    unsigned argument) {
+  return function_interface_impl::getArgAttrDict(function, argument);
 }
 
-/// The name of a dimension of an argument or result, or empty.
-static StringRef getDim(Attribute dims, unsigned number) {
-  auto names = dyn_cast_or_null<ArrayAttr>(dims);
-  if (!names || names.size() <= number || !isa<StringAttr>(names[number]))
-    return "";
-  return cast<StringAttr>(names[number]).getValue();
+static bool isPositionIds(DictionaryAttr attributes) {
+  transformer::DefaultAttr value = transformer::getDefault(attributes);
+  return value && value.getKind() == transformer::DefaultKind::PositionIds;
 }
-static StringRef getLeadingDim(Attribute dims) { return getDim(dims, 0); }
 
-/// Names of the two sets of tokens: the padded dimension, the packed one, and
-/// the roles of what tells sequences apart.
-static constexpr StringLiteral lengths[] = {"length", "encoder_length"};
-static constexpr StringLiteral packedDims[] = {"tokens", "encoder_tokens"};
-static constexpr StringLiteral offsetRoles[] = {"sequence_offsets",
-                                                "encoder_offsets"};
-static constexpr StringLiteral keyRoles[] = {"key_lengths",
-                                             "encoder_key_lengths"};
-static constexpr unsigned numSets = std::size(lengths);
-
-/// The set that a name belongs to, if any.
-static std::optional<unsigned> findSet(ArrayRef<StringLiteral> names,
-                                       StringRef name) {
-  const auto *it = llvm::find(names, name);
-  if (it == names.end())
+/// The index of the token whose row the runtime makes, whoever calls.
+static std::optional<int64_t> getFixedToken(DictionaryAttr attributes) {
+  transformer::DefaultAttr value = transformer::getDefault(attributes);
+  if (!value || value.getKind() != transformer::DefaultKind::Token)
     return std::nullopt;
-  return it - names.begin();
+  return value.getOperand();
 }
 
 /// Whether a token is there, in five sequences of at most `length` tokens.
@@ -72,19 +61,16 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
   bool isContiguous[numSets] = {}, isThere[numSets] = {true, false};
   Batch batch;
   for (unsigned number = 0; number < function.getNumArguments(); ++number) {
-    Attribute dims = function.getArgAttr(number, transformer::dimsAttr);
-    unsigned set = findSet(lengths, getDim(dims, 1)).value_or(0);
+    DictionaryAttr attributes = getAttributes(function, number);
+    unsigned set = findTokenSet(getDim(attributes, 1)).value_or(0);
     isThere[set] = true;
     auto bound =
         function.getArgAttrOfType<IntegerAttr>(number, transformer::boundAttr);
-    if (bound &&
-        getText(function, number, transformer::defaultAttr) == "position_ids")
+    if (bound && isPositionIds(attributes))
       longest[set] = std::min(longest[set], bound.getInt());
-    if (getText(function, number, transformer::roleAttr) == "attention_mask") {
-      batch.sets[set].maskName =
-          getText(function, number, transformer::nameAttr);
-      isContiguous[set] = static_cast<bool>(
-          function.getArgAttr(number, transformer::contiguousAttr));
+    if (transformer::getRole(attributes) == InputRole::AttentionMask) {
+      batch.sets[set].maskName = transformer::getName(attributes);
+      isContiguous[set] = attributes.contains(transformer::contiguousAttr);
     }
   }
 
@@ -105,18 +91,20 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
   std::mt19937 engine(seed);
   for (auto [number, argumentType] :
        llvm::enumerate(function.getArgumentTypes())) {
-    if (getText(function, number, transformer::roleAttr) == "attention_mask")
+    DictionaryAttr attributes = getAttributes(function, number);
+    InputRole role = transformer::getRole(attributes);
+    StringRef name = transformer::getName(attributes);
+    if (role == InputRole::AttentionMask)
       continue;
     auto type = dyn_cast<RankedTensorType>(argumentType);
-    Attribute dims = function.getArgAttr(number, transformer::dimsAttr);
     if (!type || !type.getElementType().isInteger() || type.getRank() < 1 ||
-        type.getRank() > 2 || getLeadingDim(dims) != "batch")
+        type.getRank() > 2 || getDim(attributes) != Dimension::Batch)
       return function.emitOpError()
              << "argument " << number
              << " expects integers [batch, length] or [batch] to be verified, "
                 "got "
              << argumentType;
-    int64_t length = longest[findSet(lengths, getDim(dims, 1)).value_or(0)];
+    int64_t length = longest[findTokenSet(getDim(attributes, 1)).value_or(0)];
     Tensor tensor(
         type.getElementType(),
         ArrayRef<int64_t>({sequences, length}).take_front(type.getRank()));
@@ -124,17 +112,15 @@ FailureOr<Batch> Batch::generate(FunctionOpInterface function, unsigned seed) {
         function.getArgAttrOfType<IntegerAttr>(number, transformer::boundAttr);
     std::uniform_int_distribution<int64_t> values(
         0, bound ? std::max<int64_t>(bound.getInt() - 1, 0) : 1);
-    bool isPosition =
-        getText(function, number, transformer::defaultAttr) == "position_ids";
     for (auto [at, value] : llvm::enumerate(tensor.integers()))
-      value = isPosition ? at % length : values(engine);
-    if (getText(function, number, transformer::roleAttr) == "token_index") {
+      value = isPositionIds(attributes) ? at % length : values(engine);
+    if (role == InputRole::TokenIndex) {
       for (auto [sequence, place] : llvm::enumerate(tensor.integers()))
         place = batch.findToken(sequence, engine());
-      batch.places[getText(function, number, transformer::nameAttr)] = tensor;
+      batch.places[name] = tensor;
       continue;
     }
-    batch.inputs[getText(function, number, transformer::nameAttr)] = tensor;
+    batch.inputs[name] = tensor;
   }
   return batch;
 }
@@ -162,11 +148,10 @@ Batch::Rows Batch::getRows(FunctionOpInterface function, unsigned set) const {
     // Tokens are asked for of the sequences, not of their sources.
     for (unsigned number = 0; set == 0 && number < function.getNumArguments();
          ++number) {
-      auto index = function.getArgAttrOfType<IntegerAttr>(
-          number, transformer::tokenIndexAttr);
-      if (index && index.getInt() < length &&
-          !llvm::is_contained(columns, index.getInt()))
-        columns.push_back(index.getInt());
+      std::optional<int64_t> index =
+          getFixedToken(getAttributes(function, number));
+      if (index && *index < length && !llvm::is_contained(columns, *index))
+        columns.push_back(*index);
     }
   }
   return rows;
@@ -202,14 +187,14 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
 
   SmallVector<Tensor> arguments;
   for (unsigned number = 0; number < function.getNumArguments(); ++number) {
-    StringRef role = getText(function, number, transformer::roleAttr);
-    Attribute dims = function.getArgAttr(number, transformer::dimsAttr);
-    if (role == "attention_mask") {
+    DictionaryAttr attributes = getAttributes(function, number);
+    InputRole role = transformer::getRole(attributes);
+    if (role == InputRole::AttentionMask) {
       arguments.push_back(
-          *sets[findSet(lengths, getDim(dims, 1)).value_or(0)].mask);
+          *sets[findTokenSet(getDim(attributes, 1)).value_or(0)].mask);
       continue;
     }
-    if (role == "output_positions") {
+    if (role == InputRole::OutputPositions) {
       SmallVector<Position> positions = getPositions(rowsOf[0], 0);
       Tensor tensor(i32, {int64_t(positions.size())});
       for (auto [value, position] :
@@ -218,25 +203,23 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
       arguments.push_back(tensor);
       continue;
     }
-    std::optional<unsigned> ofOffsets = findSet(offsetRoles, role),
-                            ofKeys = findSet(keyRoles, role);
-    if (ofOffsets || ofKeys || role == "token_rows") {
+    std::optional<int64_t> index = getFixedToken(attributes);
+    unsigned described = findTokenSet(role).value_or(0);
+    bool ofOffsets = role == transformer::tokenSets[described].offsets;
+    bool ofKeys = role == transformer::tokenSets[described].keyLengths;
+    if (ofOffsets || ofKeys || index) {
       Tensor tensor(i32, {sequences + (ofOffsets ? 1 : 0)});
       MutableArrayRef<int64_t> values = tensor.integers();
-      auto index = function.getArgAttrOfType<IntegerAttr>(
-          number, transformer::tokenIndexAttr);
       int64_t row = 0;
-      unsigned set = ofOffsets ? *ofOffsets : ofKeys.value_or(0);
-      for (auto [sequence, columns] : llvm::enumerate(rowsOf[set])) {
+      for (auto [sequence, columns] : llvm::enumerate(rowsOf[described])) {
         if (ofOffsets) {
           values[sequence + 1] = row + columns.size();
         } else if (ofKeys) {
           values[sequence] = llvm::count_if(columns, [&](int64_t column) {
-            return isKept(set, sequence, column);
+            return isKept(described, sequence, column);
           });
         } else {
-          auto *at =
-              index ? llvm::find(columns, index.getInt()) : columns.end();
+          auto *at = llvm::find(columns, *index);
           values[sequence] =
               at == columns.end() ? -1 : row + (at - columns.begin());
         }
@@ -246,20 +229,20 @@ FailureOr<SmallVector<Tensor>> Batch::bind(FunctionOpInterface function) const {
       continue;
     }
 
-    StringRef name = getText(function, number, transformer::nameAttr);
-    auto input = role == "token_index" ? places.find(name) : inputs.find(name);
-    if (input == (role == "token_index" ? places.end() : inputs.end()))
+    StringRef name = transformer::getName(attributes);
+    const llvm::StringMap<Tensor> &given =
+        role == InputRole::Values ? inputs : places;
+    auto input = given.find(name);
+    if (input == given.end())
       return function.emitOpError()
              << "argument " << number
              << " expects an input of the model, got \"" << name << "\"";
-    std::optional<unsigned> set = findSet(packedDims, getLeadingDim(dims));
+    std::optional<unsigned> set = findTokenSet(getDim(attributes));
     if (!set) {
       arguments.push_back(input->second);
       // Of what was a token's place the packed form has the row.
       int64_t row = 0;
-      if (role == "token_index" &&
-          getLeadingDim(function.getArgAttr(number, transformer::dimsAttr)) ==
-              "sequences")
+      if (role == InputRole::TokenRows)
         for (auto [value, columns] :
              llvm::zip_equal(arguments.back().integers(), rowsOf[0])) {
           value = row + (llvm::find(columns, value) - columns.begin());
@@ -285,12 +268,13 @@ SmallVector<Tensor> Batch::unpack(FunctionOpInterface function,
   int64_t sequences = getMask().getShape()[0];
   SmallVector<Tensor> unpacked;
   for (auto [number, result] : llvm::enumerate(results)) {
-    Attribute dims = function.getResultAttr(number, transformer::dimsAttr);
-    StringRef leading = getLeadingDim(dims);
-    std::optional<unsigned> packed = findSet(packedDims, leading), padded;
-    bool selected = leading == "output_positions";
-    if (leading == "batch")
-      padded = findSet(lengths, getDim(dims, 1));
+    DictionaryAttr attributes =
+        function_interface_impl::getResultAttrDict(function, number);
+    std::optional<Dimension> leading = getDim(attributes);
+    std::optional<unsigned> packed = findTokenSet(leading), padded;
+    bool selected = leading == Dimension::OutputPositions;
+    if (leading == Dimension::Batch)
+      padded = findTokenSet(getDim(attributes, 1));
     if ((!packed && !selected && !padded) || !result.isFloat()) {
       unpacked.push_back(result); // A row a sequence.
       continue;

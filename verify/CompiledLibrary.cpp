@@ -43,13 +43,6 @@ static transom_tensor makeOutput(StringRef name, int64_t numElements,
 }
 
 /// The text of an attribute of a function's result, or empty.
-static StringRef getResultText(mlir::FunctionOpInterface function,
-                               unsigned number, StringRef attribute) {
-  auto text = mlir::dyn_cast_or_null<mlir::StringAttr>(
-      function.getResultAttr(number, attribute));
-  return text ? text.getValue() : StringRef();
-}
-
 /// Runs a library on the batch; its outputs in the order in which the model's
 /// function has them.
 static Expected<SmallVector<Tensor>>
@@ -75,9 +68,10 @@ runWhole(const transom_entry_points &entry, transom_session *session,
     return createStringError("the program has %u outputs, the model %zu",
                              function.getNumResults(), expected.size());
   for (auto [number, tensor, floats] : enumerate(expected, memory))
-    outputs.push_back(
-        makeOutput(getResultText(function, number, transformer::nameAttr),
-                   tensor.getNumElements(), floats));
+    outputs.push_back(makeOutput(
+        transformer::getName(
+            mlir::function_interface_impl::getResultAttrDict(function, number)),
+        tensor.getNumElements(), floats));
   if (Error error =
           check(entry, entry.run(session, inputs.data(), inputs.size(),
                                  outputs.data(), outputs.size())))
@@ -148,11 +142,11 @@ Feeder::makeInputs(mlir::FunctionOpInterface function, ArrayRef<Part> run) {
   values.clear();
   values.reserve(function.getNumArguments() + 2);
   for (unsigned number = 0; number < function.getNumArguments(); ++number) {
-    auto name = function.getArgAttrOfType<mlir::StringAttr>(
-        number, transformer::nameAttr);
-    auto input = batch.getInputs().find(name ? name.getValue() : "");
+    mlir::DictionaryAttr attributes =
+        mlir::function_interface_impl::getArgAttrDict(function, number);
+    auto input = batch.getInputs().find(transformer::getName(attributes));
     if (input == batch.getInputs().end() ||
-        function.getArgAttr(number, transformer::roleAttr))
+        transformer::getRole(attributes) != transformer::InputRole::Values)
       continue;
     SmallVector<int64_t> numbers;
     int64_t length = input->second.getShape().back();
@@ -167,7 +161,8 @@ Feeder::makeInputs(mlir::FunctionOpInterface function, ArrayRef<Part> run) {
     offsets.push_back(offsets.back() + part.columns.size());
     sequences.push_back(ids[part.sequence]);
   }
-  add("sequence_offsets", offsets);
+  add(transformer::stringifyInputRole(transformer::InputRole::SequenceOffsets),
+      offsets);
   add("sequences", sequences);
   return inputs;
 }
@@ -177,9 +172,10 @@ Error Feeder::feed(mlir::FunctionOpInterface function, RunProgram program,
                    std::vector<NamedResult> &results) {
   size_t first = results.size();
   for (unsigned number = 0; number < function.getNumResults(); ++number)
-    if (getResultText(function, number, transformer::roleAttr) != "cache")
-      results.push_back(
-          {getResultText(function, number, transformer::nameAttr).str(), {}});
+    if (mlir::DictionaryAttr attributes =
+            mlir::function_interface_impl::getResultAttrDict(function, number);
+        transformer::getRole(attributes) != transformer::InputRole::Cache)
+      results.push_back({transformer::getName(attributes).str(), {}});
   MutableArrayRef<NamedResult> named(results);
   named = named.drop_front(first);
 
@@ -240,19 +236,18 @@ Expected<StageChecker::Stage>
 verify::checkLibrary(const transom_entry_points &entry,
                      transom_session *session, mlir::ModuleOp module,
                      const StageChecker &checker) {
-  auto find = [&](StringRef name) {
-    return module.lookupSymbol<mlir::FunctionOpInterface>(name);
-  };
+  using transformer::ProgramKind;
+  auto find = [&](ProgramKind kind) { return findProgram(module, kind); };
   Expected<SmallVector<Tensor>> results =
-      runWhole(entry, session, find("forward"), checker);
+      runWhole(entry, session, find(ProgramKind::Forward), checker);
   if (!results)
     return results.takeError();
   StageChecker::Stage stage = checker.compare("library", *results);
-  mlir::FunctionOpInterface step = find("step");
+  mlir::FunctionOpInterface step = find(ProgramKind::Step);
   if (!step)
     return stage;
   Expected<std::vector<NamedResult>> stepped =
-      runSteps(entry, session, step, find("encode"), checker);
+      runSteps(entry, session, step, find(ProgramKind::Encode), checker);
   if (!stepped)
     return stepped.takeError();
   checker.compareStep(*stepped, stage);

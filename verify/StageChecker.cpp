@@ -14,13 +14,6 @@ using namespace mlir;
 using namespace transom;
 using namespace transom::verify;
 
-static StringRef getResultText(FunctionOpInterface function, unsigned result,
-                               StringRef name) {
-  auto text =
-      dyn_cast_or_null<StringAttr>(function.getResultAttr(result, name));
-  return text ? text.getValue() : StringRef();
-}
-
 double StageChecker::Stage::getError() const {
   return errors.empty() ? 0 : *llvm::max_element(errors);
 }
@@ -42,8 +35,8 @@ FailureOr<StageChecker> StageChecker::create(ModuleOp module,
     return failure();
   checker.expected = batch->unpack(padded, results);
   for (unsigned number = 0; number < padded.getNumResults(); ++number)
-    checker.numbers[getResultText(padded, number, transformer::nameAttr)] =
-        number;
+    checker.numbers[transformer::getName(
+        function_interface_impl::getResultAttrDict(padded, number))] = number;
   return checker;
 }
 
@@ -68,7 +61,7 @@ StageChecker::Stage StageChecker::check(StringRef stage,
   if (failed(arguments) || failed(context.run(changed, *arguments, results)))
     return compare(stage, {});
   Stage outcome = compare(stage, batch.unpack(changed, results));
-  auto step = module.lookupSymbol<FunctionOpInterface>("step");
+  auto step = findProgram(module, transformer::ProgramKind::Step);
   if (!step)
     return outcome;
   FailureOr<std::vector<NamedResult>> stepped =

@@ -14,6 +14,7 @@ using namespace transom;
 using namespace transom::verify;
 using interpreter::Context;
 using transformer::cacheBlock;
+using transformer::InputRole;
 
 //===----------------------------------------------------------------------===//
 // Runs
@@ -109,7 +110,7 @@ private:
   LogicalResult feed(FunctionOpInterface function, Batch::Set set);
   FailureOr<Tensor> bind(FunctionOpInterface function, unsigned argument,
                          ArrayRef<Part> run, Batch::Set set);
-  Tensor inOrder(Attribute dims, const Tensor &tensor);
+  Tensor inOrder(DictionaryAttr attributes, const Tensor &tensor);
   int64_t getSlot(const Part &part, int64_t token, Batch::Set set) {
     return blocks[set][part.sequence][token / cacheBlock] * cacheBlock +
            token % cacheBlock;
@@ -126,11 +127,6 @@ private:
   Tensor cache;
   std::vector<NamedResult> padded;
 };
-
-StringRef getText(Attribute attribute) {
-  auto text = dyn_cast_or_null<StringAttr>(attribute);
-  return text ? text.getValue() : StringRef();
-}
 
 /// Tokens that a sequence has after a run.
 int64_t lengthAfter(const Part &part) {
@@ -178,7 +174,8 @@ LogicalResult Feeder::prepare() {
 
   RankedTensorType type;
   for (unsigned number = 0; number < step.getNumArguments(); ++number)
-    if (getText(step.getArgAttr(number, transformer::roleAttr)) == "cache") {
+    if (transformer::getRole(function_interface_impl::getArgAttrDict(
+            step, number)) == InputRole::Cache) {
       Type argument = step.getArgumentTypes()[number];
       auto buffer = dyn_cast<kernel::BufferType>(argument);
       type = buffer ? buffer.getTensor() : dyn_cast<RankedTensorType>(argument);
@@ -186,7 +183,7 @@ LogicalResult Feeder::prepare() {
   if (!type || type.getRank() != 2 || type.isDynamicDim(1) ||
       !type.getElementType().isFloat())
     return step.emitOpError()
-           << "expects an argument [slots, columns] with role \"cache\"";
+           << "expects an argument [slots, columns] with role 'cache'";
   cache = Tensor(type.getElementType(),
                  {numBlocks * cacheBlock, type.getDimSize(1)});
   llvm::fill(cache.floats(), std::numeric_limits<double>::quiet_NaN());
@@ -195,9 +192,10 @@ LogicalResult Feeder::prepare() {
 
 FailureOr<Tensor> Feeder::bind(FunctionOpInterface function, unsigned argument,
                                ArrayRef<Part> run, Batch::Set set) {
-  StringRef role =
-      getText(function.getArgAttr(argument, transformer::roleAttr));
-  if (role == "cache")
+  DictionaryAttr attributes =
+      function_interface_impl::getArgAttrDict(function, argument);
+  InputRole role = transformer::getRole(attributes);
+  if (role == InputRole::Cache)
     return cache;
   Type type = IntegerType::get(function.getContext(), 32);
   SmallVector<int64_t> numbers;
@@ -209,39 +207,38 @@ FailureOr<Tensor> Feeder::bind(FunctionOpInterface function, unsigned argument,
   auto sourceOf = [&](const Part &part) -> ArrayRef<int64_t> {
     return blocks[Batch::Sources][part.sequence];
   };
-  if (role == "sequence_offsets") {
+  if (role == InputRole::SequenceOffsets) {
     addOffsets([](const Part &part) { return part.columns.size(); });
-  } else if (role == "block_offsets") {
+  } else if (role == InputRole::BlockOffsets) {
     addOffsets(countBlocks);
-  } else if (role == "encoder_block_offsets") {
+  } else if (role == InputRole::EncoderBlockOffsets) {
     addOffsets([&](const Part &part) { return sourceOf(part).size(); });
-  } else if (role == "key_lengths") {
+  } else if (role == InputRole::KeyLengths) {
     for (const Part &part : run)
       numbers.push_back(lengthAfter(part));
-  } else if (role == "encoder_key_lengths") {
+  } else if (role == InputRole::EncoderKeyLengths) {
     for (const Part &part : run)
       numbers.push_back(sourceLengths[part.sequence]);
-  } else if (role == "cache_slots") {
+  } else if (role == InputRole::CacheSlots) {
     for (const Part &part : run)
       for (int64_t token = part.past; token < lengthAfter(part); ++token)
         numbers.push_back(getSlot(part, token, set));
-  } else if (role == "block_table") {
+  } else if (role == InputRole::BlockTable) {
     for (const Part &part : run)
       llvm::append_range(
           numbers,
           ArrayRef(blocks[set][part.sequence]).take_front(countBlocks(part)));
-  } else if (role == "encoder_block_table") {
+  } else if (role == InputRole::EncoderBlockTable) {
     for (const Part &part : run)
       llvm::append_range(numbers, sourceOf(part));
-  } else if (role == "output_positions") {
+  } else if (role == InputRole::OutputPositions) {
     // The last one first: a program that forgot to gather would be noticed.
     for (const Part &part : run)
       for (size_t i = 0; i < part.columns.size(); ++i)
         numbers.push_back(numbers.size());
     std::reverse(numbers.begin(), numbers.end());
   } else {
-    StringRef name =
-        getText(function.getArgAttr(argument, transformer::nameAttr));
+    StringRef name = transformer::getName(attributes);
     auto input = batch.getInputs().find(name);
     if (input == batch.getInputs().end() || input->second.getRank() != 2)
       return function.emitOpError()
@@ -261,9 +258,9 @@ FailureOr<Tensor> Feeder::bind(FunctionOpInterface function, unsigned argument,
 }
 
 /// A result's rows in the order of the tokens: `positions` turns it round.
-Tensor Feeder::inOrder(Attribute dims, const Tensor &tensor) {
-  auto names = dyn_cast_or_null<ArrayAttr>(dims);
-  if (!names || names.empty() || getText(names[0]) != "output_positions")
+Tensor Feeder::inOrder(DictionaryAttr attributes, const Tensor &tensor) {
+  if (transformer::getDim(attributes) !=
+      transformer::Dimension::OutputPositions)
     return tensor;
   Tensor turned = tensor;
   int64_t rows = tensor.getShape()[0];
@@ -288,17 +285,16 @@ LogicalResult Feeder::feed(FunctionOpInterface function, Batch::Set set) {
       return failure();
     size_t place = first;
     for (auto [number, tensor] : llvm::enumerate(results)) {
-      auto get = [&](StringRef attribute) {
-        return function.getResultAttr(number, attribute);
-      };
-      if (getText(get(transformer::roleAttr)) == "cache") {
+      DictionaryAttr attributes =
+          function_interface_impl::getResultAttrDict(function, number);
+      if (transformer::getRole(attributes) == InputRole::Cache) {
         cache = tensor;
         continue;
       }
       if (place == padded.size())
-        padded.push_back({getText(get(transformer::nameAttr)).str(), {}});
-      placeRows(batch, run, inOrder(get(transformer::dimsAttr), tensor),
-                padded[place++].padded, set);
+        padded.push_back({transformer::getName(attributes).str(), {}});
+      placeRows(batch, run, inOrder(attributes, tensor), padded[place++].padded,
+                set);
     }
   }
   return success();
@@ -307,8 +303,8 @@ LogicalResult Feeder::feed(FunctionOpInterface function, Batch::Set set) {
 FailureOr<std::vector<NamedResult>> Feeder::run() {
   if (failed(prepare()))
     return failure();
-  auto encode = dyn_cast_or_null<FunctionOpInterface>(
-      SymbolTable::lookupSymbolIn(step->getParentOp(), "encode"));
+  FunctionOpInterface encode =
+      findProgram(step->getParentOp(), transformer::ProgramKind::Encode);
   if ((encode && failed(feed(encode, Batch::Sources))) ||
       failed(feed(step, Batch::Sequences)))
     return failure();
@@ -321,4 +317,13 @@ FailureOr<std::vector<NamedResult>>
 transom::verify::runInSteps(FunctionOpInterface step, const Batch &batch,
                             Context &context, unsigned seed) {
   return Feeder(step, batch, context, seed).run();
+}
+
+FunctionOpInterface verify::findProgram(Operation *module,
+                                        transformer::ProgramKind kind) {
+  for (auto function : module->getRegion(0).getOps<FunctionOpInterface>())
+    if (!isa<kernel::DefineOp>(function) && !function.isExternal() &&
+        transformer::getProgramKind(function) == kind)
+      return function;
+  return {};
 }

@@ -12,6 +12,7 @@
 #define TRANSOM_VERIFY_STEPS_H
 
 #include "ir/Interpreter/Interpreter.h"
+#include "ir/Transformer/ModelAttributes.h"
 #include "verify/Batch.h"
 
 #include <string>
@@ -47,13 +48,18 @@ struct NamedResult {
 };
 
 /// Feeds all tokens of `batch` that are there to `step`, cut at random by
-/// `seed`, after all sources to the function @encode beside it, if there is
+/// `seed`, after all sources to the encoder's program beside it, if there is
 /// one. Returns the results of both but the cache. What the cache holds at
 /// first is not a number. Fails with a diagnostic if an argument has no
 /// counterpart in the batch, or a run fails.
 mlir::FailureOr<std::vector<NamedResult>>
 runInSteps(mlir::FunctionOpInterface step, const Batch &batch,
            interpreter::Context &context, unsigned seed);
+
+/// The first function of this kind of `module`, before or after functions have
+/// become programs that launch kernels; null if there is none.
+mlir::FunctionOpInterface findProgram(mlir::Operation *module,
+                                      transformer::ProgramKind kind);
 
 } // namespace transom::verify
 

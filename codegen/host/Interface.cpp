@@ -4,28 +4,55 @@
 #include "codegen/kernels/KernelSpec.h"
 #include "ir/Transformer/ModelAttributes.h"
 
-#include "llvm/ADT/StringSwitch.h"
-
 using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
+using transformer::InputRole;
 
-static StringRef textOf(DictionaryAttr attributes, StringRef key) {
-  if (attributes)
-    if (auto text = attributes.getAs<StringAttr>(key))
-      return text.getValue();
-  return "";
-}
-
-static std::optional<int64_t> numberOf(DictionaryAttr attributes,
-                                       StringRef key) {
-  if (attributes)
-    if (auto number = attributes.getAs<IntegerAttr>(key))
-      return number.getInt();
-  return std::nullopt;
-}
-
-static constexpr StringRef cacheRole = "cache";
+// What ir/ calls a role, a default, an extent or a kind of program is the same
+// number for the runtime.
+#define ASSERT_EQUAL(compiler, abi)                                            \
+  static_assert(static_cast<int>(compiler) == (abi), "see runtime/abi.h")
+#define ASSERT_ROLE(name, abi) ASSERT_EQUAL(InputRole::name, TRANSOM_ROLE_##abi)
+ASSERT_ROLE(Values, VALUES);
+ASSERT_ROLE(SequenceOffsets, OFFSETS);
+ASSERT_ROLE(KeyLengths, KEY_LENGTHS);
+ASSERT_ROLE(TokenRows, TOKEN_ROWS);
+ASSERT_ROLE(OutputPositions, OUTPUT_POSITIONS);
+ASSERT_ROLE(CacheSlots, CACHE_SLOTS);
+ASSERT_ROLE(BlockTable, BLOCK_TABLE);
+ASSERT_ROLE(BlockOffsets, BLOCK_OFFSETS);
+ASSERT_ROLE(Cache, CACHE);
+ASSERT_ROLE(EncoderOffsets, ENCODER_OFFSETS);
+ASSERT_ROLE(EncoderKeyLengths, ENCODER_KEY_LENGTHS);
+ASSERT_ROLE(EncoderBlockTable, ENCODER_BLOCK_TABLE);
+ASSERT_ROLE(EncoderBlockOffsets, ENCODER_BLOCK_OFFSETS);
+#define ASSERT_DEFAULT(name, abi)                                              \
+  ASSERT_EQUAL(transformer::DefaultKind::name, TRANSOM_DEFAULT_##abi)
+ASSERT_DEFAULT(Zeros, ZEROS);
+ASSERT_DEFAULT(PositionIds, POSITION_IDS);
+ASSERT_DEFAULT(Ones, ONES);
+ASSERT_DEFAULT(PaddingAwarePositionIds, PADDING_AWARE_POSITION_IDS);
+ASSERT_DEFAULT(Last, LAST);
+ASSERT_DEFAULT(LastNonPadding, LAST_NON_PADDING);
+ASSERT_DEFAULT(First, FIRST);
+ASSERT_DEFAULT(LastEqual, LAST_EQUAL);
+ASSERT_DEFAULT(ShiftedRight, SHIFTED_RIGHT);
+#define ASSERT_EXTENT(name, abi)                                               \
+  ASSERT_EQUAL(kernel::Extent::name, TRANSOM_##abi);                           \
+  ASSERT_EQUAL(transformer::Dimension::name, TRANSOM_##abi)
+ASSERT_EXTENT(Tokens, TOKENS);
+ASSERT_EXTENT(Sequences, SEQUENCES);
+ASSERT_EXTENT(EncoderTokens, ENCODER_TOKENS);
+ASSERT_EXTENT(OutputPositions, OUTPUT_POSITIONS);
+ASSERT_EXTENT(Blocks, BLOCKS);
+ASSERT_EXTENT(Slots, SLOTS);
+ASSERT_EXTENT(EncoderBlocks, ENCODER_BLOCKS);
+#define ASSERT_PROGRAM(name, abi)                                              \
+  ASSERT_EQUAL(transformer::ProgramKind::name, TRANSOM_PROGRAM_##abi)
+ASSERT_PROGRAM(Forward, FORWARD);
+ASSERT_PROGRAM(Step, STEP);
+ASSERT_PROGRAM(Encode, ENCODE);
 
 static bool isCache(kernel::BufferType type) {
   RankedTensorType tensor = type.getTensor();
@@ -34,136 +61,57 @@ static bool isCache(kernel::BufferType type) {
          type.getExtent() == kernel::Extent::Slots;
 }
 
-/// Is the default made of the values of the source?
-static bool readsSource(const InterfaceInput &input) {
-  return input.info.default_kind == TRANSOM_DEFAULT_SHIFTED_RIGHT ||
-         input.info.default_kind == TRANSOM_DEFAULT_LAST_EQUAL;
-}
-
-/// The id of a token that an attribute of an input names.
-static FailureOr<int32_t> idOf(kernel::ProgramOp program,
-                               const InterfaceInput &input,
-                               DictionaryAttr attributes, StringRef key) {
-  std::optional<int64_t> id = numberOf(attributes, key);
-  if (id && *id >= 0 && *id <= std::numeric_limits<int32_t>::max())
-    return static_cast<int32_t>(*id);
-  return program.emitOpError()
-         << "expects '" << key << "' of input '" << input.name
-         << "' to be a number from 0 to 2^31 - 1";
-}
-
+/// The dialect has verified how role, default and dimensions go together.
 static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
                                          unsigned index) {
   auto type = cast<kernel::BufferType>(program.getArgumentTypes()[index]);
   DictionaryAttr attributes =
       function_interface_impl::getArgAttrDict(program, index);
   InterfaceInput input = {};
-  StringRef role = textOf(attributes, transformer::roleAttr);
-  StringRef name = textOf(attributes, transformer::nameAttr);
-  input.name = (name.empty() ? role : name).str();
+  InputRole role = transformer::getRole(attributes);
+  StringRef name = transformer::getName(attributes);
+  if (name.empty() && role != InputRole::Values)
+    name = transformer::stringifyInputRole(role);
+  input.name = name.str();
   if (input.name.empty())
     return program.emitOpError()
            << "expects 'transformer.name' on argument " << index;
-  RankedTensorType tensor = type.getTensor();
-  if (role == cacheRole) {
+  if (role == InputRole::AttentionMask || role == InputRole::TokenIndex)
+    return program.emitOpError()
+           << "expects packed inputs, got '" << input.name << "' with role '"
+           << transformer::stringifyInputRole(role) << "'";
+  const transformer::InputRoleInfo &info = transformer::getRoleInfo(role);
+  input.info.role = static_cast<uint8_t>(role);
+  if (info.isFloat) {
     if (!isCache(type))
       return program.emitOpError()
              << "expects input '" << input.name
              << "' to be a cache, a buffer of f32 [slots, columns], got "
              << type;
     input.info.dtype = f32.abiCode();
-    input.info.role = TRANSOM_ROLE_CACHE;
     input.info.extent = TRANSOM_SLOTS;
     return input;
   }
-  if (elementTypeOf(tensor.getElementType()) != i32 || tensor.getRank() != 1 ||
-      !type.getExtent())
+  if (elementTypeOf(type.getTensor().getElementType()) != i32 ||
+      type.getTensor().getRank() != 1 || !type.getExtent())
     return program.emitOpError()
            << "expects input '" << input.name
            << "' to be a buffer of i32, one for each of an extent, got "
            << type;
   input.info.dtype = i32.abiCode();
   input.info.extent = static_cast<uint8_t>(*type.getExtent());
-  std::optional<int> roleValue =
-      llvm::StringSwitch<std::optional<int>>(role)
-          .Case("", TRANSOM_ROLE_VALUES)
-          .Case("sequence_offsets", TRANSOM_ROLE_OFFSETS)
-          .Case("key_lengths", TRANSOM_ROLE_KEY_LENGTHS)
-          .Case("encoder_offsets", TRANSOM_ROLE_ENCODER_OFFSETS)
-          .Case("encoder_key_lengths", TRANSOM_ROLE_ENCODER_KEY_LENGTHS)
-          .Case("token_rows", TRANSOM_ROLE_TOKEN_ROWS)
-          .Case("token_index", TRANSOM_ROLE_TOKEN_ROWS)
-          .Case("output_positions", TRANSOM_ROLE_OUTPUT_POSITIONS)
-          .Case("cache_slots", TRANSOM_ROLE_CACHE_SLOTS)
-          .Case("block_table", TRANSOM_ROLE_BLOCK_TABLE)
-          .Case("block_offsets", TRANSOM_ROLE_BLOCK_OFFSETS)
-          .Case("encoder_block_table", TRANSOM_ROLE_ENCODER_BLOCK_TABLE)
-          .Case("encoder_block_offsets", TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS)
-          .Default(std::nullopt);
-  if (!roleValue)
-    return program.emitOpError()
-           << "expects 'transformer.role' of input '" << input.name
-           << "' to be \"sequence_offsets\", \"key_lengths\", "
-              "\"encoder_offsets\", \"encoder_key_lengths\", "
-              "\"token_rows\", \"token_index\", \"output_positions\", "
-              "\"cache_slots\", "
-              "\"block_table\", \"block_offsets\", "
-              "\"encoder_block_table\", \"encoder_block_offsets\" or "
-              "\"cache\", got \""
-           << role << "\"";
-  input.info.role = *roleValue;
-  StringRef fallback = textOf(attributes, transformer::defaultAttr);
-  std::optional<int> fallbackValue =
-      llvm::StringSwitch<std::optional<int>>(fallback)
-          .Case("", TRANSOM_DEFAULT_NONE)
-          .Case("zeros", TRANSOM_DEFAULT_ZEROS)
-          .Case("position_ids", TRANSOM_DEFAULT_POSITION_IDS)
-          .Case("ones", TRANSOM_DEFAULT_ONES)
-          .Case("padding_aware_position_ids",
-                TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS)
-          .Case("last", TRANSOM_DEFAULT_LAST)
-          .Case("last_non_padding", TRANSOM_DEFAULT_LAST_NON_PADDING)
-          .Case("first", TRANSOM_DEFAULT_FIRST)
-          .Case("last_equal", TRANSOM_DEFAULT_LAST_EQUAL)
-          .Case("shifted_right", TRANSOM_DEFAULT_SHIFTED_RIGHT)
-          .Default(std::nullopt);
-  bool isPlace = fallbackValue && *fallbackValue >= TRANSOM_DEFAULT_LAST &&
-                 *fallbackValue <= TRANSOM_DEFAULT_LAST_EQUAL;
-  if (fallbackValue && isPlace != (role == "token_index"))
-    return program.emitOpError()
-           << "expects 'transformer.default' of input '" << input.name
-           << "' to be \"first\", \"last\", \"last_non_padding\" or "
-              "\"last_equal\" if and only if its 'transformer.role' is "
-              "\"token_index\"";
-  if (!fallbackValue)
-    return program.emitOpError()
-           << "expects 'transformer.default' of input '" << input.name
-           << "' to be \"zeros\", \"ones\", \"position_ids\", "
-              "\"padding_aware_position_ids\" or \"shifted_right\", got \""
-           << fallback << "\"";
-  input.info.default_kind = *fallbackValue;
-  if (input.info.default_kind == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
-      input.info.default_kind == TRANSOM_DEFAULT_LAST_NON_PADDING) {
-    FailureOr<int32_t> padding =
-        idOf(program, input, attributes, transformer::paddingIdAttr);
-    if (failed(padding))
-      return failure();
-    input.info.operand = *padding;
-  } else if (readsSource(input)) {
-    FailureOr<int32_t> id =
-        idOf(program, input, attributes, transformer::tokenIdAttr);
-    if (failed(id))
-      return failure();
-    input.info.operand = *id;
-  } else if (input.info.role == TRANSOM_ROLE_KEY_LENGTHS ||
-             input.info.role == TRANSOM_ROLE_ENCODER_KEY_LENGTHS) {
-    input.info.operand =
-        attributes && attributes.contains(transformer::contiguousAttr);
-  } else {
-    input.info.operand =
-        numberOf(attributes, transformer::tokenIndexAttr).value_or(0);
+  transformer::DefaultAttr value = transformer::getDefault(attributes);
+  if (value) {
+    // The runtime always has this one's value: nobody can give another.
+    if (value.getKind() != transformer::DefaultKind::Token)
+      input.info.default_kind = static_cast<uint8_t>(value.getKind());
+    input.info.operand = value.getOperand().value_or(0);
   }
-  input.info.bound = numberOf(attributes, transformer::boundAttr).value_or(0);
+  if (info.canBeContiguous)
+    input.info.operand = attributes.contains(transformer::contiguousAttr);
+  if (attributes)
+    if (auto bound = attributes.getAs<IntegerAttr>(transformer::boundAttr))
+      input.info.bound = bound.getInt();
   return input;
 }
 
@@ -173,7 +121,7 @@ static FailureOr<InterfaceOutput> outputOf(kernel::ProgramOp program,
   DictionaryAttr attributes =
       function_interface_impl::getResultAttrDict(program, index);
   InterfaceOutput output = {};
-  output.name = textOf(attributes, transformer::nameAttr).str();
+  output.name = transformer::getName(attributes).str();
   if (output.name.empty())
     return program.emitOpError()
            << "expects 'transformer.name' on result " << index;
@@ -196,10 +144,8 @@ static FailureOr<InterfaceOutput> outputOf(kernel::ProgramOp program,
 FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
   Interface interface;
   interface.name = program.getSymName().str();
-  interface.kind = llvm::StringSwitch<transom_program_kind>(interface.name)
-                       .Case("step", TRANSOM_PROGRAM_STEP)
-                       .Case("encode", TRANSOM_PROGRAM_ENCODE)
-                       .Default(TRANSOM_PROGRAM_FORWARD);
+  interface.kind =
+      static_cast<transom_program_kind>(transformer::getProgramKind(program));
   for (unsigned i = 0; i < program.getArgumentTypes().size(); ++i) {
     FailureOr<InterfaceInput> input = inputOf(program, i);
     if (failed(input))
@@ -212,30 +158,9 @@ FailureOr<Interface> Interface::of(kernel::ProgramOp program) {
     }
     interface.inputs.push_back(std::move(*input));
   }
-  auto isRequired = [](const InterfaceInput &input) {
-    return input.info.role == TRANSOM_ROLE_VALUES &&
-           input.info.default_kind == TRANSOM_DEFAULT_NONE;
-  };
-  auto isSource = [&](const InterfaceInput &input) {
-    return isRequired(input) && input.info.extent == TRANSOM_ENCODER_TOKENS;
-  };
-  for (const InterfaceInput &input : interface.inputs)
-    if (readsSource(input) && llvm::none_of(interface.inputs, isSource))
-      return program.emitOpError()
-             << "expects an input of source tokens without "
-                "'transformer.default', which '"
-             << input.name << "' is made of";
-  for (const InterfaceInput &input : interface.inputs)
-    if ((input.info.default_kind ==
-             TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS ||
-         input.info.default_kind == TRANSOM_DEFAULT_LAST_NON_PADDING) &&
-        llvm::none_of(interface.inputs, isRequired))
-      return program.emitOpError()
-             << "expects an input without 'transformer.default', whose tokens '"
-             << input.name << "' counts";
   for (unsigned i = 0; i < program.getResultTypes().size(); ++i) {
-    if (textOf(function_interface_impl::getResultAttrDict(program, i),
-               transformer::roleAttr) == cacheRole) {
+    if (transformer::getRole(function_interface_impl::getResultAttrDict(
+            program, i)) == InputRole::Cache) {
       interface.outputOfResult.push_back(std::nullopt);
       continue;
     }
@@ -260,6 +185,14 @@ Interface::ofAll(ArrayRef<kernel::ProgramOp> programs) {
     FailureOr<Interface> interface = of(program);
     if (failed(interface))
       return failure();
+    if (llvm::any_of(interfaces, [&](const Interface &other) {
+          return other.kind == interface->kind;
+        }))
+      return program.emitOpError()
+             << "expects one program of each kind, got a second '"
+             << transformer::stringifyProgramKind(
+                    transformer::getProgramKind(program))
+             << "'";
     if (interface->cacheColumns && interfaces.empty())
       return program.emitOpError()
              << "expects no cache, which only programs after the first can "

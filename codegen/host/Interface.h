@@ -44,8 +44,8 @@ struct Interface {
   static mlir::FailureOr<Interface> of(kernel::ProgramOp program);
 
   /// Of a module's programs, in their order. Also fails if they don't make one
-  /// library: without a program, with a cache in the first one, or with caches
-  /// that differ.
+  /// library: without a program, with two of a kind, with a cache in the first
+  /// one, or with caches that differ.
   static mlir::FailureOr<std::vector<Interface>>
   ofAll(llvm::ArrayRef<kernel::ProgramOp> programs);
 };

@@ -22,6 +22,8 @@
 
 using namespace mlir;
 using llvm::formatv;
+using transom::transformer::DefaultKind;
+using transom::transformer::InputRole;
 
 namespace transom::huggingface {
 
@@ -174,11 +176,12 @@ std::string Decoder::describe() const {
 }
 
 void Decoder::build(StringRef task, ModelBuilder &builder) const {
-  Value ids = builder.addInput({"input_ids", "", vocabulary});
+  Value ids = builder.addInput({"input_ids", std::nullopt, vocabulary});
   Value mask =
-      builder.addInput({"attention_mask", "ones", 0, "attention_mask"});
+      builder.addInput({"attention_mask", DefaultKind::Ones, 0,
+                        InputRole::AttentionMask});
   Value positionIds =
-      builder.addInput({"position_ids", "position_ids", positions});
+      builder.addInput({"position_ids", DefaultKind::PositionIds, positions});
   SmallVector<StringRef> tied{spec.tokenEmbedding};
   if (tiesEmbeddings)
     tied.push_back("lm_head");

@@ -15,6 +15,8 @@
 using namespace mlir;
 using llvm::formatv;
 using llvm::StringLiteral;
+using transom::transformer::DefaultKind;
+using transom::transformer::InputRole;
 
 namespace transom::huggingface {
 
@@ -85,9 +87,9 @@ std::string Encoder::describe() const {
 }
 
 void Encoder::build(StringRef task, ModelBuilder &builder) const {
-  Value ids = builder.addInput({"input_ids", "", vocabulary});
-  Value mask =
-      builder.addInput({"attention_mask", "ones", 0, "attention_mask"});
+  Value ids = builder.addInput({"input_ids", std::nullopt, vocabulary});
+  Value mask = builder.addInput(
+      {"attention_mask", DefaultKind::Ones, 0, InputRole::AttentionMask});
   Value x = buildEmbeddings(ids, builder);
   Value bias = builder.paddingMask("encoder", mask);
   for (int64_t i = 0; i < layers; ++i)
@@ -134,15 +136,16 @@ Value Encoder::buildEmbeddings(Value ids, ModelBuilder &builder) const {
   Value x = builder.embedding(tokenEmbedding, ids, vocabulary, embeddingWidth,
                               holder.empty() ? "" : (holder + ".weight").str());
   if (tokenTypes != 0) {
-    Value types = builder.addInput({"token_type_ids", "zeros", tokenTypes});
+    Value types =
+        builder.addInput({"token_type_ids", DefaultKind::Zeros, tokenTypes});
     Value type = builder.embedding("embeddings.token_type_embeddings", types,
                                    tokenTypes, embeddingWidth);
     x = builder.add("embeddings", x, type);
   }
-  Input input{"position_ids", "position_ids", positions};
+  Input input{"position_ids", DefaultKind::PositionIds, positions};
   if (spec.paddingAwarePositions) {
-    input.fallback = "padding_aware_position_ids";
-    input.padding = padding;
+    input.defaultKind = DefaultKind::PaddingAwarePositionIds;
+    input.operand = padding;
   }
   Value positionIds = builder.addInput(input);
   Value position = builder.embedding("embeddings.position_embeddings",

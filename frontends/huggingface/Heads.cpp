@@ -5,6 +5,8 @@
 #include "frontends/huggingface/Summary.h"
 
 using namespace mlir;
+using transom::transformer::DefaultKind;
+using transom::transformer::InputRole;
 
 namespace transom::huggingface {
 
@@ -33,19 +35,20 @@ static int64_t widthOf(Head::Width kind, const Trunk &trunk) {
 /// The input that says which token of a sequence is read; by default the last
 /// one, as transformers defines it for the family.
 static Input lastToken(const Head &head, const Trunk &trunk) {
-  Input index{.name = "last_token", .role = "token_index", .length = ""};
+  Input index{.name = "last_token", .role = InputRole::TokenIndex,
+              .length = std::nullopt};
   if (head.from == Head::From::EndToken) {
     if (!trunk.endOfSequence)
       trunk.config.getProblems().unsupported(
           Config::file, "eos_token_id", "null",
           "the id at whose last place in the source a class is read");
-    index.fallback = "last_equal";
-    index.token = trunk.endOfSequence.value_or(0);
+    index.defaultKind = DefaultKind::LastEqual;
+    index.operand = trunk.endOfSequence.value_or(0);
   } else if (trunk.padding) {
-    index.fallback = "last_non_padding";
-    index.padding = *trunk.padding;
+    index.defaultKind = DefaultKind::LastNonPadding;
+    index.operand = *trunk.padding;
   } else {
-    index.fallback = "last";
+    index.defaultKind = DefaultKind::Last;
   }
   return index;
 }

@@ -2,8 +2,6 @@
 
 #include "frontends/huggingface/ModelBuilder.h"
 
-#include "ir/Transformer/Transformer.h"
-
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/STLExtras.h"
@@ -67,27 +65,23 @@ Location ModelBuilder::at(StringRef name) {
 }
 
 Value ModelBuilder::addInput(const Input &input) {
-  SmallVector<StringRef> dims{"batch"};
-  if (!input.length.empty())
-    dims.push_back(input.length);
+  SmallVector<StringRef> dims{stringifyDimension(Dimension::Batch)};
+  if (input.length)
+    dims.push_back(stringifyDimension(*input.length));
+  MLIRContext *context = builder.getContext();
   SmallVector<NamedAttribute> attributes = {
       builder.getNamedAttr(nameAttr, builder.getStringAttr(input.name)),
       builder.getNamedAttr(dimsAttr, builder.getStrArrayAttr(dims))};
-  if (!input.fallback.empty())
+  if (input.defaultKind)
     attributes.push_back(builder.getNamedAttr(
-        defaultAttr, builder.getStringAttr(input.fallback)));
+        defaultAttr,
+        DefaultAttr::get(context, *input.defaultKind, input.operand)));
   if (input.bound != 0)
     attributes.push_back(builder.getNamedAttr(
         boundAttr, builder.getI64IntegerAttr(input.bound)));
-  if (input.padding >= 0)
+  if (input.role != InputRole::Values)
     attributes.push_back(builder.getNamedAttr(
-        paddingIdAttr, builder.getI64IntegerAttr(input.padding)));
-  if (input.token >= 0)
-    attributes.push_back(builder.getNamedAttr(
-        tokenIdAttr, builder.getI64IntegerAttr(input.token)));
-  if (!input.role.empty())
-    attributes.push_back(
-        builder.getNamedAttr(roleAttr, builder.getStringAttr(input.role)));
+        roleAttr, InputRoleAttr::get(context, input.role)));
   if (input.contiguous)
     attributes.push_back(
         builder.getNamedAttr(contiguousAttr, builder.getUnitAttr()));

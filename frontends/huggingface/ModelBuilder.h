@@ -13,6 +13,8 @@
 #include "frontends/Problems.h"
 #include "frontends/huggingface/Checkpoint.h"
 
+#include "ir/Transformer/Transformer.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -29,23 +31,18 @@ namespace transom::huggingface {
 /// encoder_length] of what an encoder reads beside a decoder.
 struct Input {
   llvm::StringLiteral name;
-  /// What stands in for it, a value of `transformer.default`; "": the caller
-  /// has to give it.
-  llvm::StringLiteral fallback = "";
+  /// Its value if the caller leaves it out; none: the caller has to give it.
+  std::optional<transformer::DefaultKind> defaultKind = std::nullopt;
   /// Values lie in [0, bound); 0: any.
   int64_t bound = 0;
-  llvm::StringLiteral role = "";
-  /// With "padding_aware_position_ids", "last_non_padding": the id that is not
-  /// counted.
-  int64_t padding = -1;
-  /// With "shifted_right", "last_equal": the id that comes first, or that is
-  /// looked for.
-  int64_t token = -1;
+  transformer::InputRole role = transformer::InputRole::Values;
+  /// Of the default: the id of padding, or of another token.
+  std::optional<int32_t> operand = std::nullopt;
   /// Of an attention mask: the model asks how far tokens are apart, so those
-  /// that are there must follow one another.
+  /// that are not masked must follow one another.
   bool contiguous = false;
-  /// The second dimension's name; "": there is none.
-  llvm::StringLiteral length = "length";
+  /// The second dimension; none: it has one dimension.
+  std::optional<transformer::Dimension> length = transformer::Dimension::Length;
 };
 
 /// The nonlinearities that we have ops for, by their names in config.json.

@@ -12,16 +12,16 @@ namespace {
 /// Which token it is: by default, and by what name a caller chooses another.
 struct SummaryType {
   StringLiteral name;
-  StringLiteral fallback;
+  transformer::DefaultKind defaultKind;
   StringLiteral input; ///< "": the head's own
 };
 
 } // namespace
 
 static constexpr SummaryType summaryTypes[] = {
-    {"cls_index", "last", ""},
-    {"last", "last", "last_token"},
-    {"first", "first", "first_token"},
+    {"cls_index", transformer::DefaultKind::Last, ""},
+    {"last", transformer::DefaultKind::Last, "last_token"},
+    {"first", transformer::DefaultKind::First, "first_token"},
 };
 
 Value buildSummary(StringRef module, StringLiteral tokenIndex, Value hidden,
@@ -30,9 +30,9 @@ Value buildSummary(StringRef module, StringLiteral tokenIndex, Value hidden,
       config.oneOf("summary_type", "cls_index", llvm::ArrayRef(summaryTypes));
   Value index =
       builder.addInput({.name = type.input.empty() ? tokenIndex : type.input,
-                        .fallback = type.fallback,
-                        .role = "token_index",
-                        .length = ""});
+                        .defaultKind = type.defaultKind,
+                        .role = transformer::InputRole::TokenIndex,
+                        .length = std::nullopt});
   Value x = builder.gatherToken(module, hidden, index);
   bool projects = config.flag("summary_use_proj", true);
   bool isLabel = projects && config.flag("summary_proj_to_labels", true);

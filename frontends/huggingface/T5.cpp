@@ -20,6 +20,9 @@
 using namespace mlir;
 using llvm::formatv;
 using llvm::StringLiteral;
+using transom::transformer::DefaultKind;
+using transom::transformer::Dimension;
+using transom::transformer::InputRole;
 
 namespace transom::huggingface {
 
@@ -156,12 +159,12 @@ std::optional<int64_t> T5::readToken(StringRef key) const {
 /// What a decoder reads. Where a head shifts the encoder inputs, transformers
 /// makes it of these if it is not given, and knows the id that it begins with.
 Input T5::describeDecoderInputs(bool shiftsEncoderInputs) const {
-  Input ids{"decoder_input_ids", "", vocabulary};
+  Input ids{"decoder_input_ids", std::nullopt, vocabulary};
   if (!shiftsEncoderInputs)
     return ids;
   if (std::optional<int64_t> start = readToken("decoder_start_token_id")) {
-    ids.fallback = "shifted_right";
-    ids.token = *start;
+    ids.defaultKind = DefaultKind::ShiftedRight;
+    ids.operand = *start;
   }
   return ids;
 }
@@ -174,10 +177,10 @@ void T5::build(StringRef task, ModelBuilder &builder) const {
       taskHeads.empty()
           ? !isBaseModel || !builder.hasModule("decoder.final_layer_norm")
           : taskHeads.front()->readsEncoder;
-  Input ids{"input_ids", "", vocabulary};
-  Input mask{.name = "attention_mask", .fallback = "ones"};
+  Input ids{"input_ids", std::nullopt, vocabulary};
+  Input mask{.name = "attention_mask", .defaultKind = DefaultKind::Ones};
   if (!isEncoder)
-    ids.length = mask.length = "encoder_length";
+    ids.length = mask.length = Dimension::EncoderLength;
   Sequences encoder = addSequences("encoder", ids, mask, builder);
   encoder.hidden = buildStack("encoder", encoder, /*encoder=*/nullptr, builder);
   Value x = encoder.hidden;
@@ -186,7 +189,7 @@ void T5::build(StringRef task, ModelBuilder &builder) const {
         "decoder",
         describeDecoderInputs(!taskHeads.empty() &&
                               taskHeads.front()->shiftsEncoderInputs),
-        {.name = "decoder_attention_mask", .fallback = "ones"}, builder);
+        {.name = "decoder_attention_mask", .defaultKind = DefaultKind::Ones}, builder);
     x = buildStack("decoder", decoder, &encoder, builder);
   }
   if (taskHeads.empty())
@@ -214,7 +217,7 @@ void T5::build(StringRef task, ModelBuilder &builder) const {
 
 Sequences T5::addSequences(StringRef stack, const Input &ids, Input mask,
                            ModelBuilder &builder) const {
-  mask.role = "attention_mask";
+  mask.role = InputRole::AttentionMask;
   mask.contiguous = true;
   Value tokens = builder.addInput(ids);
   Value isToken = builder.addInput(mask);

@@ -44,41 +44,39 @@ Packing::Packing(MLIRContext *context)
   builder.setInsertionPointToEnd(body.get());
 }
 
-Value Packing::addArgument(StringRef name, StringRef role, StringRef rows,
-                           NamedAttrList attributes) {
-  attributes.set(dimsAttr, builder.getStrArrayAttr(rows));
-  attributes.set(nameAttr, builder.getStringAttr(name));
-  attributes.set(roleAttr, builder.getStringAttr(role));
-  argumentAttrs.push_back(attributes.getDictionary(builder.getContext()));
+Value Packing::addArgument(DictionaryAttr attributes) {
+  argumentAttrs.push_back(attributes);
   return body->addArgument(
       RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type()),
-      NameLoc::get(builder.getStringAttr(name)));
+      NameLoc::get(builder.getStringAttr(getName(attributes))));
 }
 
 const TokenSet &Packing::getSequences(unsigned set) {
-  const TokenNames &names = tokenNames[set];
   TokenSet &sequences = sets[set];
   if (!sequences.offsets) {
-    NamedAttrList contiguous;
+    MLIRContext *context = builder.getContext();
+    const TokenSetInfo &info = tokenSets[set];
+    sequences.offsets = addArgument(getRoleAttributes(context, info.offsets));
+    NamedAttrList keyLengths(getRoleAttributes(context, info.keyLengths));
     if (sequences.isContiguous)
-      contiguous.set(contiguousAttr, builder.getUnitAttr());
-    sequences.offsets =
-        addArgument(names.offsets, names.offsets, "sequences+1", {});
-    sequences.keyLengths = addArgument(names.keyLengths, names.keyLengths,
-                                       "sequences", contiguous);
+      keyLengths.set(contiguousAttr, builder.getUnitAttr());
+    sequences.keyLengths = addArgument(keyLengths.getDictionary(context));
   }
   return sequences;
 }
 
 Value Packing::getTokenRows(SelectTokenOp op) {
-  auto index = static_cast<int64_t>(op.getIndex());
+  auto index = static_cast<int32_t>(op.getIndex());
   selecting = op;
   Value &rows = tokenRows[index];
   if (!rows) {
-    NamedAttrList attributes;
-    attributes.set(tokenIndexAttr, builder.getI64IntegerAttr(index));
-    rows = addArgument(("token_rows_" + Twine(index)).str(), "token_rows",
-                       "sequences", attributes);
+    MLIRContext *context = builder.getContext();
+    NamedAttrList attributes(getRoleAttributes(
+        context, InputRole::TokenRows,
+        DefaultAttr::get(context, DefaultKind::Token, index)));
+    attributes.set(nameAttr,
+                   builder.getStringAttr("token_rows_" + Twine(index)));
+    rows = addArgument(attributes.getDictionary(context));
   }
   return rows;
 }
@@ -149,7 +147,7 @@ LogicalResult PaddingMaskOp::pack(Packing &packing) {
   PackedValue mask = packing.lookup(getMask());
   if (mask.kind != PackedValue::Mask)
     return emitOpError()
-           << "expects the argument with role \"attention_mask\", got "
+           << "expects the argument with role 'attention_mask', got "
            << describe(mask);
   packing.set(getResult(), {PackedValue::Bias, Value(), mask.set});
   return success();
@@ -265,9 +263,8 @@ LogicalResult GatherTokenOp::pack(Packing &packing) {
   if (failed(expectOwnTokens(*this, input)))
     return failure();
   if (index.kind != PackedValue::Index)
-    return emitOpError()
-           << "expects an argument with role \"token_index\", got "
-           << describe(index);
+    return emitOpError() << "expects an argument with role 'token_index', got "
+                         << describe(index);
   packGather(getResult(), index.value, input.value, packing);
   return success();
 }

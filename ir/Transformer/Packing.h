@@ -23,19 +23,6 @@
 
 namespace transom::transformer {
 
-/// A set of packed tokens, by the names of its dimensions and the roles of the
-/// arguments that describe it.
-struct TokenNames {
-  llvm::StringLiteral length;     ///< the padded dimension
-  llvm::StringLiteral tokens;     ///< the packed one
-  llvm::StringLiteral offsets;    ///< role of where sequences begin
-  llvm::StringLiteral keyLengths; ///< role of how many keys each has
-};
-inline constexpr std::array<TokenNames, 2> tokenNames = {
-    {{"length", "tokens", "sequence_offsets", "key_lengths"},
-     {"encoder_length", "encoder_tokens", "encoder_offsets",
-      "encoder_key_lengths"}}};
-
 /// What becomes of a value of the padded function.
 struct PackedValue {
   enum Kind {
@@ -96,11 +83,10 @@ public:
   mlir::OpBuilder builder; ///< at the end of `body`
   std::unique_ptr<mlir::Block> body;
   llvm::SmallVector<mlir::Attribute> argumentAttrs; ///< of the body's arguments
-  std::array<TokenSet, tokenNames.size()> sets;
+  std::array<TokenSet, numTokenSets> sets;
 
 private:
-  mlir::Value addArgument(llvm::StringRef name, llvm::StringRef role,
-                          llvm::StringRef rows, mlir::NamedAttrList more);
+  mlir::Value addArgument(mlir::DictionaryAttr attributes);
 
   llvm::DenseMap<mlir::Value, PackedValue> values;
   llvm::SmallDenseMap<int64_t, mlir::Value> tokenRows;

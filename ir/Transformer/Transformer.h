@@ -8,7 +8,6 @@
 #ifndef TRANSOM_IR_TRANSFORMER_TRANSFORMER_H
 #define TRANSOM_IR_TRANSFORMER_TRANSFORMER_H
 
-#include "ir/Transformer/ModelAttributes.h"
 #include "ir/Transformer/Shapes.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -29,6 +28,8 @@
 
 #define GET_ATTRDEF_CLASSES
 #include "ir/Transformer/TransformerAttributes.h.inc"
+
+#include "ir/Transformer/ModelAttributes.h"
 
 namespace transom::transformer {
 /// The first operand whose extents, but for the last, are the first result's;

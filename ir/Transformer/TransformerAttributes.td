@@ -74,4 +74,112 @@ def Transformer_SourceAttr : Transformer_Attr<"Source", "source"> {
   let hasCustomAssemblyFormat = 1;
 }
 
+// The values of the next four are those of runtime/abi.h (codegen asserts it);
+// what abi.h has not exists before padding is removed only.
+
+def Transformer_InputRole
+    : I32EnumAttr<"InputRole", "what an input means to the runtime",
+                  [I32EnumAttrCase<"Values", 0, "values">,
+                   I32EnumAttrCase<"SequenceOffsets", 1, "sequence_offsets">,
+                   I32EnumAttrCase<"KeyLengths", 2, "key_lengths">,
+                   I32EnumAttrCase<"TokenRows", 3, "token_rows">,
+                   I32EnumAttrCase<"OutputPositions", 4, "output_positions">,
+                   I32EnumAttrCase<"CacheSlots", 5, "cache_slots">,
+                   I32EnumAttrCase<"BlockTable", 6, "block_table">,
+                   I32EnumAttrCase<"BlockOffsets", 7, "block_offsets">,
+                   I32EnumAttrCase<"Cache", 8, "cache">,
+                   I32EnumAttrCase<"EncoderOffsets", 9, "encoder_offsets">,
+                   I32EnumAttrCase<"EncoderKeyLengths", 10, "encoder_key_lengths">,
+                   I32EnumAttrCase<"EncoderBlockTable", 11, "encoder_block_table">,
+                   I32EnumAttrCase<"EncoderBlockOffsets", 12, "encoder_block_offsets">,
+                   I32EnumAttrCase<"AttentionMask", 13, "attention_mask">,
+                   I32EnumAttrCase<"TokenIndex", 14, "token_index">]> {
+  let cppNamespace = "::transom::transformer";
+  let genSpecializedAttr = 0;
+}
+def Transformer_InputRoleAttr
+    : EnumAttr<Transformer_Dialect, Transformer_InputRole, "role"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Transformer_DefaultKind
+    : I32EnumAttr<"DefaultKind", "the value of an input that the caller leaves out",
+                  [I32EnumAttrCase<"Zeros", 1, "zeros">,
+                   I32EnumAttrCase<"PositionIds", 2, "position_ids">,
+                   I32EnumAttrCase<"Ones", 3, "ones">,
+                   I32EnumAttrCase<"PaddingAwarePositionIds", 4, "padding_aware_position_ids">,
+                   I32EnumAttrCase<"Last", 5, "last">,
+                   I32EnumAttrCase<"LastNonPadding", 6, "last_non_padding">,
+                   I32EnumAttrCase<"First", 7, "first">,
+                   I32EnumAttrCase<"LastEqual", 8, "last_equal">,
+                   I32EnumAttrCase<"ShiftedRight", 9, "shifted_right">,
+                   I32EnumAttrCase<"Token", 10, "token">]> {
+  let cppNamespace = "::transom::transformer";
+  let genSpecializedAttr = 0;
+}
+def Transformer_DefaultAttr : Transformer_Attr<"Default", "default"> {
+  let summary = "the value of an input that the caller leaves out";
+  let description = [{
+    Values for each token:
+
+    - `zeros`, `ones`;
+    - `position_ids`: 0, 1, 2, ... within each sequence;
+    - `padding_aware_position_ids, p`: p + 1, p + 2, ... at the tokens whose ids
+      are not the padding id p, and p at the others (RoBERTa);
+    - `shifted_right, i`: the token id i, then the encoder's ids but the last one
+      (a decoder's tokens).
+
+    A token of each sequence:
+
+    - `first`, `last`;
+    - `last_non_padding, p`: the last one whose id is not p, or the first one;
+    - `last_equal, i`: the one at the last index where the encoder's id is i;
+    - `token, k`: token k. No caller can choose another one.
+
+    Ids are those of the first input without a default.
+
+    ```mlir
+    #transformer.default<ones>
+    #transformer.default<padding_aware_position_ids, 1>
+    ```
+  }];
+  let parameters = (ins EnumParameter<Transformer_DefaultKind>:$kind,
+                        OptionalParameter<"std::optional<int32_t>",
+                                          "padding id, token id or token index">:$operand);
+  let assemblyFormat = "`<` $kind (`,` $operand^)? `>`";
+  let genVerifyDecl = 1;
+}
+
+def Transformer_ProgramKind
+    : I32EnumAttr<"ProgramKind", "what a program computes",
+                  [I32EnumAttrCase<"Forward", 0, "forward">,
+                   I32EnumAttrCase<"Step", 1, "step">,
+                   I32EnumAttrCase<"Encode", 2, "encode">]> {
+  let cppNamespace = "::transom::transformer";
+  let genSpecializedAttr = 0;
+}
+def Transformer_ProgramKindAttr
+    : EnumAttr<Transformer_Dialect, Transformer_ProgramKind, "program"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+/// The first four are also the extents of an arena (kernel.buffer); the padded
+/// ones and `sequences+1` have no counterpart there.
+def Transformer_Dimension
+    : I32EnumAttr<"Dimension", "a dimension whose extent only a run knows",
+                  [I32EnumAttrCase<"Tokens", 0, "tokens">,
+                   I32EnumAttrCase<"Sequences", 1, "sequences">,
+                   I32EnumAttrCase<"EncoderTokens", 2, "encoder_tokens">,
+                   I32EnumAttrCase<"OutputPositions", 3, "output_positions">,
+                   I32EnumAttrCase<"Blocks", 4, "blocks">,
+                   I32EnumAttrCase<"Slots", 5, "slots">,
+                   I32EnumAttrCase<"EncoderBlocks", 6, "encoder_blocks">,
+                   I32EnumAttrCase<"SequencesPlusOne", 7, "sequences+1">,
+                   I32EnumAttrCase<"Batch", 8, "batch">,
+                   I32EnumAttrCase<"Length", 9, "length">,
+                   I32EnumAttrCase<"EncoderLength", 10, "encoder_length">]> {
+  let cppNamespace = "::transom::transformer";
+  let genSpecializedAttr = 0;
+}
+
 #endif // TRANSOM_IR_TRANSFORMER_ATTRIBUTES_TD

@@ -27,22 +27,23 @@ def Transformer_Dialect : Dialect {
 
     | attribute | on | meaning |
     |---|---|---|
-    | `transformer.name` | argument, result | the tensor's name at the surface |
-    | `transformer.dims` | argument, result | names of its dimensions, e.g. `["batch", "length"]`, after `transom-remove-padding` `["tokens"]`, `["sequences"]`, `["sequences+1"]`, after `transom-select-output-positions` `["output_positions"]` |
-    | `transformer.default` | argument | `"zeros"`, `"ones"`, `"position_ids"` (0, 1, 2, ...), `"padding_aware_position_ids"` or, of a decoder's tokens, `"shifted_right"`; with role `"token_index"`, `"first"`, `"last"`, `"last_non_padding"` or `"last_equal"`: what stands in when the caller leaves it out |
-    | `transformer.padding_id` | argument | p, with default `"padding_aware_position_ids"`: the first argument without a default has values other than p at the tokens that are counted; they get p + 1, p + 2, ..., the others p (RoBERTa); with `"last_non_padding"` the last token that is counted, or token 0 |
-    | `transformer.token_id` | argument | i, with default `"shifted_right"`: the decoder's values are i and then those of its source, which are those of the first argument without a default, but the last one; with `"last_equal"` the place is the last one where the source's value is i |
+    | `transformer.name` | argument, result | the tensor's name in the library's interface |
+    | `transformer.dims` | argument, result | names of its dimensions: of a padded model's `["batch", "length"]` or `["batch", "encoder_length"]`; after `transom-remove-padding` `["tokens"]`, `["encoder_tokens"]`, `["sequences"]`, `["sequences+1"]`; after later passes `["output_positions"]`, `["blocks"]`, `["encoder_blocks"]`, `["slots"]`. Names of fixed widths are free |
+    | `transformer.role` | argument | `#transformer.role<..>`, what the input means to the runtime, which makes all but `values` (the default) and `output_positions`. `attention_mask` and `token_index` (for each sequence the index of one of its tokens) exist until `transom-remove-padding`, which makes `sequence_offsets`, `key_lengths`, `encoder_offsets`, `encoder_key_lengths` and `token_rows`; `transom-introduce-cache` makes `cache_slots`, `cache` (also of a result: the cache's new state) and the block tables and offsets. `ir/Transformer/InputRoles.cpp` has each role's extent, element type and defaults |
+    | `transformer.default` | argument | `#transformer.default<..>`: its value if the caller leaves it out |
     | `transformer.bound` | argument | integer values lie in [0, bound) |
-    | `transformer.role` | argument | `"attention_mask"` (padded form); `"token_index"`: for each sequence the place of one of its tokens, packed its row; made by `transom-remove-padding`: `"sequence_offsets"`, `"key_lengths"`, `"token_rows"`; by `transom-select-output-positions`: `"output_positions"`; by `transom-introduce-cache`: `"cache_slots"`, `"block_table"`, `"block_offsets"`, `"cache"` (of a result too: the argument's newest state) |
-    | `transformer.token_index` | argument | with role `"token_rows"`: which token of each sequence |
-    | `transformer.contiguous` | argument | a unit, with role `"attention_mask"` or `"key_lengths"`: the tokens of a sequence that are there follow one another, so that packed tokens are as far apart as padded ones |
+    | `transformer.contiguous` | argument | a unit, with role `attention_mask` or key lengths: the tokens of a sequence that are not masked follow one another, so that packed tokens are as far apart as padded ones |
     | `transformer.select_output_positions` | result | a unit: callers may ask for it at some tokens only |
+    | `transformer.program` | function | `#transformer.program<..>`: `forward` (the default) computes whole sequences, `step` the tokens that follow those in the cache, `encode` what a step needs of an encoder |
     | `transformer.generates` | function | a unit: its logits are those of the token that follows; `transom-introduce-cache` gives it a step |
     | `transformer.metadata` | module | a string of JSON that is handed on to the library |
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
   let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 1;
+  let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
 }
 
 #endif // TRANSOM_IR_TRANSFORMER_DIALECT_TD

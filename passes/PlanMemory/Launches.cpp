@@ -56,6 +56,8 @@ Block *Emitter::createProgram() {
     state.addAttribute("arg_attrs", attributes);
   if (ArrayAttr attributes = function.getResAttrsAttr())
     state.addAttribute("res_attrs", attributes);
+  if (Attribute kind = function->getAttr(transformer::programAttr))
+    state.addAttribute(transformer::programAttr, kind);
   Block &body = state.addRegion()->emplaceBlock();
   for (auto [argument, type] :
        llvm::zip_equal(function.getArguments(), arguments))

@@ -89,9 +89,9 @@ static bool isZeroOrOne(Value value) {
   if (!function)
     return false;
   unsigned number = argument.getArgNumber();
-  auto role = function.getArgAttrOfType<StringAttr>(number, roleAttr);
   auto bound = function.getArgAttrOfType<IntegerAttr>(number, boundAttr);
-  return (role && role.getValue() == "attention_mask") ||
+  return getRole(function_interface_impl::getArgAttrDict(function, number)) ==
+             InputRole::AttentionMask ||
          (bound && bound.getInt() <= 2);
 }
 

@@ -116,15 +116,15 @@ module {
     kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
   }
   kernel.program @step(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "ids"},
-                       %s: !kernel.buffer<tensor<?xi32>, tokens> {transformer.role = "cache_slots"},
-                       %t: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = "block_table"},
-                       %o: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "block_offsets"},
-                       %sl: !kernel.buffer<tensor<?xi32>, sequences> {transformer.role = "encoder_key_lengths"},
-                       %st: !kernel.buffer<tensor<?xi32>, encoder_blocks> {transformer.role = "encoder_block_table"},
-                       %so: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "encoder_block_offsets"},
-                       %c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"})
+                       %s: !kernel.buffer<tensor<?xi32>, tokens> {transformer.role = #transformer.role<cache_slots>},
+                       %t: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = #transformer.role<block_table>},
+                       %o: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = #transformer.role<block_offsets>},
+                       %sl: !kernel.buffer<tensor<?xi32>, sequences> {transformer.role = #transformer.role<encoder_key_lengths>},
+                       %st: !kernel.buffer<tensor<?xi32>, encoder_blocks> {transformer.role = #transformer.role<encoder_block_table>},
+                       %so: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = #transformer.role<encoder_block_offsets>},
+                       %c: !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = #transformer.role<cache>})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"},
-          !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = "cache"}) arena [512, 0, 0, 0] {
+          !kernel.buffer<tensor<?x32xf32>, slots> {transformer.role = #transformer.role<cache>}) arena [512, 0, 0, 0] attributes {transformer.program = #transformer.program<step>} {
     %w = kernel.weight @w : !kernel.buffer<tensor<5x8xf32>>
     %x = kernel.slot [256, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.launch @table rows tokens reads(%i, %w) writes(%x) outputs [0, 1] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<5x8xf32>> -> !kernel.buffer<tensor<?x8xf32>, tokens>
@@ -163,12 +163,12 @@ module {
     kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
   }
   kernel.program @step(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "ids"},
-                       %s: !kernel.buffer<tensor<?xi32>, tokens> {transformer.role = "cache_slots"},
-                       %t: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = "block_table"},
-                       %o: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = "block_offsets"},
-                       %c: !kernel.buffer<tensor<?x64xf32>, slots> {transformer.role = "cache"})
+                       %s: !kernel.buffer<tensor<?xi32>, tokens> {transformer.role = #transformer.role<cache_slots>},
+                       %t: !kernel.buffer<tensor<?xi32>, blocks> {transformer.role = #transformer.role<block_table>},
+                       %o: !kernel.buffer<tensor<?xi32>, sequences, 1> {transformer.role = #transformer.role<block_offsets>},
+                       %c: !kernel.buffer<tensor<?x64xf32>, slots> {transformer.role = #transformer.role<cache>})
       -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"},
-          !kernel.buffer<tensor<?x64xf32>, slots> {transformer.role = "cache"}) arena [256, 0, 0, 0] {
+          !kernel.buffer<tensor<?x64xf32>, slots> {transformer.role = #transformer.role<cache>}) arena [256, 0, 0, 0] attributes {transformer.program = #transformer.program<step>} {
     %w = kernel.weight @w : !kernel.buffer<tensor<5x8xf32>>
     %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
     kernel.launch @table rows tokens reads(%i, %w) writes(%a) outputs [0, 1] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<5x8xf32>> -> !kernel.buffer<tensor<?x8xf32>, tokens>

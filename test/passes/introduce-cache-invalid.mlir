@@ -4,8 +4,8 @@
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   // expected-error @+1 {{'transformer.ragged_attention' op expects to be causal for a cache, got tokens that see later ones}}
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
@@ -18,8 +18,8 @@ func.func @forward(
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>},
     %source: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"]})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   // expected-error @+1 {{'transformer.ragged_attention' op expects keys of the function's own sequences, or of their encoder tokens, for a cache, got others}}
@@ -33,8 +33,8 @@ func.func @forward(
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>},
     %rows: tensor<?xi32> {transformer.name = "rows", transformer.dims = ["tokens"]})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
@@ -49,8 +49,8 @@ func.func @forward(
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   // expected-error @+1 {{'transformer.reduce' op expects to be rowwise in a step, got one that mixes tokens}}
@@ -66,9 +66,9 @@ func.func @forward(
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %p: tensor<?xi32> {transformer.name = "position_ids", transformer.dims = ["tokens"], transformer.default = "padding_aware_position_ids", transformer.padding_id = 1 : i64})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>},
+    %p: tensor<?xi32> {transformer.name = "position_ids", transformer.dims = ["tokens"], transformer.default = #transformer.default<padding_aware_position_ids, 1>})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
@@ -81,8 +81,8 @@ func.func @forward(
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   return %x : tensor<?x8xf32>
 }
@@ -94,8 +94,8 @@ func.func @forward(
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>},
     %rows: tensor<?xi32> {transformer.name = "rows", transformer.dims = ["sequences"]})
     -> (tensor<?x8xf32> {transformer.name = "pooled", transformer.dims = ["sequences", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
@@ -109,8 +109,8 @@ func.func @forward(
 // expected-note @+1 {{'transformer.generates' of @forward asks for a step}}
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
@@ -128,10 +128,10 @@ func.func @step() {
 func.func @forward(
     %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["encoder_tokens", "width"]},
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %so: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"], transformer.role = "encoder_offsets"},
-    %sn: tensor<?xi32> {transformer.name = "encoder_key_lengths", transformer.dims = ["sequences"], transformer.role = "encoder_key_lengths"})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>},
+    %so: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<encoder_offsets>},
+    %sn: tensor<?xi32> {transformer.name = "encoder_key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<encoder_key_lengths>})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]},
         tensor<?x8xf32> {transformer.name = "encoded", transformer.dims = ["encoder_tokens", "width"]}) attributes {transformer.generates} {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
@@ -146,10 +146,10 @@ transformer.weight @distances value dense<1.0> : tensor<2x3xf32>
 func.func @forward(
     %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["encoder_tokens", "width"]},
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %so: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"], transformer.role = "encoder_offsets"},
-    %sn: tensor<?xi32> {transformer.name = "encoder_key_lengths", transformer.dims = ["sequences"], transformer.role = "encoder_key_lengths"})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>},
+    %so: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<encoder_offsets>},
+    %sn: tensor<?xi32> {transformer.name = "encoder_key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<encoder_key_lengths>})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]}) attributes {transformer.generates} {
   %d = transformer.get_weight @distances : tensor<2x3xf32>
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>

@@ -6,12 +6,12 @@
 // CHECK-COUNT-2: transformer.ragged_attention
 // CHECK-LABEL: func.func @step
 // CHECK-SAME:    %[[IDS:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[O:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[N:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}},
-// CHECK-SAME:    %[[S:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "cache_slots", transformer.role = "cache_slots"},
-// CHECK-SAME:    %[[T:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["blocks"], transformer.name = "block_table", transformer.role = "block_table"},
-// CHECK-SAME:    %[[B:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "block_offsets", transformer.role = "block_offsets"},
-// CHECK-SAME:    %[[C0:[a-z0-9]+]]: tensor<?x256xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"})
+// CHECK-SAME:    %[[S:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "cache_slots", transformer.role = #transformer.role<cache_slots>},
+// CHECK-SAME:    %[[T:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["blocks"], transformer.name = "block_table", transformer.role = #transformer.role<block_table>},
+// CHECK-SAME:    %[[B:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "block_offsets", transformer.role = #transformer.role<block_offsets>},
+// CHECK-SAME:    %[[C0:[a-z0-9]+]]: tensor<?x256xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = #transformer.role<cache>})
 // CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "logits", transformer.select_output_positions},
-// CHECK-SAME:        tensor<?x256xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"}) {
+// CHECK-SAME:        tensor<?x256xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = #transformer.role<cache>}) attributes {transformer.program = #transformer.program<step>} {
 // CHECK:         %[[X:.+]] = transformer.embedding %[[IDS]]
 // CHECK:         %[[C1:.+]] = transformer.append_cache %[[C0]], %[[X]], %[[X]], %[[S]] key_heads 4 at 0 :
 // CHECK-NEXT:    %[[A:.+]] = transformer.cached_attention %[[X]], %[[C1]], %[[O]], %[[N]], %[[T]], %[[B]] heads 4 key_heads 4 at 0 causal scale 5.000000e-01 :
@@ -23,8 +23,8 @@
 transformer.weight @table value dense<1.0> : tensor<16x8xf32>
 func.func @forward(
     %ids: tensor<?xi32> {transformer.name = "input_ids", transformer.dims = ["tokens"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>})
     -> (tensor<?x8xf32> {transformer.name = "logits", transformer.dims = ["tokens", "width"], transformer.select_output_positions}) attributes {transformer.generates} {
   %table = transformer.get_weight @table : tensor<16x8xf32>
   %x = transformer.embedding %ids, %table : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
@@ -41,7 +41,7 @@ func.func @forward(
 // CHECK-LABEL: func.func @step
 // CHECK-NOT:     token_rows
 // CHECK-SAME:    %[[C:[a-z0-9]+]]: tensor<?x32xf32> {{[{][^}]+[}]}})
-// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "hidden"}, tensor<?x32xf32> {{[{][^}]+[}]}}) {
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "hidden"}, tensor<?x32xf32> {{[{][^}]+[}]}}) attributes {transformer.program = #transformer.program<step>} {
 // CHECK-NOT:     transformer.linear
 // CHECK:         transformer.append_cache %[[C]], %{{.+}} key_heads 1 at 0 : tensor<?x32xf32>, tensor<?x2xf32>
 // CHECK:         transformer.cached_attention {{.+}} heads 4 key_heads 1 at 0
@@ -49,9 +49,9 @@ func.func @forward(
 transformer.weight @w value dense<1.0> : tensor<3x8xf32>
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %rows: tensor<?xi32> {transformer.name = "token_rows_0", transformer.dims = ["sequences"], transformer.role = "token_rows", transformer.token_index = 0 : i64})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>},
+    %rows: tensor<?xi32> {transformer.default = #transformer.default<token, 0>, transformer.name = "token_rows_0", transformer.dims = ["sequences"], transformer.role = #transformer.role<token_rows>})
     -> (tensor<?x3xf32> {transformer.name = "class", transformer.dims = ["sequences", "classes"]},
         tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "hidden"}) attributes {transformer.generates} {
   %w = transformer.get_weight @w : tensor<3x8xf32>
@@ -69,8 +69,8 @@ func.func @forward(
 // CHECK-NOT:   @step
 func.func @forward(
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>})
     -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}) {
   %a = transformer.ragged_attention %x, %x, %x, %offsets, %offsets, %lengths heads 2 key_heads 2 causal scale 0.5 : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
@@ -85,12 +85,12 @@ func.func @forward(
 // CHECK-LABEL: func.func @forward
 // CHECK-LABEL: func.func @encode
 // CHECK-SAME:    %[[E:[a-z0-9]+]]: tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "source"},
-// CHECK-SAME:    %[[EO:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = "sequence_offsets"},
-// CHECK-SAME:    %[[EN:[a-z0-9]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = "key_lengths"},
-// CHECK-SAME:    %[[ES:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "cache_slots", transformer.role = "cache_slots"},
-// CHECK-SAME:    %[[E0:[a-z0-9]+]]: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"})
+// CHECK-SAME:    %[[EO:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = #transformer.role<sequence_offsets>},
+// CHECK-SAME:    %[[EN:[a-z0-9]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = #transformer.role<key_lengths>},
+// CHECK-SAME:    %[[ES:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "cache_slots", transformer.role = #transformer.role<cache_slots>},
+// CHECK-SAME:    %[[E0:[a-z0-9]+]]: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = #transformer.role<cache>})
 // CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "encoded"},
-// CHECK-SAME:        tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = "cache"}) {
+// CHECK-SAME:        tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.name = "cache", transformer.role = #transformer.role<cache>}) attributes {transformer.program = #transformer.program<encode>} {
 // CHECK:         %[[H:.+]] = transformer.ragged_attention %[[E]], %[[E]], %[[E]], %[[EO]], %[[EO]], %[[EN]] heads 2
 // CHECK-NEXT:    %[[E1:.+]] = transformer.append_cache %[[E0]], %[[H]], %[[H]], %[[ES]] key_heads 2 at 0 :
 // CHECK-NEXT:    %[[G:.+]] = transformer.gelu none %[[H]]
@@ -98,12 +98,12 @@ func.func @forward(
 // CHECK-NEXT:    return %[[H]], %[[E2]]
 // CHECK-LABEL: func.func @step
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x8xf32> {{[{][^}]+[}]}}, %[[O:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[N:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}},
-// CHECK-SAME:    %[[SN:[a-z0-9]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "encoder_key_lengths", transformer.role = "encoder_key_lengths"},
+// CHECK-SAME:    %[[SN:[a-z0-9]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "encoder_key_lengths", transformer.role = #transformer.role<encoder_key_lengths>},
 // CHECK-SAME:    %[[S:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[T:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}}, %[[B:[a-z0-9]+]]: tensor<?xi32> {{[{][^}]+[}]}},
-// CHECK-SAME:    %[[ST:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["encoder_blocks"], transformer.name = "encoder_block_table", transformer.role = "encoder_block_table"},
-// CHECK-SAME:    %[[SB:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "encoder_block_offsets", transformer.role = "encoder_block_offsets"},
+// CHECK-SAME:    %[[ST:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["encoder_blocks"], transformer.name = "encoder_block_table", transformer.role = #transformer.role<encoder_block_table>},
+// CHECK-SAME:    %[[SB:[a-z0-9]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "encoder_block_offsets", transformer.role = #transformer.role<encoder_block_offsets>},
 // CHECK-SAME:    %[[C0:[a-z0-9]+]]: tensor<?x128xf32> {{[{][^}]+[}]}})
-// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "hidden"}, tensor<?x128xf32> {{[{][^}]+[}]}}) {
+// CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "hidden"}, tensor<?x128xf32> {{[{][^}]+[}]}}) attributes {transformer.program = #transformer.program<step>} {
 // CHECK:         %[[C1:.+]] = transformer.append_cache %[[C0]], %[[X]], %[[X]], %[[S]] key_heads 2 at 0 :
 // CHECK-NEXT:    %[[A:.+]] = transformer.cached_attention %[[X]], %[[C1]], %[[O]], %[[N]], %[[T]], %[[B]] distance_bias %{{.+}} from -2 heads 2 key_heads 2 at 0 causal
 // CHECK-NEXT:    %[[A1:.+]] = transformer.cached_attention %[[A]], %[[C1]], %[[O]], %[[SN]], %[[ST]], %[[SB]] heads 2 key_heads 2 at 0 scale
@@ -114,10 +114,10 @@ transformer.weight @distances value dense<1.0> : tensor<2x3xf32>
 func.func @forward(
     %source: tensor<?x8xf32> {transformer.name = "source", transformer.dims = ["encoder_tokens", "width"]},
     %x: tensor<?x8xf32> {transformer.name = "x", transformer.dims = ["tokens", "width"]},
-    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = "sequence_offsets"},
-    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = "key_lengths"},
-    %so: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"], transformer.role = "encoder_offsets"},
-    %sn: tensor<?xi32> {transformer.name = "encoder_key_lengths", transformer.dims = ["sequences"], transformer.role = "encoder_key_lengths", transformer.contiguous})
+    %offsets: tensor<?xi32> {transformer.name = "sequence_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<sequence_offsets>},
+    %lengths: tensor<?xi32> {transformer.name = "key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<key_lengths>},
+    %so: tensor<?xi32> {transformer.name = "encoder_offsets", transformer.dims = ["sequences+1"], transformer.role = #transformer.role<encoder_offsets>},
+    %sn: tensor<?xi32> {transformer.name = "encoder_key_lengths", transformer.dims = ["sequences"], transformer.role = #transformer.role<encoder_key_lengths>, transformer.contiguous})
     -> (tensor<?x8xf32> {transformer.name = "hidden", transformer.dims = ["tokens", "width"]},
         tensor<?x8xf32> {transformer.name = "encoded", transformer.dims = ["encoder_tokens", "width"]}) attributes {transformer.generates} {
   %d = transformer.get_weight @distances : tensor<2x3xf32>

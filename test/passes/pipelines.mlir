@@ -8,7 +8,7 @@
 // CHECK-DAG:     kernel.define private @linear_8x16_relu(
 // CHECK-DAG:     kernel.define private @add_layer_norm_8(
 // CHECK-LABEL:   kernel.program @forward(
-// CHECK-SAME:      transformer.role = "sequence_offsets"
+// CHECK-SAME:      transformer.role = #transformer.role<sequence_offsets>
 // CHECK-COUNT-5:   kernel.launch
 // CHECK-NOT:       kernel.launch
 // CHECK:           kernel.return
@@ -24,7 +24,7 @@ transformer.weight @down value dense<1.0> : tensor<8x16xf32>
 transformer.weight @g value dense<1.0> : tensor<8xf32>
 func.func @forward(
     %ids: tensor<?x?xi32> {transformer.name = "input_ids", transformer.dims = ["batch", "length"]},
-    %mask: tensor<?x?xi32> {transformer.name = "attention_mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    %mask: tensor<?x?xi32> {transformer.name = "attention_mask", transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>})
     -> (tensor<?x?x8xf32> {transformer.name = "last_hidden_state", transformer.dims = ["batch", "length", "width"]}) {
   %table = transformer.get_weight @table : tensor<16x8xf32>
   %up = transformer.get_weight @up : tensor<16x8xf32>

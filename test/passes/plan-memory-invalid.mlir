@@ -45,7 +45,7 @@ kernel.define private @attention(%q: tensor<?x8xf32>, %c: tensor<?x128xf32>, %o:
 func.func @reads_an_old_state(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, %o: tensor<?xi32> {transformer.dims = ["sequences+1"]},
                           %n: tensor<?xi32> {transformer.dims = ["sequences"]}, %s: tensor<?xi32> {transformer.dims = ["tokens"]},
                           %t: tensor<?xi32> {transformer.dims = ["blocks"]}, %b: tensor<?xi32> {transformer.dims = ["sequences+1"]},
-                          %c0: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.role = "cache"}) -> (tensor<?x8xf32>, tensor<?x128xf32>) {
+                          %c0: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.role = #transformer.role<cache>}) -> (tensor<?x8xf32>, tensor<?x128xf32>) {
   // expected-error @+1 {{'kernel.call' op changes in place what is read again later as it was before}}
   %c1 = kernel.call @append(%c0, %x, %x, %s) : (tensor<?x128xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x128xf32>
   // expected-note @+1 {{it is read here}}
@@ -71,7 +71,7 @@ kernel.define private @tanh(%x: tensor<?x128xf32>) -> tensor<?x128xf32> rows 0 w
 func.func @updates_an_activation(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, %o: tensor<?xi32> {transformer.dims = ["sequences+1"]},
                           %n: tensor<?xi32> {transformer.dims = ["sequences"]}, %s: tensor<?xi32> {transformer.dims = ["tokens"]},
                           %t: tensor<?xi32> {transformer.dims = ["blocks"]}, %b: tensor<?xi32> {transformer.dims = ["sequences+1"]},
-                          %c0: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.role = "cache"},
+                          %c0: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.role = #transformer.role<cache>},
                           %z: tensor<?x128xf32> {transformer.dims = ["tokens", "width"]}) -> tensor<?x128xf32> {
   %t0 = kernel.call @tanh(%z) : (tensor<?x128xf32>) -> tensor<?x128xf32>
   // expected-error @+1 {{'kernel.call' op expects to change an argument of the function in place, got another value}}

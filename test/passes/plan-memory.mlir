@@ -188,7 +188,7 @@ kernel.define private @attention(%q: tensor<?x8xf32>, %c: tensor<?x128xf32>, %o:
 func.func @updates_in_place(%x: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, %o: tensor<?xi32> {transformer.dims = ["sequences+1"]},
                           %n: tensor<?xi32> {transformer.dims = ["sequences"]}, %s: tensor<?xi32> {transformer.dims = ["tokens"]},
                           %t: tensor<?xi32> {transformer.dims = ["blocks"]}, %b: tensor<?xi32> {transformer.dims = ["sequences+1"]},
-                          %c0: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.role = "cache"}) -> (tensor<?x8xf32>, tensor<?x128xf32>) {
+                          %c0: tensor<?x128xf32> {transformer.dims = ["slots", "columns"], transformer.role = #transformer.role<cache>}) -> (tensor<?x8xf32>, tensor<?x128xf32>) {
   %c1 = kernel.call @append(%c0, %x, %x, %s) : (tensor<?x128xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x128xf32>
   %a = kernel.call @attention(%x, %c1, %o, %n, %t, %b) : (tensor<?x8xf32>, tensor<?x128xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>) -> tensor<?x8xf32>
   %c2 = kernel.call @append(%c1, %a, %a, %s) at 64 : (tensor<?x128xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x128xf32>

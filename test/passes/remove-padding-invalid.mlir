@@ -107,7 +107,7 @@ func.func @table_of_positions(%x: tensor<?x4x8xf32> {transformer.dims = ["batch"
 // -----
 
 func.func @mask_as_value(%x: tensor<?x?xi32> {transformer.dims = ["batch", "length"]},
-                         %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+                         %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>})
     -> (tensor<?x?xi32> {transformer.dims = ["batch", "length"]}) {
   // expected-error @+1 {{'transformer.add' op expects operand 1 to be values per token, got the attention mask}}
   %y = transformer.add %x, %mask : tensor<?x?xi32>, tensor<?x?xi32> -> tensor<?x?xi32>
@@ -117,7 +117,7 @@ func.func @mask_as_value(%x: tensor<?x?xi32> {transformer.dims = ["batch", "leng
 // -----
 
 func.func @attention_ignores_mask(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
-                                  %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+                                  %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>})
     -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
   %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
   // expected-error @+1 {{'transformer.attention' op expects the padding mask of its keys as its bias, got none beside an attention mask}}
@@ -153,7 +153,7 @@ func.func @sequences_beside_tokens(%x: tensor<?x?x8xf32> {transformer.dims = ["b
 // A masked token that is asked for stands last in its sequence, where causal
 // attention would count from.
 func.func @causal_and_selected(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
-                               %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+                               %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>})
     -> (tensor<?x8xf32> {transformer.dims = ["batch", "width"]}) {
   %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
   %h = transformer.split_heads %x heads 2 : tensor<?x?x8xf32> -> tensor<?x2x?x4xf32>
@@ -171,7 +171,7 @@ func.func @causal_and_selected(%x: tensor<?x?x8xf32> {transformer.dims = ["batch
 func.func @gathers_by_values(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
                              %i: tensor<?xi32> {transformer.dims = ["batch"]})
     -> (tensor<?x8xf32> {transformer.dims = ["batch", "width"]}) {
-  // expected-error @+1 {{'transformer.gather_token' op expects an argument with role "token_index", got values per sequence}}
+  // expected-error @+1 {{'transformer.gather_token' op expects an argument with role 'token_index', got values per sequence}}
   %y = transformer.gather_token %x, %i : tensor<?x?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
@@ -180,7 +180,7 @@ func.func @gathers_by_values(%x: tensor<?x?x8xf32> {transformer.dims = ["batch",
 
 // And a place is nothing else: no id of an embedding, for one.
 func.func @embeds_places(%t: tensor<4x8xf32> {transformer.dims = ["batch", "width"]},
-                         %i: tensor<?xi32> {transformer.dims = ["batch"], transformer.role = "token_index"})
+                         %i: tensor<?xi32> {transformer.dims = ["batch"], transformer.role = #transformer.role<token_index>})
     -> (tensor<?x8xf32> {transformer.dims = ["batch", "width"]}) {
   // expected-error @+1 {{'transformer.embedding' op expects values per token or per sequence, got token indices}}
   %y = transformer.embedding %i, %t : tensor<?xi32>, tensor<4x8xf32> -> tensor<?x8xf32>
@@ -190,7 +190,7 @@ func.func @embeds_places(%t: tensor<4x8xf32> {transformer.dims = ["batch", "widt
 // -----
 
 // expected-error @+1 {{'func.func' op argument 0 expects one number for each sequence, as its 'transformer.role' says, got 'tensor<?x?xi32>'}}
-func.func @places_of_tokens(%i: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "token_index"}) {
+func.func @places_of_tokens(%i: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = #transformer.role<token_index>}) {
   return
 }
 
@@ -224,7 +224,7 @@ func.func @result_of_other_dims(%x: tensor<?x?xf32> {transformer.dims = ["batch"
 // Packed, what stands on both sides of a hole would be neighbours.
 transformer.weight @d value dense<1.0> : tensor<2x5xf32>
 func.func @distances_beside_holes(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
-    %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>})
     -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
   %d = transformer.get_weight @d : tensor<2x5xf32>
   %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>

@@ -4,8 +4,8 @@
 // begin, the mask is gone.
 // CHECK-LABEL: func.func @encoder_layer
 // CHECK-SAME:    %[[IDS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["tokens"], transformer.name = "input_ids"}
-// CHECK-SAME:    %[[OFFSETS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = "sequence_offsets"}
-// CHECK-SAME:    %[[LENGTHS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = "key_lengths"}
+// CHECK-SAME:    %[[OFFSETS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = #transformer.role<sequence_offsets>}
+// CHECK-SAME:    %[[LENGTHS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = #transformer.role<key_lengths>}
 // CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"], transformer.name = "last_hidden_state"})
 // CHECK:         %[[TABLE:.+]] = transformer.get_weight @table
 // CHECK:         %[[X:.+]] = transformer.embedding %[[IDS]], %[[TABLE]] : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
@@ -18,7 +18,7 @@ transformer.weight @w value dense<1.0> : tensor<8x8xf32>
 transformer.weight @g value dense<1.0> : tensor<8xf32>
 func.func @encoder_layer(
     %ids: tensor<?x?xi32> {transformer.name = "input_ids", transformer.dims = ["batch", "length"]},
-    %mask: tensor<?x?xi32> {transformer.name = "attention_mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    %mask: tensor<?x?xi32> {transformer.name = "attention_mask", transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>})
     -> (tensor<?x?x8xf32> {transformer.name = "last_hidden_state", transformer.dims = ["batch", "length", "width"]}) {
   %table = transformer.get_weight @table : tensor<16x8xf32>
   %w = transformer.get_weight @w : tensor<8x8xf32>
@@ -42,8 +42,8 @@ func.func @encoder_layer(
 // token that is asked for has one such argument. What follows is per sequence.
 // CHECK-LABEL: func.func @selects_tokens
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x4xf32> {transformer.dims = ["tokens", "width"]}
-// CHECK-SAME:    %[[FIRST:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "token_rows_0", transformer.role = "token_rows", transformer.token_index = 0 : i64}
-// CHECK-SAME:    %[[THIRD:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "token_rows_2", transformer.role = "token_rows", transformer.token_index = 2 : i64}
+// CHECK-SAME:    %[[FIRST:[a-z0-9_]+]]: tensor<?xi32> {transformer.default = #transformer.default<token, 0>, transformer.dims = ["sequences"], transformer.name = "token_rows_0", transformer.role = #transformer.role<token_rows>}
+// CHECK-SAME:    %[[THIRD:[a-z0-9_]+]]: tensor<?xi32> {transformer.default = #transformer.default<token, 2>, transformer.dims = ["sequences"], transformer.name = "token_rows_2", transformer.role = #transformer.role<token_rows>}
 // CHECK-SAME:    -> (tensor<?x4xf32> {transformer.dims = ["sequences", "width"]})
 // CHECK:         %[[A:.+]] = transformer.embedding %[[FIRST]], %[[X]] : tensor<?xi32>, tensor<?x4xf32> -> tensor<?x4xf32>
 // CHECK:         %[[B:.+]] = transformer.embedding %[[THIRD]], %[[X]]
@@ -65,12 +65,12 @@ func.func @selects_tokens(%x: tensor<?x?x4xf32> {transformer.dims = ["batch", "l
 // A token whose place is an argument: the argument becomes the token's row.
 // CHECK-LABEL: func.func @gathers_tokens
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x4xf32>
-// CHECK-SAME:    %[[I:[a-z0-9_]+]]: tensor<?xi32> {transformer.default = "last", transformer.dims = ["sequences"], transformer.name = "place", transformer.role = "token_index"}
+// CHECK-SAME:    %[[I:[a-z0-9_]+]]: tensor<?xi32> {transformer.default = #transformer.default<last>, transformer.dims = ["sequences"], transformer.name = "place", transformer.role = #transformer.role<token_rows>}
 // CHECK-SAME:    -> (tensor<?x4xf32> {transformer.dims = ["sequences", "width"]})
 // CHECK:         %[[Y:.+]] = transformer.embedding %[[I]], %[[X]] : tensor<?xi32>, tensor<?x4xf32> -> tensor<?x4xf32>
 // CHECK-NEXT:    return %[[Y]]
 func.func @gathers_tokens(%x: tensor<?x?x4xf32> {transformer.dims = ["batch", "length", "width"]},
-                          %i: tensor<?xi32> {transformer.default = "last", transformer.dims = ["batch"], transformer.name = "place", transformer.role = "token_index"})
+                          %i: tensor<?xi32> {transformer.default = #transformer.default<last>, transformer.dims = ["batch"], transformer.name = "place", transformer.role = #transformer.role<token_index>})
     -> (tensor<?x4xf32> {transformer.dims = ["batch", "width"]}) {
   %y = transformer.gather_token %x, %i : tensor<?x?x4xf32>, tensor<?xi32> -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
@@ -161,13 +161,13 @@ func.func @columns(%x: tensor<?x?x2xf32> {transformer.dims = ["batch", "length",
 // A bias over distances is a weight, and stays one; that tokens must follow one
 // another is now said of how many keys there are.
 // CHECK-LABEL: func.func @distances
-// CHECK-SAME:    %[[LENGTHS:[a-z0-9_]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = "key_lengths"}
+// CHECK-SAME:    %[[LENGTHS:[a-z0-9_]+]]: tensor<?xi32> {transformer.contiguous, transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = #transformer.role<key_lengths>}
 // CHECK:         %[[D:.+]] = transformer.get_weight @d
 // CHECK:         transformer.ragged_attention %{{.+}}, %[[LENGTHS]] distance_bias %[[D]] from -2 heads 2 key_heads 2 scale 1.000000e+00
 // CHECK-SAME:      distance_bias tensor<2x5xf32> -> tensor<?x8xf32>
 transformer.weight @d value dense<1.0> : tensor<2x5xf32>
 func.func @distances(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
-    %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask", transformer.contiguous})
+    %mask: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>, transformer.contiguous})
     -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]}) {
   %d = transformer.get_weight @d : tensor<2x5xf32>
   %m = transformer.padding_mask %mask : tensor<?x?xi32> -> tensor<?x1x1x?xf32>
@@ -185,19 +185,19 @@ func.func @distances(%x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length
 // CHECK-LABEL: func.func @decoder_of_a_source
 // CHECK-SAME:    %[[S:[a-z0-9_]+]]: tensor<?x8xf32> {transformer.dims = ["encoder_tokens", "width"]}
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}
-// CHECK-SAME:    %[[O:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = "sequence_offsets"}
-// CHECK-SAME:    %[[N:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = "key_lengths"}
-// CHECK-SAME:    %[[SO:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "encoder_offsets", transformer.role = "encoder_offsets"}
-// CHECK-SAME:    %[[SN:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "encoder_key_lengths", transformer.role = "encoder_key_lengths"}
+// CHECK-SAME:    %[[O:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "sequence_offsets", transformer.role = #transformer.role<sequence_offsets>}
+// CHECK-SAME:    %[[N:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "key_lengths", transformer.role = #transformer.role<key_lengths>}
+// CHECK-SAME:    %[[SO:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences+1"], transformer.name = "encoder_offsets", transformer.role = #transformer.role<encoder_offsets>}
+// CHECK-SAME:    %[[SN:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["sequences"], transformer.name = "encoder_key_lengths", transformer.role = #transformer.role<encoder_key_lengths>}
 // CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, tensor<?x8xf32> {transformer.dims = ["encoder_tokens", "width"]})
 // CHECK:         %[[Y:.+]] = transformer.ragged_attention %[[X]], %[[X]], %[[X]], %[[O]], %[[O]], %[[N]] heads 2 key_heads 2 causal
 // CHECK:         %[[Z:.+]] = transformer.ragged_attention %[[Y]], %[[S]], %[[S]], %[[O]], %[[SO]], %[[SN]] heads 2 key_heads 2 scale
 // CHECK:         return %[[Z]], %[[S]]
 func.func @decoder_of_a_source(
     %s: tensor<?x?x8xf32> {transformer.dims = ["batch", "encoder_length", "width"]},
-    %sm: tensor<?x?xi32> {transformer.dims = ["batch", "encoder_length"], transformer.role = "attention_mask"},
+    %sm: tensor<?x?xi32> {transformer.dims = ["batch", "encoder_length"], transformer.role = #transformer.role<attention_mask>},
     %x: tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
-    %xm: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    %xm: tensor<?x?xi32> {transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>})
     -> (tensor<?x?x8xf32> {transformer.dims = ["batch", "length", "width"]},
         tensor<?x?x8xf32> {transformer.dims = ["batch", "encoder_length", "width"]}) {
   %m = transformer.padding_mask %xm : tensor<?x?xi32> -> tensor<?x1x1x?xf32>

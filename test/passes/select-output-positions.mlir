@@ -5,7 +5,7 @@
 // on the rows that are asked for, one gather feeds it.
 // CHECK-LABEL: func.func @head
 // CHECK-SAME:    %[[X:[a-z0-9_]+]]: tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}
-// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["output_positions"], transformer.name = "output_positions", transformer.role = "output_positions"}
+// CHECK-SAME:    %[[ROWS:[a-z0-9_]+]]: tensor<?xi32> {transformer.dims = ["output_positions"], transformer.name = "output_positions", transformer.role = #transformer.role<output_positions>}
 // CHECK-SAME:    -> (tensor<?x8xf32> {transformer.dims = ["tokens", "width"]}, tensor<?x96xf32> {transformer.dims = ["output_positions", "words"], transformer.name = "logits"})
 // CHECK:         %[[G:.+]] = transformer.embedding %[[ROWS]], %[[X]] : tensor<?xi32>, tensor<?x8xf32> -> tensor<?x8xf32>
 // CHECK-NOT:     transformer.embedding

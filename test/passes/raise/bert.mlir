@@ -49,7 +49,7 @@ transformer.weight @down.bias value dense<[0.85, -0.56, 0.49, 0.67]> : tensor<4x
 func.func @eager_attention(
     %ids: tensor<?x?xi64> {transformer.bound = 5 : i64, transformer.dims = ["batch", "length"]},
     %positions: tensor<?x?xi64> {transformer.bound = 7 : i64, transformer.dims = ["batch", "length"]},
-    %mask: tensor<?x?xi64> {transformer.role = "attention_mask", transformer.dims = ["batch", "length"]})
+    %mask: tensor<?x?xi64> {transformer.role = #transformer.role<attention_mask>, transformer.dims = ["batch", "length"]})
     -> (tensor<?x?x4xf32>, tensor<?x4xf32>) {
   %two = arith.constant dense<2.0> : tensor<f32>
   %epsilon = arith.constant dense<1.0e-12> : tensor<f32>
@@ -189,7 +189,7 @@ func.func @eager_attention(
 func.func @sdpa_attention(
     %ids: tensor<?x?xi64> {transformer.bound = 5 : i64, transformer.dims = ["batch", "length"]},
     %positions: tensor<?x?xi64> {transformer.bound = 7 : i64, transformer.dims = ["batch", "length"]},
-    %mask: tensor<?x?xi64> {transformer.role = "attention_mask", transformer.dims = ["batch", "length"]})
+    %mask: tensor<?x?xi64> {transformer.role = #transformer.role<attention_mask>, transformer.dims = ["batch", "length"]})
     -> (tensor<?x?x4xf32>, tensor<?x4xf32>) {
   %two = arith.constant dense<2.0> : tensor<f32>
   %epsilon = arith.constant dense<1.0e-12> : tensor<f32>

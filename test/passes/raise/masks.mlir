@@ -11,7 +11,7 @@
 // CHECK-NEXT: return %[[A]]
 func.func @raises_arithmetic_mask(
     %s: tensor<?x2x?x?xf32> {transformer.dims = ["batch", "heads", "length", "length"]},
-    %mask: tensor<?x?xi64> {transformer.role = "attention_mask", transformer.dims = ["batch", "length"]}) -> tensor<?x2x?x?xf32> {
+    %mask: tensor<?x?xi64> {transformer.role = #transformer.role<attention_mask>, transformer.dims = ["batch", "length"]}) -> tensor<?x2x?x?xf32> {
   %one = arith.constant dense<1.0> : tensor<f32>
   %lowest = arith.constant dense<0xFF7FFFFF> : tensor<f32>
   %0 = transformer.reshape %mask to [0, 1, 1, -1] : tensor<?x?xi64> -> tensor<?x1x1x?xi64>
@@ -165,7 +165,7 @@ func.func @keeps_numbers_that_are_no_mask(
 // CHECK-NOT: transformer.padding_mask
 func.func @keeps_bias_that_does_not_hide(
     %s: tensor<?x2x?x?xf32> {transformer.dims = ["batch", "heads", "length", "length"]},
-    %mask: tensor<?x?xi64> {transformer.role = "attention_mask", transformer.dims = ["batch", "length"]}) -> tensor<?x2x?x?xf32> {
+    %mask: tensor<?x?xi64> {transformer.role = #transformer.role<attention_mask>, transformer.dims = ["batch", "length"]}) -> tensor<?x2x?x?xf32> {
   %one = arith.constant dense<1.0> : tensor<f32>
   %low = arith.constant dense<-100.0> : tensor<f32>
   %0 = transformer.reshape %mask to [0, 1, 1, -1] : tensor<?x?xi64> -> tensor<?x1x1x?xi64>

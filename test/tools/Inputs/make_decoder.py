@@ -111,8 +111,8 @@ def main():
     print("\n".join(weights))
     print(f"""func.func @forward(
     %ids: {ids} {{transformer.name = "input_ids", transformer.dims = ["batch", "length"], transformer.bound = {WORDS} : i64}},
-    %mask: {ids} {{transformer.name = "attention_mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask", transformer.default = "ones"}},
-    %positions: {ids} {{transformer.name = "position_ids", transformer.dims = ["batch", "length"], transformer.bound = {POSITIONS} : i64, transformer.default = "position_ids"}})
+    %mask: {ids} {{transformer.name = "attention_mask", transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>, transformer.default = #transformer.default<ones>}},
+    %positions: {ids} {{transformer.name = "position_ids", transformer.dims = ["batch", "length"], transformer.bound = {POSITIONS} : i64, transformer.default = #transformer.default<position_ids>}})
     -> ({tokens.format(width)} {{transformer.name = "last_hidden_state", transformer.dims = ["batch", "length", "width"]}},
         {tokens.format(WORDS)} {{transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_output_positions}})
     attributes {{transformer.generates}} {{""")

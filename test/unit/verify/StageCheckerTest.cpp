@@ -32,7 +32,7 @@ transformer.weight @words value dense<[[1.0, 0.0, 0.0, 0.5], [0.0, 1.0, 0.3, 0.0
 transformer.weight @g value dense<[1.0, 0.5, 2.0, 1.0]> : tensor<4xf32>
 func.func @forward(
     %ids: tensor<?x?xi32> {transformer.name = "ids", transformer.dims = ["batch", "length"], transformer.bound = 3 : i64},
-    %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"})
+    %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>})
     -> (tensor<?x?x4xf32> {transformer.name = "hidden", transformer.dims = ["batch", "length", "width"]},
         tensor<?x4xf32> {transformer.name = "pooled", transformer.dims = ["batch", "width"]},
         tensor<?x?x2xf32> {transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_output_positions}) {
@@ -64,8 +64,8 @@ transformer.weight @words value dense<[[1.0, 0.0, 0.0, 0.5], [0.0, 1.0, 0.3, 0.0
 transformer.weight @keys value dense<[[1.0, 0.0, 0.2, 0.5], [0.0, 1.0, 0.3, 0.0]]> : tensor<2x4xf32>
 func.func @forward(
     %ids: tensor<?x?xi32> {transformer.name = "ids", transformer.dims = ["batch", "length"], transformer.bound = 3 : i64},
-    %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = "attention_mask"},
-    %positions: tensor<?x?xi32> {transformer.name = "positions_of_tokens", transformer.dims = ["batch", "length"], transformer.bound = 18 : i64, transformer.default = "position_ids"})
+    %mask: tensor<?x?xi32> {transformer.name = "mask", transformer.dims = ["batch", "length"], transformer.role = #transformer.role<attention_mask>},
+    %positions: tensor<?x?xi32> {transformer.name = "positions_of_tokens", transformer.dims = ["batch", "length"], transformer.bound = 18 : i64, transformer.default = #transformer.default<position_ids>})
     -> (tensor<?x?x4xf32> {transformer.name = "hidden", transformer.dims = ["batch", "length", "width"]},
         tensor<?x?x2xf32> {transformer.name = "logits", transformer.dims = ["batch", "length", "words"], transformer.select_output_positions})
     attributes {transformer.generates} {
