@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/Compiler.h"
+#include "codegen/LibraryPlan.h"
 #include "codegen/Metadata.h"
 #include "codegen/ObjectCache.h"
 #include "codegen/host/HostObject.h"
@@ -70,7 +71,6 @@ private:
   }
   bool isBinary() const { return options.emit <= Emit::Object; }
 
-  LogicalResult findPrograms();
   LogicalResult writeText(StringRef text);
   std::string headerText();
   LogicalResult writeHeader();
@@ -98,12 +98,9 @@ private:
   std::chrono::steady_clock::time_point phaseBegin =
       std::chrono::steady_clock::now();
 
-  SmallVector<kernel::ProgramOp> programs;
   std::string name;
-  std::vector<Interface> interfaces; ///< of `programs`
-  KernelTable kernels;
-  WeightPlan weights;
-  std::vector<CompiledKernel> compiled; ///< as `kernels`
+  LibraryPlan plan;
+  std::vector<CompiledKernel> compiled; ///< as `plan.kernels`
   std::vector<std::string> kernelErrors;
   std::atomic<size_t> cachedKernels = 0;
   uint64_t weightsHash = 0;
@@ -114,15 +111,6 @@ private:
   OutputFiles scratch; ///< never committed, so removed at the end
 };
 } // namespace
-
-LogicalResult Compilation::findPrograms() {
-  llvm::append_range(programs, module.getOps<kernel::ProgramOp>());
-  if (programs.empty())
-    return module.emitError()
-           << "no 'kernel.program' to compile; expected what the pass "
-              "transom-plan-memory leaves";
-  return success();
-}
 
 /// The main output of a kind that is text.
 LogicalResult Compilation::writeText(StringRef text) {
@@ -140,7 +128,7 @@ LogicalResult Compilation::writeText(StringRef text) {
 
 std::string Compilation::headerText() {
   std::vector<ProgramDocumentation> documented;
-  for (const Interface &interface : interfaces)
+  for (const Interface &interface : plan.interfaces)
     documented.push_back(
         documentProgram(interface, /*isFirst=*/documented.empty()));
   return libraryHeader(name, options.summary, documented);
@@ -171,7 +159,7 @@ LogicalResult Compilation::openWeights(WeightWriter &writer) {
   }
   weightsObject = *temporary;
   return check(writeWeightsObject(machine.target->linkage, weightsFile, file,
-                                  name + "_weights", weights.fileBytes()));
+                                  name + "_weights", plan.weights.fileBytes()));
 }
 
 void Compilation::compileKernel(size_t index, const SelectedKernel &kernel) {
@@ -198,12 +186,12 @@ void Compilation::compileKernel(size_t index, const SelectedKernel &kernel) {
 
 /// Compiles kernels and packs weights.
 LogicalResult Compilation::compileParts(WeightWriter &writer) {
-  compiled.resize(kernels.size());
-  kernelErrors.resize(kernels.size());
+  compiled.resize(plan.kernels.size());
+  kernelErrors.resize(plan.kernels.size());
   // The kernels that take longest first, so that no core waits for one of them
   // at the end.
   std::vector<std::pair<size_t, const SelectedKernel *>> order;
-  for (const auto &[symbol, kernel] : kernels)
+  for (const auto &[symbol, kernel] : plan.kernels)
     order.push_back({order.size(), &kernel});
   auto cost = [](const SelectedKernel *kernel) {
     return std::holds_alternative<AttentionSpec>(kernel->spec) ? 2
@@ -225,19 +213,19 @@ LogicalResult Compilation::compileParts(WeightWriter &writer) {
       std::lock_guard<std::mutex> lock(mutex);
       ++done;
       if (options.progress)
-        options.progress(done, kernels.size());
+        options.progress(done, plan.kernels.size());
     });
   if (weightsFile >= 0)
     writer.start(tasks, weightsFile, beside(name + ".weights"),
                  options.embedWeights ? weightsObjectOffset : 0);
   tasks.wait();
-  report.kernels = kernels.size();
+  report.kernels = plan.kernels.size();
   report.cachedKernels = cachedKernels;
   finishPhase("kernels and weights");
 
   bool good = true;
   size_t index = 0;
-  for (const auto &[symbol, kernel] : kernels) {
+  for (const auto &[symbol, kernel] : plan.kernels) {
     const std::string &error = kernelErrors[index++];
     if (error.empty())
       continue;
@@ -264,23 +252,17 @@ LogicalResult Compilation::compileParts(WeightWriter &writer) {
 }
 
 LogicalResult Compilation::lowerProgram() {
-  FailureOr<std::string> metadata = libraryMetadata(
-      module, interfaces, name, machine, weightsHash, weights.fileBytes());
-  if (failed(metadata))
-    return failure();
   HostOptions hostOptions;
   hostOptions.name = name;
-  hostOptions.metadata = *metadata;
   hostOptions.weightsHash = weightsHash;
   if (options.embedWeights)
     hostOptions.embeddedWeights = name + "_weights";
   hostOptions.isShared = options.emit == Emit::Shared;
-  auto lowered =
-      lowerHost(programs, interfaces, kernels, weights, machine, hostOptions);
+  auto lowered = plan.lower(machine, hostOptions);
   if (failed(lowered))
     return failure();
   host = std::move(*lowered);
-  defineKernelTables(*host, kernels, compiled);
+  defineKernelTables(*host, plan.kernels, compiled);
   return success();
 }
 
@@ -292,7 +274,7 @@ LogicalResult Compilation::writeProgram() {
   if (failed(check(text)))
     return failure();
   if (options.emit == Emit::Assembly)
-    for (auto [entry, kernel] : llvm::zip_equal(kernels, compiled))
+    for (auto [entry, kernel] : llvm::zip_equal(plan.kernels, compiled))
       *text += "\n# kernel " + entry.second.symbol + "\n" + kernel.assembly;
   return writeText(*text);
 }
@@ -321,7 +303,7 @@ LogicalResult Compilation::linkLibrary() {
   };
   if (failed(addObject(name, *object)))
     return failure();
-  for (auto [entry, kernel] : llvm::zip_equal(kernels, compiled))
+  for (auto [entry, kernel] : llvm::zip_equal(plan.kernels, compiled))
     if (failed(addObject(entry.second.symbol, StringRef(kernel.object.data(),
                                                         kernel.object.size()))))
       return failure();
@@ -361,8 +343,6 @@ LogicalResult Compilation::linkLibrary() {
 }
 
 LogicalResult Compilation::run() {
-  if (failed(findPrograms()))
-    return failure();
   if (options.emit == Emit::MLIR) {
     std::string text;
     llvm::raw_string_ostream stream(text);
@@ -376,25 +356,17 @@ LogicalResult Compilation::run() {
   if (failed(check(expectedName)))
     return failure();
   name = *expectedName;
-  FailureOr<std::vector<Interface>> expectedInterfaces =
-      Interface::ofAll(programs);
-  if (failed(expectedInterfaces))
+  FailureOr<LibraryPlan> planned = LibraryPlan::of(module);
+  if (failed(planned))
     return failure();
-  interfaces = std::move(*expectedInterfaces);
+  plan = std::move(*planned);
   if (options.emit == Emit::Header)
     return writeText(headerText());
 
-  FailureOr<KernelTable> selected = selectKernels(module, machine);
-  if (failed(selected))
+  if (failed(plan.select(machine)))
     return failure();
-  kernels = std::move(*selected);
-  shareTables(module, machine, kernels);
-  FailureOr<WeightPlan> plan = WeightPlan::create(programs, kernels);
-  if (failed(plan))
-    return failure();
-  weights = std::move(*plan);
-  report.weightsBytes = weights.fileBytes();
-  WeightWriter writer(weights, source);
+  report.weightsBytes = plan.weights.fileBytes();
+  WeightWriter writer(plan.weights, source);
   llvm::scope_exit closeWeights([&] {
     if (weightsFile >= 0)
       close(weightsFile);

@@ -16,10 +16,18 @@ def SelectKernels : Pass<"transom-select-kernels", "::mlir::ModuleOp"> {
     Selects the kernel family of every `kernel.define` and says what it is asked
     to compute in a remark: the spec's fields, and for each operand of the kernel
     which argument (`arg`) or result (`res`) of the define it is.
-    It changes nothing, and so counts nothing.
+
+    A family that refuses what a define asks of it hands it to a generic kernel,
+    and a missed remark of category `selection` says why. A linear that refuses
+    its epilogue (an operand that is a slice at a row's end) becomes a plain
+    linear and a row program, which follow one another on the result's buffer.
+    Nothing else is changed, and so nothing is counted.
 
     (* example test/codegen/select-kernels.mlir @linear *)
   }];
+  let options = [
+    Option<"target", "target", "std::string", "\"host\"",
+           "the CPU that kernels are for">];
 }
 
 def LowerHost : Pass<"transom-lower-host", "::mlir::ModuleOp"> {

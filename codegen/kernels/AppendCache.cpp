@@ -107,10 +107,14 @@ class AppendCacheFamily : public Family {
 public:
   const char *name() const override { return "append_cache"; }
 
-  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
-    const auto *append = std::get_if<AppendCacheSpec>(&spec);
-    return append && append->headDim > 0 && append->keyHeads > 0 &&
-           append->cache.width <= INT32_MAX / blockKeys;
+  const char *refusal(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &append = std::get<AppendCacheSpec>(spec);
+    if (append.headDim <= 0 || append.keyHeads <= 0)
+      return "it has no heads";
+    if (append.cache.width > INT32_MAX / blockKeys)
+      return "a block of its cache has more than 2^31 elements";
+    return nullptr;
   }
 
   /// A pool of blocks may have more than 2^31 elements.

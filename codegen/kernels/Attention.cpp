@@ -254,9 +254,11 @@ class AttentionFamily : public Family {
 public:
   const char *name() const override { return "attention"; }
 
-  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
-    const auto *attention = std::get_if<AttentionSpec>(&spec);
-    return attention && AttentionShape(*attention).isValid();
+  const char *refusal(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    return AttentionShape(std::get<AttentionSpec>(spec)).isValid()
+               ? nullptr
+               : "its heads are not a multiple of its key heads";
   }
 
   CompiledKernel plan(const KernelSpec &spec,

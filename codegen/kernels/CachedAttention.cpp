@@ -322,10 +322,14 @@ class CachedAttentionFamily : public Family {
 public:
   const char *name() const override { return "cached_attention"; }
 
-  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
-    const auto *attention = std::get_if<CachedAttentionSpec>(&spec);
-    return attention && AttentionShape(*attention).isValid() &&
-           attention->cache.width <= INT32_MAX / blockKeys;
+  const char *refusal(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &attention = std::get<CachedAttentionSpec>(spec);
+    if (!AttentionShape(attention).isValid())
+      return "its heads are not a multiple of its key heads";
+    if (attention.cache.width > INT32_MAX / blockKeys)
+      return "a block of its cache has more than 2^31 elements";
+    return nullptr;
   }
 
   /// A pool of blocks may have more than 2^31 elements.

@@ -37,7 +37,14 @@ Embedding::Embedding(const EmbeddingSpec &spec, const Machine &machine) {
                 .type = activation.type,
                 .dims = {fixed(width), taskRows(activation.stride)},
                 .rows = TRANSOM_TASK_ROWS,
-                .rowStride = activation.stride};
+                .rowStride = activation.stride,
+                .offset = activation.offset};
+  };
+  // A slice at the end of wider rows has no room for whole vectors, nor has a
+  // row of a linear's weight.
+  auto column = [&](int64_t offset, int64_t columns) -> Expr {
+    return offset + width <= columns ? Expr(c)
+                                     : min(c, static_cast<int>(spec.width) - 1);
   };
   ImageParam ids = view("ids", {.operand = indexOf(spec, EmbeddingSpec::Ids),
                                 .type = i32,
@@ -49,12 +56,13 @@ Embedding::Embedding(const EmbeddingSpec &spec, const Machine &machine) {
   int64_t columns = std::max(spec.width, spec.table.stride);
   Weight table = weight("table", indexOf(spec, EmbeddingSpec::Table),
                         spec.table, columns, fixed(ceilDiv(rows, block)));
-  // Only rows of the table's own have room for whole vectors.
-  Expr column = columns < width ? min(c, static_cast<int>(columns) - 1) : c;
-  Expr value = select(id < 0, 0.0f, table(row % block, column, row / block));
+  Expr first = static_cast<int>(spec.tableOffset);
+  Expr element = table(row % block, first + column(spec.tableOffset, columns),
+                       row / block);
+  Expr value = select(id < 0, 0.0f, element);
   if (spec.addend.stride != 0)
-    value +=
-        view("addend", activation(EmbeddingSpec::Addend, spec.addend))(c, m);
+    value += view("addend", activation(EmbeddingSpec::Addend, spec.addend))(
+        column(spec.addend.offset, spec.addend.stride), m);
   y(c, m) = value;
   result(y, activation(EmbeddingSpec::Output, spec.result));
 }
@@ -67,9 +75,12 @@ class EmbeddingFamily : public Family {
 public:
   const char *name() const override { return "embedding"; }
 
-  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
-    const auto *embedding = std::get_if<EmbeddingSpec>(&spec);
-    return embedding && embedding->width > 0 && embedding->tableRows >= 0;
+  const char *refusal(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &embedding = std::get<EmbeddingSpec>(spec);
+    return embedding.width > 0 && embedding.tableRows >= 0
+               ? nullptr
+               : "its table has no columns";
   }
 
   CompiledKernel plan(const KernelSpec &spec,

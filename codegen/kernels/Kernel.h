@@ -96,14 +96,14 @@ private:
   std::vector<transom_kernel_argument> launchInputs, launchResults;
 };
 
-/// A kind of kernel. Families stand in an ordered list (KernelCompiler.cpp);
-/// the first that accepts a spec compiles it.
+/// A kind of kernel, which compiles the specs of one type.
 class Family {
 public:
   virtual ~Family() = default;
   virtual const char *name() const = 0;
-  virtual bool accepts(const KernelSpec &spec,
-                       const Machine &machine) const = 0;
+  /// Why the spec can't be compiled, null if it can.
+  virtual const char *refusal(const KernelSpec &spec,
+                              const Machine &machine) const = 0;
   /// True if buffers may have more than 2^31 elements, at some cost.
   virtual bool addressesLargeBuffers() const { return false; }
   /// All of a compiled kernel that needs no compiling: packing, grid, scratch,

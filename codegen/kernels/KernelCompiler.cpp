@@ -18,14 +18,20 @@ const char *const transom::codegen::kernelVersion =
 
 namespace {
 
-const Family *familyOf(const KernelSpec &spec, const Machine &machine) {
-  for (const Family *family :
-       {&linearFamily(), &attentionFamily(), &appendCacheFamily(),
-        &cachedAttentionFamily(), &rotaryFamily(), &normFamily(),
-        &embeddingFamily(), &rowProgramFamily()})
-    if (family->accepts(spec, machine))
-      return family;
-  return nullptr;
+const Family &familyOf(const LinearSpec &) { return linearFamily(); }
+const Family &familyOf(const AttentionSpec &) { return attentionFamily(); }
+const Family &familyOf(const AppendCacheSpec &) { return appendCacheFamily(); }
+const Family &familyOf(const CachedAttentionSpec &) {
+  return cachedAttentionFamily();
+}
+const Family &familyOf(const RotarySpec &) { return rotaryFamily(); }
+const Family &familyOf(const NormSpec &) { return normFamily(); }
+const Family &familyOf(const EmbeddingSpec &) { return embeddingFamily(); }
+const Family &familyOf(const RowProgramSpec &) { return rowProgramFamily(); }
+
+const Family &familyOf(const KernelSpec &spec) {
+  return std::visit(
+      [](const auto &each) -> const Family & { return familyOf(each); }, spec);
 }
 
 /// A file in memory: Halide writes to names only, and a name on a disk would
@@ -106,24 +112,26 @@ void compile(const Family &family, const KernelSpec &spec,
 
 } // namespace
 
+const char *transom::codegen::refusalOf(const KernelSpec &spec,
+                                        const Machine &machine) {
+  return familyOf(spec).refusal(spec, machine);
+}
+
 std::map<int32_t, Packing> transom::codegen::packingOf(const KernelSpec &spec,
                                                        const Machine &machine) {
-  const Family *family = familyOf(spec, machine);
-  return family ? family->plan(spec, machine).packing
-                : std::map<int32_t, Packing>();
+  return familyOf(spec).plan(spec, machine).packing;
 }
 
 bool transom::codegen::compileKernel(
     const KernelSpec &spec, const Machine &machine, const std::string &symbol,
     const KernelOptions &options, CompiledKernel &kernel, std::string &error) {
-  const Family *family = familyOf(spec, machine);
-  if (!family) {
-    error = "no kernel accepts " + describe(spec);
+  if (const char *refusal = refusalOf(spec, machine)) {
+    error = "no kernel accepts " + describe(spec) + ": " + refusal;
     return false;
   }
   std::string what;
   try {
-    compile(*family, spec, machine, symbol, options, kernel);
+    compile(familyOf(spec), spec, machine, symbol, options, kernel);
     return true;
   } catch (const Halide::Error &exception) { // Not a std::exception.
     what = exception.what();

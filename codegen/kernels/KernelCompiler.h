@@ -20,14 +20,18 @@ struct KernelOptions {
 /// of the sources of this folder and of the formats.
 extern const char *const kernelVersion;
 
+/// Why no kernel computes the spec as it is, null if one does. Selection asks,
+/// and then says the same in another way.
+const char *refusalOf(const KernelSpec &spec, const Machine &machine);
+
 /// What a spec needs packed how, before anything is compiled (the weights file
 /// is written while kernels compile).
 std::map<int32_t, Packing> packingOf(const KernelSpec &spec,
                                      const Machine &machine);
 
-/// Compiles a spec with the first family that accepts it. Thread-safe: kernels
-/// compile in parallel. On failure returns false and sets `error` (what Halide
-/// said, and the spec); never throws.
+/// Compiles a spec with the family of its type. Thread-safe: kernels compile in
+/// parallel. On failure returns false and sets `error` (what Halide said, and
+/// the spec); never throws.
 bool compileKernel(const KernelSpec &spec, const Machine &machine,
                    const std::string &symbol, const KernelOptions &options,
                    CompiledKernel &kernel, std::string &error);

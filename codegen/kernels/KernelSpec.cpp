@@ -179,11 +179,12 @@ std::string describeSpec(const NormSpec &spec) {
 }
 
 std::string describeSpec(const EmbeddingSpec &spec) {
-  const auto &[width, tableRows, table, result, addend] = spec;
+  const auto &[width, tableRows, table, tableOffset, result, addend] = spec;
   return Writer("embedding")
       .field("width", width)
       .field("tableRows", tableRows)
       .field("table", table)
+      .field("tableOffset", tableOffset)
       .field("result", result)
       .field("addend", addend)
       .str();

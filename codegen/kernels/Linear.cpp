@@ -197,23 +197,24 @@ class LinearFamily : public Family {
 public:
   const char *name() const override { return "linear"; }
 
-  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
-    const auto *linear = std::get_if<LinearSpec>(&spec);
-    if (!linear || linear->epilogue.results.size() > 1 || linear->in <= 0 ||
-        linear->out <= 0 ||
-        padded(linear->out, machine.floatLanes) > linear->result.stride)
-      return false;
-    for (const ProgramOperand &operand : linear->epilogueOperands)
+  const char *refusal(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &linear = std::get<LinearSpec>(spec);
+    if (linear.epilogue.results.size() > 1 || linear.in <= 0 ||
+        linear.out <= 0 ||
+        padded(linear.out, machine.floatLanes) > linear.result.stride)
+      return "it is no matrix product with one result";
+    for (const ProgramOperand &operand : linear.epilogueOperands)
       // Whole blocks are read, also where the last one is padding.
       if (operand.broadcast == Broadcast::None &&
-          operand.offset + padded(linear->out, blockOf(*linear, machine)) >
+          operand.offset + padded(linear.out, blockOf(linear, machine)) >
               operand.stride)
-        return false;
-    return std::none_of(linear->epilogue.expressions.begin(),
-                        linear->epilogue.expressions.end(),
-                        [](const Expression &expression) {
-                          return isReduction(expression.kind);
-                        });
+        return "an operand of its epilogue is a slice whose rows end before a "
+               "whole block of columns";
+    for (const Expression &expression : linear.epilogue.expressions)
+      if (isReduction(expression.kind))
+        return "its epilogue reduces a row, of which a task has a block";
+    return nullptr;
   }
 
   CompiledKernel plan(const KernelSpec &spec,

@@ -97,9 +97,14 @@ class NormFamily : public Family {
 public:
   const char *name() const override { return "norm"; }
 
-  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
-    const auto *norm = std::get_if<NormSpec>(&spec);
-    return norm && norm->width > 0 && !(norm->rms && norm->hasBeta);
+  const char *refusal(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &norm = std::get<NormSpec>(spec);
+    if (norm.x.offset != 0 || norm.residual.offset != 0)
+      return "it reads a slice, whose rows may end before a whole vector";
+    if (norm.width <= 0 || (norm.rms && norm.hasBeta))
+      return "it is neither a layer norm nor an rms norm";
+    return nullptr;
   }
 
   CompiledKernel plan(const KernelSpec &spec,

@@ -80,12 +80,13 @@ class RotaryFamily : public Family {
 public:
   const char *name() const override { return "rotary"; }
 
-  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
-    const auto *rotary = std::get_if<RotarySpec>(&spec);
-    return rotary && rotary->heads > 0 && rotary->headDim > 0 &&
-           rotary->headDim % 2 == 0 &&
-           static_cast<int64_t>(rotary->frequencies.size()) ==
-               rotary->headDim / 2;
+  const char *refusal(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    const auto &rotary = std::get<RotarySpec>(spec);
+    if (rotary.heads <= 0 || rotary.headDim <= 0 ||
+        static_cast<int64_t>(2 * rotary.frequencies.size()) != rotary.headDim)
+      return "its heads have no two halves";
+    return nullptr;
   }
 
   CompiledKernel plan(const KernelSpec &spec,

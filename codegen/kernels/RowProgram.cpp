@@ -204,8 +204,9 @@ class RowProgramFamily : public Family {
 public:
   const char *name() const override { return "row_program"; }
 
-  bool accepts(const KernelSpec &spec, const Machine &machine) const override {
-    return std::holds_alternative<RowProgramSpec>(spec);
+  const char *refusal(const KernelSpec &spec,
+                      const Machine &machine) const override {
+    return nullptr;
   }
 
   CompiledKernel plan(const KernelSpec &spec,

@@ -6,12 +6,11 @@ using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
 
-std::optional<SelectedKernel>
-transom::codegen::selectAppendCache(const Define &define) {
+Choice transom::codegen::selectAppendCache(const Define &define) {
   auto append = define.only<transformer::AppendCacheOp>();
   // The result is the cache's own buffer.
   if (!append || !define.cache(append.getCache()))
-    return std::nullopt;
+    return {};
   AppendCacheSpec spec;
   Operands<AppendCacheSpec> operands;
   spec.key =

@@ -6,11 +6,10 @@ using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
 
-std::optional<SelectedKernel>
-transom::codegen::selectAttention(const Define &define) {
+Choice transom::codegen::selectAttention(const Define &define) {
   auto attention = define.only<transformer::RaggedAttentionOp>();
   if (!attention)
-    return std::nullopt;
+    return {};
   AttentionSpec spec;
   Operands<AttentionSpec> operands;
   describeQueries(attention, define, spec, operands);

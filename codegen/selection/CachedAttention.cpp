@@ -6,11 +6,10 @@ using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
 
-std::optional<SelectedKernel>
-transom::codegen::selectCachedAttention(const Define &define) {
+Choice transom::codegen::selectCachedAttention(const Define &define) {
   auto attention = define.only<transformer::CachedAttentionOp>();
   if (!attention)
-    return std::nullopt;
+    return {};
   CachedAttentionSpec spec;
   Operands<CachedAttentionSpec> operands;
   describeQueries(attention, define, spec, operands);

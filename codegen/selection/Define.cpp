@@ -46,6 +46,8 @@ std::optional<ColumnView> Define::integers(Value value) const {
 }
 
 int64_t transom::codegen::widthOf(Value value) {
-  int64_t last = cast<RankedTensorType>(value.getType()).getShape().back();
-  return ShapedType::isDynamic(last) ? 1 : last;
+  auto type = cast<RankedTensorType>(value.getType());
+  return type.getRank() == 0 || ShapedType::isDynamic(type.getShape().back())
+             ? 1
+             : type.getShape().back();
 }

@@ -36,7 +36,8 @@ struct Define {
   llvm::SmallVector<mlir::Operation *> ops; ///< but for slices and constants
 };
 
-/// Columns of [rows, columns]; [rows] is stored as [rows, 1].
+/// Columns of [rows, columns]; [rows] is stored as [rows, 1], and so is a
+/// scalar.
 int64_t widthOf(mlir::Value value);
 
 } // namespace transom::codegen

@@ -1,7 +1,6 @@
 //===- Families.h - the selection of each kernel family -------------------===//
 //
-// One function a family, in a file of its name: nullopt if the define is not of
-// the family's form.
+// One function a family, in a file of its name.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRANSOM_CODEGEN_SELECTION_FAMILIES_H
@@ -13,17 +12,27 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <string>
+
 namespace transom::codegen {
 
-std::optional<SelectedKernel> selectLinear(const Define &define);
-std::optional<SelectedKernel> selectAttention(const Define &define);
-std::optional<SelectedKernel> selectAppendCache(const Define &define);
-std::optional<SelectedKernel> selectCachedAttention(const Define &define);
-std::optional<SelectedKernel> selectRotary(const Define &define);
-std::optional<SelectedKernel> selectNorm(const Define &define);
-std::optional<SelectedKernel> selectEmbedding(const Define &define);
+/// What a family has for a define: a kernel, or why it has none for a define of
+/// its form, or neither.
+struct Choice {
+  std::optional<SelectedKernel> kernel;
+  std::string refusal;
+};
 
-/// Anything else that works on rows. Reports why not.
+Choice selectLinear(const Define &define);
+Choice selectAttention(const Define &define);
+Choice selectAppendCache(const Define &define);
+Choice selectCachedAttention(const Define &define);
+Choice selectRotary(const Define &define);
+Choice selectNorm(const Define &define);
+Choice selectEmbedding(const Define &define);
+
+/// Anything that decomposes into primitives on rows: the generic family. Fails
+/// with an error that says why not.
 mlir::FailureOr<SelectedKernel> selectRowProgram(const Define &define);
 
 /// Collects which of a launch's buffers each operand of a kernel is, by the
@@ -32,7 +41,7 @@ template <typename Spec> class Operands {
 public:
   using Name = typename Spec::Operand;
 
-  /// Operand `name` is read at `view`; without one nothing is selected.
+  /// Operand `name` is read at `view`; without one the kernel is refused.
   ColumnView read(Name name, std::optional<ColumnView> view) {
     complete &= view.has_value();
     bound.push_back({name, {view ? view->argument : 0}});
@@ -42,9 +51,10 @@ public:
     bound.push_back({name, {result, /*isResult=*/true}});
   }
 
-  std::optional<SelectedKernel> select(Spec spec) {
+  Choice select(Spec spec) {
     if (!complete)
-      return std::nullopt;
+      return {std::nullopt, "it reads what is neither an activation of f32, a "
+                            "whole weight nor a vector of i32"};
     SelectedKernel kernel;
     // Several of one name keep their order.
     for (Name name : spec.operands()) {
@@ -56,7 +66,7 @@ public:
     }
     assert(bound.empty() && "the spec has no such operand");
     kernel.spec = std::move(spec);
-    return kernel;
+    return {std::move(kernel), ""};
   }
 
 private:

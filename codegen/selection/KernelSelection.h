@@ -55,14 +55,17 @@ private:
   llvm::MapVector<mlir::StringAttr, SelectedKernel> kernels;
 };
 
-/// What `define` computes, without packing. Fails with an error at the op that
-/// no kernel family can compute.
-mlir::FailureOr<SelectedKernel> selectKernel(kernel::DefineOp define);
+/// The definitions that launches in `module` name. One that nothing launches
+/// costs no compilation.
+llvm::SmallVector<kernel::DefineOp> launchedKernels(mlir::ModuleOp module);
 
-/// Selects all kernels that launches in `module` name. Emits an error for each
-/// one that can't be compiled, not for the first only.
-mlir::FailureOr<KernelTable> selectKernels(mlir::ModuleOp module,
-                                           const Machine &machine);
+/// Selects the kernels of definitions of one module. Where a family refuses
+/// what it is asked for, a generic one computes the same, and a missed remark
+/// of category `selection` says so; an epilogue that its linear refuses becomes
+/// a definition and launches of its own. Emits an error for each one that can't
+/// be compiled, not for the first only.
+mlir::FailureOr<KernelTable>
+selectKernels(llvm::ArrayRef<kernel::DefineOp> defines, const Machine &machine);
 
 } // namespace transom::codegen
 

@@ -7,12 +7,11 @@ using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
 
-std::optional<SelectedKernel>
-transom::codegen::selectLinear(const Define &define) {
+Choice transom::codegen::selectLinear(const Define &define) {
   auto linear = define.only<transformer::LinearOp>();
   if (!linear ||
       cast<RankedTensorType>(linear.getResult().getType()).getRank() != 2)
-    return std::nullopt;
+    return {};
   LinearSpec spec;
   Operands<LinearSpec> operands;
   spec.x =
@@ -26,16 +25,19 @@ transom::codegen::selectLinear(const Define &define) {
   if (spec.hasBias)
     operands.read(LinearSpec::Bias, define.weight(linear.getBias()));
   if (!linear.getEpilogue().empty()) {
+    // Its meaning: a plain linear, the accumulator, and ops on its result.
+    OwningOpRef<kernel::DefineOp> copy(define.op.clone());
+    auto whole = Define(*copy).only<transformer::LinearOp>();
+    OpBuilder at(whole);
+    FailureOr<SmallVector<Value>> results = whole.decompose(at);
+    Operation *plain = Define(*copy).ops.front();
     RowProgramBuilder builder(spec.out);
-    Block &block = linear.getEpilogue().front();
-    builder.bindAccumulator(block.getArgument(0));
-    for (auto [extra, argument] :
-         llvm::zip_equal(linear.getExtras(), block.getArguments().drop_front()))
-      if (failed(builder.bindOperand(argument, extra)))
-        return std::nullopt;
-    auto yield = cast<transformer::YieldOp>(block.getTerminator());
-    if (failed(builder.addResult(yield.getValues()[0])))
-      return std::nullopt;
+    builder.bindAccumulator(plain->getResult(0));
+    // What can't be translated is no error yet.
+    ScopedDiagnosticHandler silent(define.op.getContext(),
+                                   [](Diagnostic &) { return success(); });
+    if (failed(results) || failed(builder.addResult(results->front())))
+      return {std::nullopt, "its epilogue is none of its columns alone"};
     spec.epilogue = builder.program();
     spec.epilogueOperands = builder.operands();
     for (unsigned argument : builder.arguments())

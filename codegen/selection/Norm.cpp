@@ -37,31 +37,26 @@ static std::optional<NormOp> normOf(Operation *op) {
       .Default(std::nullopt);
 }
 
-std::optional<SelectedKernel>
-transom::codegen::selectNorm(const Define &define) {
+Choice transom::codegen::selectNorm(const Define &define) {
   std::optional<NormOp> norm;
   if (define.ops.size() == 1)
     norm = normOf(define.ops[0]);
   if (!norm)
-    return std::nullopt;
+    return {};
 
   NormSpec spec;
   Operands<NormSpec> operands;
-  // Slices have a column offset, which the norm kernels do not take.
-  auto wholeRows = [&](Value value) {
-    std::optional<ColumnView> view = define.activation(value);
-    return view && view->offset == 0 ? view : std::nullopt;
-  };
   spec.width = widthOf(norm->input);
   spec.result.stride = rowStride(spec.width);
   spec.epsilon = norm->epsilon.convertToFloat();
   spec.rms = !norm->beta;
   spec.hasBeta = static_cast<bool>(norm->beta);
-  spec.x = operands.read(NormSpec::Input, wholeRows(norm->input)).rows();
+  spec.x = operands.read(NormSpec::Input, define.activation(norm->input)).rows();
   if (norm->residual) {
     spec.hasResidual = true;
     spec.residual =
-        operands.read(NormSpec::Residual, wholeRows(norm->residual)).rows();
+        operands.read(NormSpec::Residual, define.activation(norm->residual))
+            .rows();
   }
   operands.read(NormSpec::Gamma, define.weight(norm->gamma));
   if (norm->beta)
@@ -73,12 +68,12 @@ transom::codegen::selectNorm(const Define &define) {
     bool isNorm = value == define.ops[0]->getResult(0);
     bool &isStored = isNorm ? storesNorm : spec.storesSum;
     if (isStored || value.getDefiningOp() != define.ops[0])
-      return std::nullopt;
+      return {};
     isStored = true;
     operands.write(isNorm ? NormSpec::Output : NormSpec::Sum, index);
   }
   if (!storesNorm)
-    return std::nullopt;
+    return {};
   if (spec.storesSum)
     spec.sum.stride = rowStride(spec.width);
   return operands.select(spec);

@@ -8,11 +8,10 @@ using namespace mlir;
 using namespace transom;
 using namespace transom::codegen;
 
-std::optional<SelectedKernel>
-transom::codegen::selectRotary(const Define &define) {
+Choice transom::codegen::selectRotary(const Define &define) {
   auto rotary = define.only<transformer::RotaryOp>();
   if (!rotary || !rotary.getHeads())
-    return std::nullopt;
+    return {};
   RotarySpec spec;
   Operands<RotarySpec> operands;
   spec.x =

@@ -21,11 +21,13 @@ transom::codegen::selectRowProgram(const Define &define) {
   }
   llvm::for_each(define.yield.getOperandTypes(), widen);
 
+  // Decomposing changes the body.
+  OwningOpRef<kernel::DefineOp> copy(define.op.clone());
   RowProgramBuilder builder(width);
   RowProgramSpec spec;
   Operands<RowProgramSpec> operands;
   spec.width = width;
-  for (auto [index, value] : llvm::enumerate(define.yield.getValues())) {
+  for (auto [index, value] : llvm::enumerate(Define(*copy).yield.getValues())) {
     if (failed(builder.addResult(value)))
       return failure();
     spec.results.push_back({.stride = rowStride(widthOf(value))});
@@ -35,5 +37,5 @@ transom::codegen::selectRowProgram(const Define &define) {
   spec.inputs = builder.operands();
   for (unsigned argument : builder.arguments())
     operands.read(RowProgramSpec::Input, ColumnView{argument});
-  return *operands.select(std::move(spec));
+  return *operands.select(std::move(spec)).kernel;
 }

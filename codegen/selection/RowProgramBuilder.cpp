@@ -4,15 +4,21 @@
 // in all simply repeats. So only the tensors that are read, and reductions,
 // need their types looked at.
 //
+// What an op means is said once, in ir/Transformer/Decompose.cpp: softmax and
+// norms were spelled out here as well, and had begun to differ from it (a
+// product with 1 / sqrt here, a quotient there). Activations stay whole: their
+// expressions are polynomials that cost half of what decompositions would.
+//
 //===----------------------------------------------------------------------===//
 
 #include "codegen/selection/RowProgramBuilder.h"
-#include "codegen/selection/ColumnView.h"
+#include "codegen/selection/Define.h"
 #include "ir/Transformer/Transformer.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace transom;
@@ -40,18 +46,10 @@ int RowProgramBuilder::reduce(Kind kind, int value, int64_t operandWidth) {
   return operandWidth == 1 && width != 1 ? value : add(kind, {value});
 }
 
-void RowProgramBuilder::bindAccumulator(Value scalar) {
+void RowProgramBuilder::bindAccumulator(Value value) {
   assert(expressions.empty() && "the accumulator is input 0");
   firstOperand = 1;
-  values[scalar] = add(Kind::Input, {});
-}
-
-LogicalResult RowProgramBuilder::bindOperand(Value scalar, Value tensor) {
-  FailureOr<int> value = translate(tensor);
-  if (failed(value))
-    return failure();
-  values[scalar] = *value;
-  return success();
+  values[value] = add(Kind::Input, {});
 }
 
 LogicalResult RowProgramBuilder::addResult(Value value) {
@@ -62,19 +60,18 @@ LogicalResult RowProgramBuilder::addResult(Value value) {
   return success();
 }
 
-static int64_t widthOf(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && tensor.getRank() > 0 ? tensor.getShape().back() : 1;
-}
-
-static InFlightDiagnostic refuse(Operation *op) {
+/// Names what the model says: a part of a decomposition is of no use to a
+/// reader.
+InFlightDiagnostic RowProgramBuilder::refuse(Operation *op) const {
+  op = decomposed ? decomposed : op;
   return op->emitError() << "no kernel accepts '" << op->getName() << "' ";
 }
 
-FailureOr<int> RowProgramBuilder::input(Value tensor, Location location) {
+FailureOr<int> RowProgramBuilder::input(Value tensor) {
   auto type = cast<RankedTensorType>(tensor.getType());
   auto refuseTensor = [&](StringRef why) -> FailureOr<int> {
-    return emitError(location) << "no kernel reads " << type << " " << why;
+    return emitError(tensor.getLoc())
+           << "no kernel reads " << type << " " << why;
   };
   std::optional<ColumnView> view = columnViewOf(tensor);
   if (!view)
@@ -83,7 +80,7 @@ FailureOr<int> RowProgramBuilder::input(Value tensor, Location location) {
     return refuseTensor("element by element; expected elements of f32");
 
   ProgramOperand operand;
-  int64_t columns = widthOf(type);
+  int64_t columns = widthOf(tensor);
   bool hasRows = type.getRank() == 2 && type.getDimSize(0) != 1;
   if (type.getRank() > 2 || (columns != 1 && columns != width) ||
       (type.getRank() == 1 && type.isDynamicDim(0)))
@@ -101,7 +98,7 @@ FailureOr<int> RowProgramBuilder::input(Value tensor, Location location) {
   if (hasRows)
     operand.stride = view->stride;
   operand.offset = view->offset;
-  if (operand.broadcast != Broadcast::None && operand.offset != 0)
+  if (!hasRows && operand.offset != 0) // It is packed from its first column.
     return refuseTensor("from a column that is not the first");
 
   int value = add(Kind::Input, {});
@@ -117,13 +114,11 @@ FailureOr<int> RowProgramBuilder::translate(Value value) {
   Operation *op = value.getDefiningOp();
   FailureOr<int> result;
   if (!op || isa<transformer::SliceOp>(op)) {
-    result = input(value, value.getLoc());
+    result = input(value);
   } else if (DenseElementsAttr dense; matchPattern(value, m_Constant(&dense))) {
     if (!dense.isSplat() || !isa<FloatType>(dense.getElementType()))
       return refuse(op) << "that is neither a weight nor one repeated number";
     result = constant(dense.getSplatValue<APFloat>().convertToDouble());
-  } else if (FloatAttr number; matchPattern(value, m_Constant(&number))) {
-    result = constant(number.getValueAsDouble());
   } else {
     result = translate(op, cast<OpResult>(value).getResultNumber());
   }
@@ -182,66 +177,29 @@ FailureOr<int> RowProgramBuilder::translate(Operation *op, unsigned result) {
     if (!isComputable(type))
       return refuse(op) << "on " << type << "; expected elements of f32";
 
-  // A region's values are computed in its place.
-  if (auto elementwise = dyn_cast<transformer::ElementwiseOp>(op)) {
-    Block &block = elementwise.getBody().front();
-    for (auto [argument, tensor] :
-         llvm::zip_equal(block.getArguments(), elementwise.getInputs()))
-      if (failed(bindOperand(argument, tensor)))
-        return failure();
-    auto yield = cast<transformer::YieldOp>(block.getTerminator());
-    return translate(yield.getValues()[result]);
-  }
+  // Repeating a value is no work.
+  if (auto expand = dyn_cast<transformer::ExpandOp>(op))
+    return translate(expand->getOperand(0));
+  std::optional<Kind> unary = unaryKind(op), binary = binaryKind(op);
+  if (!unary && !binary &&
+      !isa<transformer::ScaleOp, transformer::CompareOp, transformer::SelectOp,
+           transformer::CastOp, transformer::ReshapeOp, transformer::ReduceOp>(
+          op))
+    return translateDecomposed(op, result);
 
   SmallVector<int> operands;
-  auto translateOperands = [&] {
-    for (Value operand : op->getOperands()) {
-      FailureOr<int> value = translate(operand);
-      if (failed(value))
-        return failure();
-      operands.push_back(*value);
-    }
-    return success();
-  };
-  if (std::optional<Kind> kind = unaryKind(op)) {
-    if (failed(translateOperands()))
+  for (Value operand : op->getOperands()) {
+    FailureOr<int> value = translate(operand);
+    if (failed(value))
       return failure();
-    return add(*kind, {operands[0]});
+    operands.push_back(*value);
   }
-  if (std::optional<Kind> kind = binaryKind(op)) {
-    if (failed(translateOperands()))
-      return failure();
-    return add(*kind, {operands[0], operands[1]});
-  }
-  if (!isa<transformer::ScaleOp, transformer::CompareOp, transformer::SelectOp,
-           transformer::CastOp, transformer::ExpandOp, transformer::ReshapeOp,
-           transformer::ReduceOp, transformer::SoftmaxOp,
-           transformer::LayerNormOp, transformer::RmsNormOp,
-           transformer::AddLayerNormOp, transformer::AddRmsNormOp>(op)) {
-    SmallVector<Type> types(op->getOperandTypes());
-    return refuse(op) << "on " << types;
-  }
-  if (failed(translateOperands()))
-    return failure();
+  if (unary)
+    return add(*unary, {operands[0]});
+  if (binary)
+    return add(*binary, {operands[0], operands[1]});
 
-  int64_t operandWidth = widthOf(op->getOperand(0).getType());
-  double columns = operandWidth;
-  auto mean = [&](int value) {
-    int sum = reduce(Kind::ReduceSum, value, operandWidth);
-    return operandWidth == 1 ? sum
-                             : add(Kind::Mul, {sum, constant(1.0 / columns)});
-  };
-  // (x - mean) * rsqrt(mean of squares + epsilon) * gamma + beta
-  auto norm = [&](int x, int gamma, std::optional<int> beta, APFloat epsilon,
-                  bool centers) {
-    if (centers)
-      x = add(Kind::Sub, {x, mean(x)});
-    int variance = mean(add(Kind::Mul, {x, x}));
-    int spread = add(Kind::Add, {variance, constant(epsilon.convertToFloat())});
-    int y = add(Kind::Mul, {x, add(Kind::Rsqrt, {spread})});
-    y = add(Kind::Mul, {y, gamma});
-    return beta ? add(Kind::Add, {y, *beta}) : y;
-  };
+  int64_t operandWidth = widthOf(op->getOperand(0));
   return TypeSwitch<Operation *, FailureOr<int>>(op)
       .Case([&](transformer::ScaleOp scale) {
         int factor = constant(scale.getFactor().convertToFloat());
@@ -277,7 +235,6 @@ FailureOr<int> RowProgramBuilder::translate(Operation *op, unsigned result) {
                       add(Kind::CompareEq, {operands[0], constant(0.0)})});
         return operands[0];
       })
-      .Case([&](transformer::ExpandOp) { return operands[0]; })
       .Case([&](transformer::ReshapeOp) -> FailureOr<int> {
         auto from = cast<RankedTensorType>(op->getOperandTypes().front());
         auto to = cast<RankedTensorType>(op->getResultTypes().front());
@@ -296,39 +253,38 @@ FailureOr<int> RowProgramBuilder::translate(Operation *op, unsigned result) {
         case transformer::Reduction::Sum:
           return reduce(Kind::ReduceSum, operands[0], operandWidth);
         case transformer::Reduction::Mean:
-          return mean(operands[0]);
+          if (operandWidth == 1)
+            return operands[0];
+          return add(Kind::Mul,
+                     {add(Kind::ReduceSum, {operands[0]}),
+                      constant(1.0 / static_cast<double>(operandWidth))});
         case transformer::Reduction::Max:
           return reduce(Kind::ReduceMax, operands[0], operandWidth);
         case transformer::Reduction::Min:
           return reduce(Kind::ReduceMin, operands[0], operandWidth);
         }
         llvm_unreachable("no such reduction");
-      })
-      .Case([&](transformer::SoftmaxOp) {
-        int maximum = reduce(Kind::ReduceMax, operands[0], operandWidth);
-        int e = add(Kind::Exp, {add(Kind::Sub, {operands[0], maximum})});
-        return add(Kind::Div, {e, reduce(Kind::ReduceSum, e, operandWidth)});
-      })
-      .Case([&](transformer::LayerNormOp layerNorm) {
-        return norm(operands[0], operands[1], operands[2],
-                    layerNorm.getEpsilon(), /*centers=*/true);
-      })
-      .Case([&](transformer::RmsNormOp rmsNorm) {
-        return norm(operands[0], operands[1], std::nullopt,
-                    rmsNorm.getEpsilon(), /*centers=*/false);
-      })
-      .Case([&](transformer::AddLayerNormOp layerNorm) {
-        int sum = add(Kind::Add, {operands[0], operands[1]});
-        values[layerNorm.getSum()] = sum;
-        return result == 1 ? sum
-                           : norm(sum, operands[2], operands[3],
-                                  layerNorm.getEpsilon(), /*centers=*/true);
-      })
-      .Case([&](transformer::AddRmsNormOp rmsNorm) {
-        int sum = add(Kind::Add, {operands[0], operands[1]});
-        values[rmsNorm.getSum()] = sum;
-        return result == 1 ? sum
-                           : norm(sum, operands[2], std::nullopt,
-                                  rmsNorm.getEpsilon(), /*centers=*/false);
       });
+}
+
+/// By what it means, in simpler ops.
+FailureOr<int> RowProgramBuilder::translateDecomposed(Operation *op,
+                                                      unsigned result) {
+  auto [known, isNew] = decompositions.try_emplace(op);
+  if (isNew) {
+    auto decomposable = dyn_cast<transformer::DecomposableOpInterface>(op);
+    OpBuilder builder(op);
+    FailureOr<SmallVector<Value>> simpler =
+        decomposable ? decomposable.decompose(builder)
+                     : FailureOr<SmallVector<Value>>();
+    if (failed(simpler)) {
+      SmallVector<Type> types(
+          (decomposed ? decomposed : op)->getOperandTypes());
+      return refuse(op) << "on " << types;
+    }
+    known->second = std::move(*simpler);
+  }
+  llvm::SaveAndRestore<Operation *> part(decomposed,
+                                         decomposed ? decomposed : op);
+  return translate(known->second[result]);
 }

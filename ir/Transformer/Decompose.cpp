@@ -277,13 +277,14 @@ FailureOr<Values> SoftmaxOp::decompose(OpBuilder &builder) {
       exponentials, emitter.reduce(Reduction::Sum, exponentials))});
 }
 
-/// value / sqrt(mean(value^2) + epsilon) * gamma
+/// value * rsqrt(mean(value^2) + epsilon) * gamma: one root a row, and no
+/// quotient in each column.
 static Value emitRootMeanSquareNorm(Emitter &emitter, Value value, Value gamma,
                                     const APFloat &epsilon) {
   Value square = emitter.reduce(Reduction::Mean, emitter.mul(value, value));
   Value shifted =
       emitter.add(square, emitter.number(value, epsilon.convertToFloat()));
-  return emitter.mul(emitter.div(value, emitter.emit<SqrtOp>(shifted)), gamma);
+  return emitter.mul(emitter.mul(value, emitter.emit<RsqrtOp>(shifted)), gamma);
 }
 
 FailureOr<Values> LayerNormOp::decompose(OpBuilder &builder) {

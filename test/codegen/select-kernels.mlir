@@ -5,7 +5,7 @@
 
 // Slices become offsets into rows of the whole argument, the bias and an
 // epilogue's operands follow the weight.
-// CHECK: 'linear' is linear(in=4,out=8,x=64:4:f32,result=64:0:f32,weightFormat=f32,hasBias=1,epilogue=[Input(0) Input(1) Relu(0) Add(2 1) -> 3],operands=[0:64:0:f32 ]); operands: arg0 arg1 arg2 arg3 res0
+// CHECK: 'linear' is linear(in=4,out=8,x=64:4:f32,result=64:0:f32,weightFormat=f32,hasBias=1,epilogue=[Input(0) Relu(0) Input(1) Add(1 2) -> 3],operands=[0:64:0:f32 ]); operands: arg0 arg1 arg2 arg3 res0
 kernel.define @linear(%x: tensor<?x12xf32>, %w: tensor<8x4xf32>, %b: tensor<8xf32>, %r: tensor<?x8xf32>) -> tensor<?x8xf32> rows 0 weights [1, 2] {
   %s = transformer.slice %x axis 1 from 4 to 8 : tensor<?x12xf32> -> tensor<?x4xf32>
   %0 = transformer.linear %s, %w bias %b extras(%r) : tensor<?x4xf32>, tensor<8x4xf32>, tensor<8xf32> extras(tensor<?x8xf32>) -> tensor<?x8xf32> {
@@ -58,7 +58,7 @@ kernel.define @both(%r: tensor<?x8xf32>, %x: tensor<?x8xf32>, %g: tensor<8xf32>,
   kernel.yield %s, %y : tensor<?x8xf32>, tensor<?x8xf32>
 }
 
-// CHECK: 'embedding' is embedding(width=8,tableRows=5,table=1:64:f32,result=64:0:f32,addend=64:0:f32); operands: arg1 arg2 arg0 res0
+// CHECK: 'embedding' is embedding(width=8,tableRows=5,table=1:64:f32,tableOffset=0,result=64:0:f32,addend=64:0:f32); operands: arg1 arg2 arg0 res0
 kernel.define @embedding(%a: tensor<?x8xf32>, %ids: tensor<?xi32>, %t: tensor<5x8xf32>) -> tensor<?x8xf32> rows 1 weights [2] {
   %0 = transformer.embedding %ids, %t : tensor<?xi32>, tensor<5x8xf32> -> tensor<?x8xf32>
   %1 = transformer.add %a, %0 : tensor<?x8xf32>, tensor<?x8xf32> -> tensor<?x8xf32>

@@ -51,7 +51,8 @@ protected:
     module = parseSourceString<ModuleOp>(text, &context);
     ASSERT_TRUE(module);
     Machine machine;
-    FailureOr<KernelTable> kernels = selectKernels(*module, machine);
+    FailureOr<KernelTable> kernels =
+        selectKernels(launchedKernels(*module), machine);
     ASSERT_TRUE(succeeded(kernels));
     SmallVector<kernel::ProgramOp> programs(
         module->getOps<kernel::ProgramOp>());

@@ -155,6 +155,34 @@ TEST_P(EmbeddingTest, GathersRowsAndAdds) {
       }
 }
 
+/// The last columns of a table and of an addend, beyond which a row has no room
+/// for whole vectors.
+TEST_P(EmbeddingTest, GathersColumnsOfWiderRows) {
+  constexpr int64_t wide = 64, entries = 30, rows = 45;
+  for (int64_t width : {3, 60}) {
+    const int64_t offset = wide - width;
+    auto kernel = load(EmbeddingSpec{.width = width,
+                                     .tableRows = entries,
+                                     .tableStride = rowStride(wide),
+                                     .tableOffset = offset,
+                                     .outStride = rowStride(width),
+                                     .addendStride = rowStride(wide),
+                                     .addendOffset = offset});
+    ASSERT_TRUE(kernel);
+    Tensor table(entries, wide), addend(rows, wide), y(rows, width);
+    table.fill(1);
+    addend.fill(2);
+    Aligned<int32_t> ids(rows);
+    for (int64_t m = 0; m < rows; ++m)
+      ids[m] = static_cast<int32_t>(m * 7 % entries);
+    kernel->run({ids.data(), table.data(), addend.data(), y.data()}, rows);
+    y.expectGuardsUntouched();
+    expectClose(y, [&](int64_t m, int64_t c) {
+      return table.at(ids[m], offset + c) + addend.at(m, offset + c);
+    });
+  }
+}
+
 /// A table in blocks of 8 rows, the last of which is not full.
 TEST_P(EmbeddingTest, GathersFromALinearsWeight) {
   constexpr int64_t block = 8, entries = 30, rows = 45;
