@@ -71,8 +71,11 @@ function(transom_use_pch target name)
 endfunction()
 
 set(_transom_headers "${CMAKE_CURRENT_LIST_DIR}/precompiled")
-transom_add_pch(MLIR "${_transom_headers}/MLIR.h"
+set(_transom_mlir "${_transom_headers}/MLIR.h"
   INCLUDES ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS}
   DEFINITIONS ${LLVM_DEFINITIONS_LIST}
-  FLAGS -fno-exceptions
-  STAMPS "${LLVM_LIBRARY_DIR}/libMLIR.so" "${LLVM_LIBRARY_DIR}/libLLVM.so")
+  STAMPS "${LLVM_LIBRARY_DIR}/libMLIR.so" "${LLVM_LIBRARY_DIR}/libLLVM.so"
+  FLAGS -fno-exceptions)
+transom_add_pch(MLIR ${_transom_mlir})
+transom_add_pch(MLIRAsan ${_transom_mlir}
+  ${TRANSOM_TEST_FLAGS} -fsanitize=address,undefined)
