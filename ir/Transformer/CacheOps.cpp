@@ -1,8 +1,7 @@
 //===- CacheOps.cpp - keys and values of past tokens ----------------------===//
 
 #include "ir/Transformer/CacheLayout.h"
-#include "ir/Transformer/OpSupport.h"
-#include "ir/Transformer/Transformer.h"
+#include "ir/Transformer/Emitter.h"
 
 using namespace mlir;
 
@@ -98,6 +97,88 @@ LogicalResult CachedAttentionOp::verify() {
   return verifyLayer(*this, getCache(), keyHeads,
                      ShapedType::isDynamic(width) ? width : width / heads,
                      getAt());
+}
+
+//===----------------------------------------------------------------------===//
+// Decompositions
+//===----------------------------------------------------------------------===//
+
+/// A layer's heads [rows, 2 * Hkv, P] of rows of a cache: keys, then values.
+static Value headsOf(Emitter &emitter, Value rows, int64_t keyHeads,
+                     int64_t headSize, int64_t at) {
+  int64_t end = at + getCacheColumns(keyHeads, headSize);
+  return emitter.reshape(emitter.slice(rows, 1, at, end),
+                         {0, 2 * keyHeads, getCacheHeadColumns(headSize)});
+}
+
+FailureOr<Values> AppendCacheOp::decompose(OpBuilder &builder) {
+  Emitter emitter(builder, *this);
+  auto keyHeads = static_cast<int64_t>(getKeyHeads());
+  auto at = static_cast<int64_t>(getAt());
+  int64_t headSize = extentOf(getKey(), 1) / keyHeads;
+  Value cache = getCache();
+  Value heads = headsOf(emitter, cache, keyHeads, headSize, at);
+  auto concat = [&](ValueRange values, int64_t axis) {
+    return emitter.emit<ConcatOp>(values, axis);
+  };
+
+  // The new tokens, and after them what is in the slots now: slot s takes the
+  // token that goes there, or else row N + s. A token's slot is its alone, so
+  // that a sum over tokens finds it.
+  Value added = concat({emitter.reshape(getKey(), {0, keyHeads, -1}),
+                        emitter.reshape(getValue(), {0, keyHeads, -1})},
+                       1);
+  Value rows = concat({added, emitter.slice(heads, 2, 0, headSize)}, 0);
+  Value slot = emitter.reshape(emitter.indices(cache, 0), {0, 1});
+  Value kept = emitter.add(slot, emitter.cast(emitter.emit<DimOp>(getKey(), 0),
+                                              builder.getI32Type()));
+  Value moved = emitter.emit<SelectOp>(
+      emitter.compare(slot, Comparison::EQ, getSlots()),
+      emitter.sub(emitter.indices(getKey(), 0), kept), emitter.number(slot, 0));
+  Value row = emitter.reshape(
+      emitter.add(kept, emitter.reduce(Reduction::Sum, moved)), {-1});
+  Value taken = emitter.emit<GatherOp>(rows, row, 0);
+
+  SmallVector<Value> columns;
+  if (int64_t padded = getCacheHeadColumns(headSize); headSize < padded)
+    taken = concat({taken, emitter.slice(heads, 2, headSize, padded)}, 2);
+  if (at > 0)
+    columns.push_back(emitter.slice(cache, 1, 0, at));
+  columns.push_back(emitter.reshape(taken, {0, -1}));
+  int64_t end = at + getCacheColumns(keyHeads, headSize);
+  if (end < extentOf(cache, 1))
+    columns.push_back(emitter.slice(cache, 1, end, kEnd));
+  return emitter.finish(
+      {columns.size() == 1 ? columns.front() : concat(columns, 1)});
+}
+
+/// Sequences of whole blocks, gathered from the cache, are packed ones whose
+/// keys end before the next sequence begins.
+FailureOr<Values> CachedAttentionOp::decompose(OpBuilder &builder) {
+  Emitter emitter(builder, *this);
+  auto heads = static_cast<int64_t>(getHeads());
+  auto keyHeads = static_cast<int64_t>(getKeyHeads());
+  int64_t headSize = extentOf(getQuery(), 1) / heads;
+  Value table = getBlockTable();
+  Value inBlock = emitter.emit<arith::ConstantOp>(DenseElementsAttr::get(
+      RankedTensorType::get(cacheBlock, builder.getI32Type()),
+      ArrayRef(llvm::to_vector(llvm::seq<int32_t>(0, cacheBlock)))));
+  Value first = emitter.mul(table, emitter.number(table, cacheBlock));
+  Value slots = emitter.reshape(
+      emitter.add(emitter.reshape(first, {0, 1}), inBlock), {-1});
+  Value cached = headsOf(emitter, emitter.emit<GatherOp>(getCache(), slots, 0),
+                         keyHeads, headSize, static_cast<int64_t>(getAt()));
+  cached = emitter.slice(cached, 2, 0, headSize);
+  auto from = [&](int64_t head) {
+    return emitter.reshape(emitter.slice(cached, 1, head, head + keyHeads),
+                           {0, -1});
+  };
+  Value offsets = emitter.mul(getBlockOffsets(),
+                              emitter.number(getBlockOffsets(), cacheBlock));
+  return emitter.finish({emitter.emit<RaggedAttentionOp>(
+      getResult().getType(), getQuery(), from(0), from(keyHeads),
+      getQueryOffsets(), offsets, getKeyLengths(), getDistanceBias(),
+      getFirstDistance(), getHeads(), getKeyHeads(), getCausal(), getScale())});
 }
 
 } // namespace transom::transformer

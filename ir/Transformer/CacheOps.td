@@ -9,6 +9,7 @@
 
 def AppendCacheOp : Transformer_ValueOp<"append_cache", [
     Transformer_CacheOpInterface,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>,
     DeclareOpInterfaceMethods<Transformer_UpdateOpInterface>]> {
   let summary = "the cache with the keys and values of new tokens";
   let description = [{
@@ -45,7 +46,8 @@ def AppendCacheOp : Transformer_ValueOp<"append_cache", [
 }
 
 def CachedAttentionOp : Transformer_ValueOp<"cached_attention", [
-    Transformer_CacheOpInterface]> {
+    Transformer_CacheOpInterface,
+    DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "attention to keys and values in the cache";
   let description = [{
     As `ragged_attention`, but of sequence s key j is in the cache's slot

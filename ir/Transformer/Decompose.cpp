@@ -6,140 +6,17 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ir/Transformer/OpSupport.h"
-#include "ir/Transformer/Transformer.h"
+#include "ir/Transformer/Emitter.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/SmallBitVector.h"
 
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 using namespace mlir;
 
 namespace transom::transformer {
-
-using Values = SmallVector<Value>;
-
-static constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
-
-namespace {
-/// Builds ops for `op` where it stands.
-struct Emitter {
-  Emitter(OpBuilder &builder, Operation *op)
-      : builder(builder), op(op), loc(op->getLoc()) {
-    builder.setInsertionPoint(op);
-  }
-
-  template <typename Op, typename... Arguments>
-  Value emit(Arguments &&...arguments) {
-    return Op::create(builder, loc, std::forward<Arguments>(arguments)...)
-        ->getResult(0);
-  }
-
-  Value add(Value a, Value b) { return emit<AddOp>(a, b); }
-  Value sub(Value a, Value b) { return emit<SubOp>(a, b); }
-  Value mul(Value a, Value b) { return emit<MulOp>(a, b); }
-  Value div(Value a, Value b) { return emit<DivOp>(a, b); }
-  Value compare(Value a, Comparison relation, Value b) {
-    return emit<CompareOp>(relation, a, b);
-  }
-  Value reduce(Reduction kind, Value value) {
-    return emit<ReduceOp>(kind, value, ArrayRef<int64_t>(-1),
-                          /*keep_dims=*/true);
-  }
-  Value reshape(Value value, ArrayRef<int64_t> shape) {
-    return emit<ReshapeOp>(value, shape);
-  }
-  Value transpose(Value value, ArrayRef<int64_t> permutation) {
-    return emit<TransposeOp>(value, permutation);
-  }
-  Value slice(Value value, int64_t axis, int64_t begin, int64_t end) {
-    return emit<SliceOp>(value, axis, begin, end);
-  }
-
-  /// The values of `value` in another element type.
-  Value cast(Value value, Type elementType) {
-    Type type = elementType;
-    if (auto tensor = dyn_cast<RankedTensorType>(value.getType()))
-      type = tensor.clone(elementType);
-    return value.getType() == type ? value : emit<CastOp>(type, value);
-  }
-
-  /// `value` as a constant of the element type of `like`: of rank 0 if `like`
-  /// is a tensor, a scalar if it is one.
-  Value constant(Value like, TypedAttr value) {
-    if (isa<RankedTensorType>(like.getType()))
-      value = DenseElementsAttr::get(RankedTensorType::get({}, value.getType()),
-                                     static_cast<Attribute>(value));
-    return emit<arith::ConstantOp>(value);
-  }
-  Value number(Value like, double value) {
-    Type type = getElementTypeOrSelf(like.getType());
-    if (auto real = dyn_cast<FloatType>(type))
-      return constant(like, builder.getFloatAttr(real, value));
-    return constant(like, builder.getIntegerAttr(type, int64_t(value)));
-  }
-  Value lowest(Value like) {
-    auto type = ::cast<FloatType>(getElementTypeOrSelf(like.getType()));
-    APFloat value = APFloat::getLargest(type.getFloatSemantics(),
-                                        /*Negative=*/true);
-    return constant(like, FloatAttr::get(type, value));
-  }
-
-  /// 0, 1, 2, ... below an extent, in i32.
-  Value indices(Value tensor, int64_t axis) {
-    return cast(emit<RangeOp>(emit<DimOp>(tensor, axis)), builder.getI32Type());
-  }
-
-  /// What a bias over distances [H, R] gives at `distance` [Tq, Tk], i32: [H,
-  /// Tq, Tk].
-  Value biasOf(Value bias, Value distance, int64_t first) {
-    Value place = sub(distance, number(distance, first));
-    place = emit<MaxOp>(place, number(place, 0));
-    place = emit<MinOp>(place, number(place, extentOf(bias, 1) - 1));
-    return emit<GatherOp>(bias, place, 1);
-  }
-
-  /// `value` with heads repeated along `axis`, so that head h of `heads` has
-  /// what was head h * keyHeads / heads.
-  Value repeatHeads(Value value, int64_t axis, int64_t heads,
-                    int64_t keyHeads) {
-    if (heads == keyHeads)
-      return value;
-    SmallVector<int64_t> groups;
-    for (int64_t head = 0; head < heads; ++head)
-      groups.push_back(head * keyHeads / heads);
-    auto type = RankedTensorType::get(heads, builder.getI64Type());
-    Value indices = emit<arith::ConstantOp>(
-        ::cast<TypedAttr>(DenseElementsAttr::get(type, ArrayRef(groups))));
-    return emit<GatherOp>(value, indices, axis);
-  }
-
-  /// Gives the results the very types of the op's, which may be more or less
-  /// precise than the inferred ones.
-  Values finish(Values values) {
-    for (auto [value, type] : llvm::zip(values, op->getResultTypes())) {
-      if (value.getType() == type)
-        continue;
-      bool isOurs = value.getDefiningOp<InferTypeOpInterface>() &&
-                    !llvm::is_contained(op->getOperands(), value);
-      if (isOurs)
-        value.setType(type);
-      else
-        value = emit<CastOp>(type, value);
-    }
-    return values;
-  }
-
-  OpBuilder &builder;
-  Operation *op;
-  Location loc;
-};
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Regions of scalars -> tensors

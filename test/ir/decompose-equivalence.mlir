@@ -129,3 +129,26 @@ func.func @ragged_distance_bias(%q: tensor<5x12xf32>, %k: tensor<5x6xf32>, %d: t
       : tensor<5x12xf32>, tensor<5x6xf32>, tensor<5x6xf32>, tensor<4xi32>, tensor<4xi32>, tensor<3xi32> distance_bias tensor<4x4xf32> -> tensor<5x12xf32>
   return %0, %1 : tensor<5x12xf32>, tensor<5x12xf32>
 }
+// Tokens into slots of two blocks, and one that is not stored; heads of 3 columns
+// in 16, with columns of other layers before and after them.
+func.func @append_cache(%c: tensor<32x96xf32>, %k: tensor<4x3xf32>, %v: tensor<4x3xf32>) -> (tensor<32x96xf32>, tensor<32x96xf32>) {
+  %s = arith.constant dense<[17, -1, 0, 31]> : tensor<4xi32>
+  %0 = transformer.append_cache %c, %k, %v, %s key_heads 1 at 32 : tensor<32x96xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<4xi32>
+  %1 = transformer.append_cache %0, %k, %v, %s key_heads 3 at 0 : tensor<32x96xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<4xi32>
+  return %0, %1 : tensor<32x96xf32>, tensor<32x96xf32>
+}
+// Sequences of 17 keys in two blocks that are not neighbours, of none, and of 3;
+// two query heads a key head.
+func.func @cached_attention(%q: tensor<5x12xf32>, %c: tensor<64x160xf32>, %d: tensor<4x4xf32>) -> (tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>) {
+  %o = arith.constant dense<[0, 2, 2, 5]> : tensor<4xi32>
+  %n = arith.constant dense<[17, 0, 3]> : tensor<3xi32>
+  %t = arith.constant dense<[3, 0, 1]> : tensor<3xi32>
+  %b = arith.constant dense<[0, 2, 2, 3]> : tensor<4xi32>
+  %0 = transformer.cached_attention %q, %c, %o, %n, %t, %b heads 4 key_heads 2 at 64 causal scale 0.5
+      : tensor<5x12xf32>, tensor<64x160xf32>, tensor<4xi32>, tensor<3xi32>, tensor<3xi32>, tensor<4xi32> -> tensor<5x12xf32>
+  %1 = transformer.cached_attention %q, %c, %o, %n, %t, %b heads 4 key_heads 2 at 64 scale 0.5
+      : tensor<5x12xf32>, tensor<64x160xf32>, tensor<4xi32>, tensor<3xi32>, tensor<3xi32>, tensor<4xi32> -> tensor<5x12xf32>
+  %2 = transformer.cached_attention %q, %c, %o, %n, %t, %b distance_bias %d from -3 heads 4 key_heads 2 at 64 causal scale 0.5
+      : tensor<5x12xf32>, tensor<64x160xf32>, tensor<4xi32>, tensor<3xi32>, tensor<3xi32>, tensor<4xi32> distance_bias tensor<4x4xf32> -> tensor<5x12xf32>
+  return %0, %1, %2 : tensor<5x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>
+}
