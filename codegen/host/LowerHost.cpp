@@ -24,6 +24,7 @@ using namespace transom::codegen;
 static_assert(transformer::cacheBlock == TRANSOM_CACHE_BLOCK);
 static_assert(kernel::rowAlignment == TRANSOM_ROW_ALIGNMENT);
 static_assert(kernel::rowsAlignment == TRANSOM_ROWS_ALIGNMENT);
+static_assert(kernel::mostOutputs == 8 * sizeof(transom_frame::requested));
 static_assert(kernel::numArenaExtents == TRANSOM_EXTENTS);
 
 static constexpr StringRef librarySymbol = "library";

@@ -17,6 +17,8 @@ namespace transom::kernel {
 inline constexpr int64_t rowAlignment = 64;
 /// Slots have room for a multiple of so many rows: TRANSOM_ROWS_ALIGNMENT.
 inline constexpr int64_t rowsAlignment = 16;
+/// Outputs of a program: `transom_frame::requested` has a bit for each.
+inline constexpr unsigned mostOutputs = 64;
 
 /// Bytes of a row, columns of padding included; [rows] is stored as [rows, 1].
 inline int64_t getRowBytes(mlir::RankedTensorType type) {

@@ -2,27 +2,23 @@
 
 #include "passes/PlanMemory/Plan.h"
 
-#include "ir/Transformer/Transformer.h"
+#include "ir/Kernel/Layout.h"
+#include "ir/Transformer/ModelAttributes.h"
 
 using namespace mlir;
 using namespace transom;
 using namespace transom::memory;
 using transom::transformer::GetWeightOp;
 
-/// `transom_frame::requested` in runtime/abi.h has a bit for each output.
-static constexpr unsigned mostOutputs = 64;
-
-/// What the name of a leading dimension says.
-static std::optional<Rows> parseRows(llvm::StringRef name) {
-  Rows rows{kernel::Extent::Tokens};
-  auto [base, slack] = name.split('+');
-  if (!slack.empty() && slack.getAsInteger(10, rows.slack))
-    return std::nullopt;
-  std::optional<kernel::Extent> extent = kernel::symbolizeExtent(base);
-  if (!extent)
-    return std::nullopt;
-  rows.extent = *extent;
-  return rows;
+/// Rows of an activation whose leading dimension is `dim`; nullopt if padding
+/// has to be removed first.
+static std::optional<Rows> rowsOf(transformer::Dimension dim) {
+  if (dim == transformer::Dimension::SequencesPlusOne)
+    return Rows{kernel::Extent::Sequences, /*slack=*/1};
+  // The values are the same (TransformerAttributes.td).
+  std::optional<kernel::Extent> extent =
+      kernel::symbolizeExtent(static_cast<uint32_t>(dim));
+  return extent ? std::optional(Rows{*extent}) : std::nullopt;
 }
 
 /// A new state takes the memory of the old one, so that all that read the old
@@ -75,11 +71,9 @@ static LogicalResult findRowsOfResults(Plan &plan, kernel::CallOp call) {
 LogicalResult memory::findRows(Plan &plan) {
   func::FuncOp function = plan.function;
   for (BlockArgument argument : function.getArguments()) {
-    auto dims = function.getArgAttrOfType<ArrayAttr>(
-        argument.getArgNumber(), transom::transformer::dimsAttr);
-    auto name =
-        dims && !dims.empty() ? dyn_cast<StringAttr>(dims[0]) : StringAttr();
-    std::optional<Rows> found = name ? parseRows(name) : std::nullopt;
+    std::optional<transformer::Dimension> dim =
+        transformer::getDim(function.getArgAttrDict(argument.getArgNumber()));
+    std::optional<Rows> found = dim ? rowsOf(*dim) : std::nullopt;
     if (!found) {
       InFlightDiagnostic diagnostic =
           function.emitOpError()
@@ -88,7 +82,9 @@ LogicalResult memory::findRows(Plan &plan) {
              "\"sequences\", \"encoder_tokens\", \"output_positions\", "
              "\"blocks\", "
              "\"slots\" or \"encoder_blocks\", got ";
-      return name ? diagnostic << name : diagnostic << "no names";
+      return dim ? diagnostic << '"' << transformer::stringifyDimension(*dim)
+                              << '"'
+                 : diagnostic << "no names";
     }
     plan.rows[argument] = *found;
   }
@@ -108,8 +104,8 @@ LogicalResult memory::findRows(Plan &plan) {
     plan.calls.push_back(call);
   }
   OperandRange results = plan.getResults();
-  if (results.size() > mostOutputs)
-    return function.emitOpError() << "expects at most " << mostOutputs
+  if (results.size() > kernel::mostOutputs)
+    return function.emitOpError() << "expects at most " << kernel::mostOutputs
                                   << " results, got " << results.size();
   for (auto [number, result] : llvm::enumerate(results))
     if (!plan.rows.contains(result))
