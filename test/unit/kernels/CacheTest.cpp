@@ -169,24 +169,30 @@ public:
       int64_t keyColumn = (shape.heads + g) * dim;
       int64_t valueColumn = keyColumn + shape.keyHeads * dim;
       std::vector<double> scores(keys);
-      double most = -INFINITY, sum = 0;
+      double most = -INFINITY, sum = 0, largest = 0;
       for (int64_t j = 0; j < keys; ++j) {
-        for (int64_t d = 0; d < dim; ++d)
-          scores[j] += double(tokens.at(position, h * dim + d)) *
-                       tokens.at(j, keyColumn + d);
+        double magnitude = 0;
+        for (int64_t d = 0; d < dim; ++d) {
+          double term = double(tokens.at(position, h * dim + d)) *
+                        tokens.at(j, keyColumn + d);
+          scores[j] += term;
+          magnitude += std::fabs(term);
+        }
+        largest = std::max(largest, magnitude / std::sqrt(double(dim)));
         scores[j] = scores[j] / std::sqrt(double(dim)) + biasOf(h, j);
         most = std::max(most, scores[j]);
       }
       for (double &score : scores)
         sum += score = std::exp(score - most);
       for (int64_t d = 0; d < dim; ++d) {
-        double expected = 0, magnitude = 1e-3;
+        double expected = 0, magnitude = 0;
         for (int64_t j = 0; j < keys; ++j) {
           double v = tokens.at(j, valueColumn + d);
           expected += scores[j] / sum * v;
           magnitude = std::max(magnitude, std::fabs(v));
         }
-        ASSERT_NEAR(out.at(outRow, h * dim + d), expected, 2e-6 * magnitude)
+        ASSERT_NEAR(out.at(outRow, h * dim + d), expected,
+                    attentionBound(dim, keys, largest) * magnitude)
             << "sequence " << s << ", position " << position << ", head " << h;
       }
     }

@@ -13,6 +13,35 @@
 
 namespace transom::test {
 
+/// Half the distance of 1 to the next number of `type`: what rounding to
+/// nearest changes a result by, relative to it.
+inline double unitRoundoff(codegen::ElementType type) {
+  using Kind = codegen::ElementType::Kind;
+  int mantissa = type.kind == Kind::BFloat ? 8 : type.bits == 16 ? 11 : 24;
+  return std::ldexp(1.0, -mantissa);
+}
+
+/// How far a sum of `terms` products may be from the exact one, relative to the
+/// sum of their magnitudes: sqrt(n) u, to which n roundings that are
+/// independent add up (Higham and Mary, A New Approach to Probabilistic
+/// Rounding Error Analysis, SIAM J. Sci. Comput. 41(5), 2019). The worst case
+/// is n u.
+inline double sumBound(int64_t terms,
+                       codegen::ElementType type = codegen::f32) {
+  return std::sqrt(double(terms)) * unitRoundoff(type);
+}
+
+/// How far a weighed sum of values may be from the exact one, relative to the
+/// largest value. A score that is off by d makes its weight off by d, relative
+/// to it; `largest` is that of the scores' sums of magnitudes. The sums over
+/// `keys`, of weights and of weighed values, round, too, and so does exp.
+inline double attentionBound(int64_t headDim, int64_t keys, double largest,
+                             codegen::ElementType type = codegen::f32) {
+  constexpr int64_t expRoundings = 16;
+  return sumBound(headDim, type) * largest +
+         2 * sumBound(keys + expRoundings, type);
+}
+
 /// An activation [rows, width] as the arena holds it: padded rows and columns,
 /// and guards on both sides. All that is not set is NaN.
 class Tensor {
