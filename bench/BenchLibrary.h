@@ -28,7 +28,8 @@ public:
                 1,
                 0,
                 &program,
-                0} {}
+                0,
+                nullptr} {}
   BenchLibrary(const BenchLibrary &) = delete;
 
   const transom_library *get() const { return &library; }

@@ -39,7 +39,7 @@ LogicalResult LibraryPlan::select(const Machine &machine) {
 
 FailureOr<OwningOpRef<ModuleOp>> LibraryPlan::lower(const Machine &machine,
                                                     HostOptions options) {
-  FailureOr<std::string> metadata =
+  FailureOr<LibraryMetadata> metadata =
       libraryMetadata(module, interfaces, options.name, machine,
                       options.weightsHash, weights.fileBytes());
   if (failed(metadata))

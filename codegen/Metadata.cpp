@@ -94,7 +94,49 @@ static void addTensors(json::Object &object, const Interface &interface) {
   object["outputs"] = std::move(outputs);
 }
 
-FailureOr<std::string> transom::codegen::libraryMetadata(
+/// The id at `key`, if there is one that the ABI can hold.
+static std::optional<int32_t> tokenId(const json::Value *value) {
+  std::optional<int64_t> id = value ? value->getAsInteger() : std::nullopt;
+  if (!id || !llvm::isInt<32>(*id))
+    return std::nullopt;
+  return static_cast<int32_t>(*id);
+}
+
+/// What `metadata` has for the generation of a library with these programs;
+/// none if it generates no text.
+static std::optional<GenerationInfo>
+generationInfo(const json::Object &metadata, ArrayRef<Interface> interfaces) {
+  GenerationInfo info;
+  const auto *step = llvm::find_if(interfaces, [](const Interface &interface) {
+    return interface.kind == TRANSOM_PROGRAM_STEP;
+  });
+  if (step == interfaces.end())
+    return std::nullopt;
+  auto logits = llvm::find_if(step->outputs, [](const InterfaceOutput &output) {
+    return output.name == "logits" &&
+           output.info.extent == TRANSOM_OUTPUT_POSITIONS;
+  });
+  if (logits == step->outputs.end())
+    return std::nullopt;
+  info.logits = logits - step->outputs.begin();
+  const json::Object *config = metadata.getObject("generation_config");
+  if (!config)
+    return info;
+  const json::Value *ends = config->get("eos_token_id");
+  if (const json::Array *list = ends ? ends->getAsArray() : nullptr) {
+    for (const json::Value &value : *list)
+      if (std::optional<int32_t> id = tokenId(&value))
+        info.eosTokenIds.push_back(*id);
+  } else if (std::optional<int32_t> id = tokenId(ends)) {
+    info.eosTokenIds.push_back(*id);
+  }
+  for (StringRef key : {"bos_token_id", "decoder_start_token_id"})
+    if (std::optional<int32_t> id = tokenId(config->get(key)))
+      info.decoderStartTokenId = *id;
+  return info;
+}
+
+FailureOr<LibraryMetadata> transom::codegen::libraryMetadata(
     ModuleOp module, ArrayRef<Interface> interfaces, StringRef name,
     const Machine &machine, uint64_t weightsHash, int64_t weightsBytes) {
   json::Object object;
@@ -136,10 +178,10 @@ FailureOr<std::string> transom::codegen::libraryMetadata(
   }
   if (!programs.empty())
     object["programs"] = std::move(programs);
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  stream << json::Value(std::move(object));
-  return text;
+  LibraryMetadata metadata;
+  metadata.generation = generationInfo(object, interfaces);
+  llvm::raw_string_ostream(metadata.json) << json::Value(std::move(object));
+  return metadata;
 }
 
 static std::vector<TensorDocumentation>

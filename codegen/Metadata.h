@@ -3,7 +3,7 @@
 #define TRANSOM_CODEGEN_METADATA_H
 
 #include "codegen/Machine.h"
-#include "codegen/host/Interface.h"
+#include "codegen/host/LowerHost.h"
 #include "codegen/link/Header.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -18,9 +18,11 @@ namespace transom::codegen {
 ///   program, which those are of: "programs", an object that has "inputs" and
 ///   "outputs" for each of their names. With a cache, "cache": "columns",
 ///   "block_tokens", "block_bytes".
-/// A dim is a number or "tokens", "sequences". Fails with an error at the
-/// module if its metadata is not a JSON object.
-mlir::FailureOr<std::string>
+/// A dim is a number or "tokens", "sequences". Beside it what the runtime's
+/// generation takes from "generation_config", if the program `step` has an
+/// output "logits" at output positions. Fails with an error at the module if
+/// its metadata is not a JSON object.
+mlir::FailureOr<LibraryMetadata>
 libraryMetadata(mlir::ModuleOp module, llvm::ArrayRef<Interface> interfaces,
                 llvm::StringRef name, const Machine &machine,
                 uint64_t weightsHash, int64_t weightsBytes);

@@ -304,13 +304,26 @@ typedef struct transom_program {
   int32_t (*run)(transom_frame *frame);
 } transom_program;
 
+/// What generation takes from a library by default. Ids need not be below the
+/// model's vocabulary.
+typedef struct transom_generation_info {
+  const int32_t *eos_token_ids; ///< [num_eos_token_ids]: they end a sequence
+  int32_t num_eos_token_ids;
+  int32_t decoder_start_token_id; ///< beside an encoder; -1: none
+  /// The output of the program `step` that tokens are chosen from: its index.
+  int32_t logits;
+  int32_t reserved;
+} transom_generation_info;
+
 /// Everything about one compiled model, as constant data in its library.
 typedef struct transom_library {
   uint32_t abi_version;
   uint32_t struct_bytes; ///< sizeof(transom_library)
   const char *name;      ///< NAME of libNAME.so
-  const char *metadata; ///< JSON: task, config, labels, inputs, outputs, target
-  const char *target;   ///< target as given to the compiler
+  /// JSON: task, config, labels, inputs, outputs, target. The runtime hands it
+  /// out and reads none of it.
+  const char *metadata;
+  const char *target;    ///< as given to the compiler
   uint64_t cpu_features; ///< transom_cpu_feature bits that the code needs
   uint64_t weights_hash;
   uint64_t weights_bytes; ///< of the whole file, its header included
@@ -321,6 +334,7 @@ typedef struct transom_library {
   int32_t cache_columns; ///< floats that the cache has of a token; 0: no cache
   const transom_program *programs; ///< the first is what `run` runs
   int64_t cache_block_bytes;       ///< of all cache_columns; 0: no cache
+  const transom_generation_info *generation; ///< null: it generates no text
 } transom_library;
 
 #ifdef __cplusplus
@@ -338,6 +352,7 @@ TRANSOM_STATIC_ASSERT(sizeof(transom_input_info) == 24, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_output_info) == 56, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_weights_header) == 64, "ABI layout");
 TRANSOM_STATIC_ASSERT(sizeof(transom_program) == 80, "ABI layout");
-TRANSOM_STATIC_ASSERT(sizeof(transom_library) == 88, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_generation_info) == 24, "ABI layout");
+TRANSOM_STATIC_ASSERT(sizeof(transom_library) == 96, "ABI layout");
 
 #endif // TRANSOM_RUNTIME_ABI_H

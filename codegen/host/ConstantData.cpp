@@ -103,12 +103,20 @@ static constexpr Field outputInfoFields[] = {
 static_assert(areAll(outputInfoFields, sizeof(transom_output_info)));
 
 static constexpr Field programFields[] = {
-    FIELD(transom_program, name),        FIELD(transom_program, kind),
-    FIELD(transom_program, num_inputs),  FIELD(transom_program, num_outputs),
-    FIELD(transom_program, reserved),    FIELD(transom_program, inputs),
-    FIELD(transom_program, outputs),     FIELD(transom_program, arena_bytes),
+    FIELD(transom_program, name),       FIELD(transom_program, kind),
+    FIELD(transom_program, num_inputs), FIELD(transom_program, num_outputs),
+    FIELD(transom_program, reserved),   FIELD(transom_program, inputs),
+    FIELD(transom_program, outputs),    FIELD(transom_program, arena_bytes),
     FIELD(transom_program, run)};
 static_assert(areAll(programFields, sizeof(transom_program)));
+
+static constexpr Field generationInfoFields[] = {
+    FIELD(transom_generation_info, eos_token_ids),
+    FIELD(transom_generation_info, num_eos_token_ids),
+    FIELD(transom_generation_info, decoder_start_token_id),
+    FIELD(transom_generation_info, logits),
+    FIELD(transom_generation_info, reserved)};
+static_assert(areAll(generationInfoFields, sizeof(transom_generation_info)));
 
 static constexpr Field libraryFields[] = {
     FIELD(transom_library, abi_version),
@@ -123,7 +131,8 @@ static constexpr Field libraryFields[] = {
     FIELD(transom_library, num_programs),
     FIELD(transom_library, cache_columns),
     FIELD(transom_library, programs),
-    FIELD(transom_library, cache_block_bytes)};
+    FIELD(transom_library, cache_block_bytes),
+    FIELD(transom_library, generation)};
 static_assert(areAll(libraryFields, sizeof(transom_library)));
 
 static constexpr Field frameFields[] = {
@@ -182,6 +191,7 @@ AbiTypes::AbiTypes(MLIRContext *context) {
   inputInfo = structOf(inputInfoFields);
   outputInfo = structOf(outputInfoFields);
   program = structOf(programFields);
+  generationInfo = structOf(generationInfoFields);
   library = structOf(libraryFields);
   frame = structOf(frameFields);
 }

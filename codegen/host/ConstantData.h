@@ -48,7 +48,7 @@ struct AbiTypes {
   explicit AbiTypes(mlir::MLIRContext *context);
   mlir::Type pointer, i8, i32, i64, f64;
   mlir::LLVM::LLVMStructType kernelArgument, kernelVariant, kernel, inputInfo,
-      outputInfo, program, library, frame;
+      outputInfo, program, generationInfo, library, frame;
 };
 
 /// Adds constant globals to a module.

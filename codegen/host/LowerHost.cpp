@@ -369,20 +369,30 @@ void HostLowering::defineLibrary() {
         options.embeddedWeights, Attribute());
     embedded.setVisibility_(LLVM::Visibility::Hidden);
   }
-  data.define(librarySymbol, types.library,
-              Datum::List{TRANSOM_ABI_VERSION, sizeof(transom_library),
-                          data.text(options.name), data.text(options.metadata),
-                          data.text(machine.name), machine.cpuFeatures,
-                          options.weightsHash, weights.fileBytes(),
-                          Datum::Address{options.embeddedWeights},
-                          interfaces.size(), cacheColumns, programArray,
-                          blockBytes},
-              LLVM::Linkage::Internal);
+  Datum generation = Datum::Address{};
+  if (const auto &info = options.metadata.generation) {
+    Datum::List ids(info->eosTokenIds.begin(), info->eosTokenIds.end());
+    data.define("generation", types.generationInfo,
+                Datum::List{data.array("eos_token_ids", types.i32, ids),
+                            ids.size(), info->decoderStartTokenId, info->logits,
+                            0},
+                LLVM::Linkage::Private);
+    generation = Datum::Address{"generation"};
+  }
+  data.define(
+      librarySymbol, types.library,
+      Datum::List{TRANSOM_ABI_VERSION, sizeof(transom_library),
+                  data.text(options.name), data.text(options.metadata.json),
+                  data.text(machine.name), machine.cpuFeatures,
+                  options.weightsHash, weights.fileBytes(),
+                  Datum::Address{options.embeddedWeights}, interfaces.size(),
+                  cacheColumns, programArray, blockBytes, generation},
+      LLVM::Linkage::Internal);
 }
 
 void HostLowering::defineExports() {
   Datum::List entry = {TRANSOM_ABI_VERSION, 0, data.text(options.name),
-                       data.text(options.metadata)};
+                       data.text(options.metadata.json)};
   for (const Forwarder &forwarder : forwarders()) {
     SmallVector<Type> parameters;
     for (char letter : forwarder.parameters)
@@ -412,7 +422,7 @@ void HostLowering::defineExports() {
   LLVM::LLVMFuncOp metadata =
       declare(options.name + "_metadata", {}, types.pointer);
   builder.setInsertionPointToStart(metadata.addEntryBlock(builder));
-  auto text = std::get<Datum::Address>(data.text(options.metadata).value);
+  auto text = std::get<Datum::Address>(data.text(options.metadata.json).value);
   Value pointer =
       LLVM::AddressOfOp::create(builder, loc, types.pointer, text.symbol);
   LLVM::ReturnOp::create(builder, loc, pointer);

@@ -8,11 +8,28 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace transom::codegen {
+
+/// A transom_generation_info.
+struct GenerationInfo {
+  std::vector<int32_t> eosTokenIds;
+  int32_t decoderStartTokenId = -1; ///< -1: none
+  size_t logits = 0;                ///< index of the step's output
+};
+
+/// What a library says about itself.
+struct LibraryMetadata {
+  std::string json;
+  std::optional<GenerationInfo> generation; ///< of one that generates text
+};
 
 struct HostOptions {
   std::string name; ///< NAME of the library
-  std::string metadata;
+  LibraryMetadata metadata;
   uint64_t weightsHash = 0;
   /// The symbol of an object with the weights; "": they are in a file.
   std::string embeddedWeights;

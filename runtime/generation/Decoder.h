@@ -13,12 +13,12 @@ namespace transom {
 /// nor on other sequences.
 struct Decoder {
   void *self;
-  int64_t vocabulary; ///< width of the logits
-  int64_t ids;        ///< the model takes tokens in [0, ids)
-  int64_t positions;  ///< most tokens of a sequence
-  int64_t stepTokens; ///< most tokens of a step; 0: any
+  int64_t vocabulary;    ///< width of the logits
+  int64_t ids;           ///< the model takes tokens in [0, ids)
+  int64_t positions;     ///< most tokens of a sequence
+  int64_t stepTokens;    ///< most tokens of a step; 0: any
+  const int32_t *eosIds; ///< [numEosIds]: the model's own ends of a sequence
   int32_t numEosIds;
-  int32_t eosIds[32]; ///< the model's own ends of a sequence
 
   transom_status (*add)(void *self, int64_t &sequence);
   transom_status (*fork)(void *self, int64_t sequence, int64_t length,

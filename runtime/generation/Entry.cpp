@@ -5,7 +5,6 @@
 #include "runtime/cache/Step.h"
 #include "runtime/generation/Engine.h"
 #include "runtime/generation/Generate.h"
-#include "runtime/generation/Metadata.h"
 
 using namespace transom;
 
@@ -21,9 +20,6 @@ transom_session &sessionOf(void *self) {
   return *static_cast<transom_session *>(self);
 }
 
-/// The output that tokens are chosen from.
-constexpr char logits[] = "logits";
-
 /// The bound of the first input that a program's caller has to give.
 int64_t idBound(const transom_program &program) {
   for (int32_t i = 0; i < program.num_inputs; ++i) {
@@ -37,27 +33,22 @@ int64_t idBound(const transom_program &program) {
 
 transom_status readDecoder(transom_session &session, Decoder &decoder) {
   const transom_library &library = *session.model->library;
-  int32_t output = stepOutput(session, logits);
-  if (!hasSteps(session) || output < 0)
+  const transom_generation_info *info = library.generation;
+  if (!info)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "library '%s' generates no tokens: expected one that was "
-                "compiled to generate text, with a program 'step' that has an "
-                "output '%s'",
-                library.name, logits);
+                "compiled to generate text, with a program 'step' that has "
+                "logits",
+                library.name);
   const transom_program &program = *session.step->program;
   decoder = {};
   decoder.self = &session;
-  decoder.vocabulary = program.outputs[output].width;
+  decoder.vocabulary = program.outputs[info->logits].width;
   decoder.ids = idBound(program);
   decoder.positions = positionLimit(session);
   decoder.stepTokens = session.maxTokens;
-  constexpr int32_t most = sizeof(decoder.eosIds) / sizeof(*decoder.eosIds);
-  decoder.numEosIds = readEosIds(library.metadata, decoder.eosIds, most);
-  if (decoder.numEosIds > most)
-    return fail(TRANSOM_MISMATCH,
-                "library '%s': expected at most %d ends of a sequence in its "
-                "metadata, got %d; give 'eos_token_ids'",
-                library.name, most, decoder.numEosIds);
+  decoder.eosIds = info->eos_token_ids;
+  decoder.numEosIds = info->num_eos_token_ids;
   decoder.add = [](void *self, int64_t &sequence) {
     return addSequence(sessionOf(self), sequence);
   };
@@ -76,13 +67,13 @@ transom_status readDecoder(transom_session &session, Decoder &decoder) {
                     StepRows &rows) {
     transom_session &session = sessionOf(self);
     return step(session, parts, numParts, positions, numPositions,
-                stepOutput(session, logits), rows);
+                session.model->library->generation->logits, rows);
   };
   if (!hasSources(session))
     return TRANSOM_OK;
   decoder.sourceIds = idBound(*session.encode->program);
   decoder.sourcePositions = sourceLimit(session);
-  decoder.startId = readStartId(library.metadata);
+  decoder.startId = info->decoder_start_token_id;
   decoder.encode = [](void *self, const StepPart *parts, int64_t numParts) {
     return encode(sessionOf(self), parts, numParts);
   };

@@ -82,13 +82,12 @@ transom_status transom::readDecoderPrompt(const transom_token_lists &lists,
     length = lists.offsets[list + 1] - lists.offsets[list];
   } else if (decoder.startId < 0) {
     return fail(TRANSOM_INVALID_ARGUMENT,
-                "expected a token that the decoder begins with: the library's "
-                "metadata has no 'decoder_start_token_id', give "
-                "'decoder_input_ids'");
+                "expected a token that the decoder begins with: the library "
+                "has no 'decoder_start_token_id', give 'decoder_input_ids'");
   } else if (decoder.startId >= decoder.ids) {
     return fail(TRANSOM_MISMATCH,
-                "'decoder_start_token_id' of the library's metadata: expected "
-                "a token in [0, %lld), got %d; give 'decoder_input_ids'",
+                "'decoder_start_token_id' of the library: expected a token in "
+                "[0, %lld), got %d; give 'decoder_input_ids'",
                 (long long)decoder.ids, decoder.startId);
   }
   return prompt.assign(tokens, length)

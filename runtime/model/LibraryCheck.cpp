@@ -81,6 +81,34 @@ static transom_status checkSources(const transom_library &library) {
               library.name);
 }
 
+/// Does a program take ids of tokens from its caller?
+static bool takesTokens(const transom_program &program) {
+  for (int32_t i = 0; i < program.num_inputs; ++i)
+    if (program.inputs[i].role == TRANSOM_ROLE_VALUES &&
+        program.inputs[i].default_kind == TRANSOM_DEFAULT_NONE)
+      return true;
+  return false;
+}
+
+/// That a library has all that its generation takes.
+static transom_status checkGeneration(const transom_library &library) {
+  const transom_generation_info *info = library.generation;
+  if (!info)
+    return TRANSOM_OK;
+  const transom_program *step = findCached(library, TRANSOM_PROGRAM_STEP);
+  const transom_program *encode = findCached(library, TRANSOM_PROGRAM_ENCODE);
+  if (step && takesTokens(*step) && (!encode || takesTokens(*encode)) &&
+      info->num_eos_token_ids >= 0 && info->logits >= 0 &&
+      info->logits < step->num_outputs &&
+      step->outputs[info->logits].extent == TRANSOM_OUTPUT_POSITIONS)
+    return TRANSOM_OK;
+  return fail(TRANSOM_MISMATCH,
+              "open: library '%s': expected a program 'step' that takes tokens "
+              "and has logits at output positions, since it generates text; "
+              "compile the model again",
+              library.name);
+}
+
 /// Whether this runtime knows the input's default.
 static bool isKnownDefault(const transom_input_info &input) {
   if (input.default_kind == TRANSOM_DEFAULT_NONE)
@@ -185,5 +213,7 @@ transom_status transom::checkLibrary(const transom_library &library) {
   for (int32_t i = 0; i < library.num_programs; ++i)
     if (transom_status status = checkProgram(library, i))
       return status;
-  return checkSources(library);
+  if (transom_status status = checkSources(library))
+    return status;
+  return checkGeneration(library);
 }

@@ -177,3 +177,42 @@ module {
     kernel.return %a, %c : !kernel.buffer<tensor<?x8xf32>, tokens>, !kernel.buffer<tensor<?x64xf32>, slots>
   }
 }
+
+// -----
+
+// What generation takes is typed: the metadata is for others to read. With
+// decoder_start_token_id, bos_token_id does not count.
+// CHECK-LABEL: module
+// CHECK: llvm.mlir.global private constant @eos_token_ids(dense<[3, 4]> : tensor<2xi32>)
+// CHECK: llvm.mlir.global private constant @generation()
+// CHECK:   llvm.mlir.addressof @eos_token_ids
+// CHECK:   llvm.mlir.constant(2 : i32)
+// CHECK:   llvm.mlir.constant(7 : i32)
+// CHECK:   llvm.mlir.constant(1 : i32)
+// CHECK: llvm.mlir.global internal constant @library
+// CHECK:   llvm.mlir.addressof @generation
+module attributes {transformer.metadata = "{\"generation_config\": {\"bos_token_id\": 5, \"decoder_start_token_id\": 7, \"eos_token_id\": [3, 4]}}"} {
+  transformer.weight @w value dense<1.0> : tensor<5x8xf32>
+  kernel.define @table(%i: tensor<?xi32>, %t: tensor<5x8xf32>) -> tensor<?x8xf32> rows 0 weights [1] {
+    %0 = transformer.embedding %i, %t : tensor<?xi32>, tensor<5x8xf32> -> tensor<?x8xf32>
+    kernel.yield %0 : tensor<?x8xf32>
+  }
+  kernel.program @forward(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "ids"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"}) arena [256, 0, 0, 0] {
+    %w = kernel.weight @w : !kernel.buffer<tensor<5x8xf32>>
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.launch @table rows tokens reads(%i, %w) writes(%a) outputs [0] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<5x8xf32>> -> !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.return %a : !kernel.buffer<tensor<?x8xf32>, tokens>
+  }
+  kernel.program @step(%i: !kernel.buffer<tensor<?xi32>, tokens> {transformer.name = "ids"},
+                       %p: !kernel.buffer<tensor<?xi32>, output_positions> {transformer.role = #transformer.role<output_positions>, transformer.name = "positions"})
+      -> (!kernel.buffer<tensor<?x8xf32>, tokens> {transformer.name = "a"},
+          !kernel.buffer<tensor<?x8xf32>, output_positions> {transformer.name = "logits"}) arena [256, 0, 0, 256] attributes {transformer.program = #transformer.program<step>} {
+    %w = kernel.weight @w : !kernel.buffer<tensor<5x8xf32>>
+    %a = kernel.slot [0, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, tokens>
+    kernel.launch @table rows tokens reads(%i, %w) writes(%a) outputs [0] : !kernel.buffer<tensor<?xi32>, tokens>, !kernel.buffer<tensor<5x8xf32>> -> !kernel.buffer<tensor<?x8xf32>, tokens>
+    %b = kernel.slot [256, 0, 0, 0] : !kernel.buffer<tensor<?x8xf32>, output_positions>
+    kernel.launch @table rows output_positions reads(%p, %w) writes(%b) outputs [1] : !kernel.buffer<tensor<?xi32>, output_positions>, !kernel.buffer<tensor<5x8xf32>> -> !kernel.buffer<tensor<?x8xf32>, output_positions>
+    kernel.return %a, %b : !kernel.buffer<tensor<?x8xf32>, tokens>, !kernel.buffer<tensor<?x8xf32>, output_positions>
+  }
+}

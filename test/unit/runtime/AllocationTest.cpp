@@ -356,8 +356,7 @@ TEST(AllocationTest, NothingInAnEnginesSteps) {
 
 TEST(AllocationTest, NothingInAnEnginesStepsBesideSources) {
   OpenedPair opened(transom_session_options{2, 0, 0, nullptr, 8192});
-  opened.fake.library.metadata =
-      R"({"generation_config": {"decoder_start_token_id": 2}})";
+  opened.fake.generation.decoder_start_token_id = 2;
   expectNothingInSteps(opened.session);
 }
 

@@ -26,6 +26,9 @@ struct FakeDecoder {
 
   transom_library library = {};
   transom_program programs[2] = {};
+  transom_generation_info generation = {
+      /*eos_token_ids=*/nullptr, 0, /*decoder_start_token_id=*/-1,
+      /*logits=*/0, 0};
   std::vector<transom_input_info> inputs = {
       inputInfo("input_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS, idBound),
       inputInfo("position_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS,
@@ -78,6 +81,7 @@ struct FakeDecoder {
     library.programs = programs;
     library.cache_columns = columns;
     library.cache_block_bytes = blockFloats * int64_t(sizeof(float));
+    library.generation = &generation;
     for (transom_program &program : programs) {
       program.arena_bytes[TRANSOM_TOKENS] = 4 * stride;
       program.arena_bytes[TRANSOM_OUTPUT_POSITIONS] = 4 * stride;

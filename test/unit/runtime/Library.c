@@ -160,7 +160,8 @@ static const transom_library library = {TRANSOM_ABI_VERSION,
                                         1,
                                         0,
                                         &program,
-                                        0};
+                                        0,
+                                        NULL};
 
 EXPORT transom_status F(_open)(const char *path, transom_model **model) {
   return transom_open(&library, path, model);

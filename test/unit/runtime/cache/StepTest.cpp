@@ -450,6 +450,32 @@ TEST(StepLibraryTest, RefusesPartsOfACache) {
   EXPECT_EQ(transom_open(&fake.library, nullptr, &model), TRANSOM_MISMATCH);
 }
 
+TEST(StepLibraryTest, RefusesGenerationWithoutWhatItTakes) {
+  FakeDecoder fake;
+  transom_model *model;
+  auto refused = [&] {
+    transom_status status = transom_open(&fake.library, nullptr, &model);
+    return status == TRANSOM_MISMATCH;
+  };
+  for (int32_t logits : {-1, 1, 2}) { // 1: an output of all tokens.
+    fake.generation.logits = logits;
+    EXPECT_TRUE(refused()) << logits;
+  }
+  EXPECT_THAT(transom_error(),
+              StrEq("open: library 'decoder': expected a program 'step' that "
+                    "takes tokens and has logits at output positions, since it "
+                    "generates text; compile the model again"));
+  fake.generation.logits = 0;
+  fake.generation.num_eos_token_ids = -1;
+  EXPECT_TRUE(refused());
+  fake.generation.num_eos_token_ids = 0;
+  fake.inputs[FakeDecoder::Ids].default_kind = TRANSOM_DEFAULT_ZEROS;
+  EXPECT_TRUE(refused());
+  fake.inputs[FakeDecoder::Ids].default_kind = TRANSOM_DEFAULT_NONE;
+  fake.library.num_programs = 1;
+  EXPECT_TRUE(refused());
+}
+
 TEST(StepLibraryTest, RefusesWrongOptions) {
   FakeDecoder fake;
   transom_model *model;

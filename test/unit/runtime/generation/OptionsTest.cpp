@@ -175,8 +175,9 @@ TEST(OptionsTest, NamesResultsThatAreTooSmall) {
 
 TEST(OptionsTest, DefaultsAreHuggingFaces) {
   FormulaDecoder fake;
+  const int32_t eosId = 5;
   fake.table.numEosIds = 1;
-  fake.table.eosIds[0] = 5;
+  fake.table.eosIds = &eosId;
   Lists prompts({{1, 2}});
   transom_token_lists given = prompts.get();
   int64_t length = 0;

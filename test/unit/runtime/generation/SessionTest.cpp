@@ -153,9 +153,8 @@ TEST(GenerationSessionTest, GenerateReadsTheModelsOwnEnds) {
       << transom_error();
   EXPECT_EQ(lengths[0], 20);
   int32_t end = tokens[7];
-  std::string metadata =
-      R"({"generation_config": {"eos_token_id": )" + std::to_string(end) + "}}";
-  decoder.fake.library.metadata = metadata.c_str();
+  decoder.fake.generation.eos_token_ids = &end;
+  decoder.fake.generation.num_eos_token_ids = 1;
   int64_t first =
       std::find(tokens.begin(), tokens.begin() + 20, end) - tokens.begin();
   ASSERT_EQ(transom_generate(decoder.session, &given, nullptr, nullptr, nullptr,
@@ -238,15 +237,14 @@ TEST(GenerationSessionTest, FailuresNameTheFunction) {
             TRANSOM_INTERNAL);
   decoder.fake.result = 0;
 
-  // Without a cache.
-  decoder.fake.outputs[0].name = "scores";
+  decoder.fake.library.generation = nullptr;
   EXPECT_EQ(transom_engine_create(decoder.session, nullptr, &engine),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_EQ(engine, nullptr);
   EXPECT_STREQ(transom_error(),
                "engine_create: library 'decoder' generates no tokens: expected "
                "one that was compiled to generate text, with a program 'step' "
-               "that has an output 'logits'");
+               "that has logits");
 }
 
 TEST(GenerationSessionTest, ASessionInUseIsRefused) {

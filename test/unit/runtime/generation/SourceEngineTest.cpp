@@ -70,15 +70,14 @@ TEST(SourceEngineTest, DecodersBeginAsTheyAreTold) {
   EXPECT_EQ(transom::test::generate(fake, sources, options).status,
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_STREQ(transom_error(),
-               "expected a token that the decoder begins with: the library's "
-               "metadata has no 'decoder_start_token_id', give "
-               "'decoder_input_ids'");
+               "expected a token that the decoder begins with: the library "
+               "has no 'decoder_start_token_id', give 'decoder_input_ids'");
   fake.table.startId = 40;
   EXPECT_EQ(transom::test::generate(fake, sources, options).status,
             TRANSOM_MISMATCH);
   EXPECT_STREQ(transom_error(),
-               "'decoder_start_token_id' of the library's metadata: expected a "
-               "token in [0, 40), got 40; give 'decoder_input_ids'");
+               "'decoder_start_token_id' of the library: expected a token in "
+               "[0, 40), got 40; give 'decoder_input_ids'");
   EXPECT_EQ(fake.sourceSizes.size(), 2U) << "nothing has run";
 }
 

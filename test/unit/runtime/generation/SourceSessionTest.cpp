@@ -40,8 +40,7 @@ struct ScoredPair : OpenedPair {
   explicit ScoredPair(transom_session_options options = {})
       : OpenedPair(options) {
     fake.all[2].run = scoredStep;
-    fake.library.metadata =
-        R"({"generation_config": {"decoder_start_token_id": 2}})";
+    fake.generation.decoder_start_token_id = 2;
   }
 };
 
@@ -128,7 +127,7 @@ TEST(SourceSessionTest, GenerateReadsTheModelsOwnStart) {
       reference, {{1, 2, 299}, Ints(90, 3)}, defaults());
   EXPECT_EQ(Ints(tokens.begin(), tokens.begin() + 20), expected.tokens[0]);
   EXPECT_EQ(Ints(tokens.begin() + 20, tokens.end()), expected.tokens[1]);
-  pair.fake.library.metadata = R"({"config": {"decoder_start_token_id": 2}})";
+  pair.fake.generation.decoder_start_token_id = -1;
   EXPECT_EQ(generate(), TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(), HasSubstr("generate: expected a token that the "
                                          "decoder begins with"));

@@ -77,8 +77,8 @@ TEST_F(ModelTest, RefusesAnotherAbiVersion) {
   EXPECT_EQ(open(), TRANSOM_MISMATCH);
   EXPECT_EQ(model, nullptr);
   EXPECT_THAT(transom_error(),
-              HasSubstr("expects runtime ABI version 99 (descriptor of 88 "
-                        "bytes), got version 3"));
+              HasSubstr("expects runtime ABI version 99 (descriptor of 96 "
+                        "bytes), got version 4"));
   fake.library.abi_version = TRANSOM_ABI_VERSION;
   fake.library.struct_bytes = 120;
   EXPECT_EQ(open(), TRANSOM_MISMATCH);
