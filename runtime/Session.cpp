@@ -304,7 +304,6 @@ void transom_session_destroy(transom_session *session) {
   free(session->programs);
   session->sequences.release();
   session->members.release();
-  session->parts.release();
   session->arena.release();
   session->blocks.release();
   session->scratch.release();

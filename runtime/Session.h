@@ -56,7 +56,6 @@ struct transom_session {
 
   transom::Sequences sequences; ///< if it has a step
   transom::Region members;      ///< transom::Member [sequences] of a step
-  transom::Region parts;        ///< a step's tensors, made of StepParts
   int64_t numSteps = 0;
 
   bool profiling = false;

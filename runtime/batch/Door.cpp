@@ -58,8 +58,8 @@ int64_t Door::countPositions(const Request &request) const {
                 request.program->outputs[i].extent == TRANSOM_OUTPUT_POSITIONS;
   if (!areAsked)
     return 0;
-  if (request.positions)
-    return request.positions->dims[0];
+  if (request.hasList())
+    return request.numListed();
   if (!request.mask)
     return request.elements;
   int64_t tokens = 0;
@@ -219,9 +219,9 @@ int32_t Door::rowOf(const Request &request, int64_t index) const {
 void Door::packPositions(const Request &request) {
   auto *packed = reinterpret_cast<int32_t *>(perPosition.base);
   int64_t number = 0;
-  if (request.positions)
+  if (request.hasList())
     for (; number < numPositions; ++number)
-      packed[number] = rowOf(request, loadInteger(*request.positions, number));
+      packed[number] = rowOf(request, request.listed(number));
   else
     for (int64_t s = 0; s < request.sequences; ++s)
       for (int32_t key = 0; key < keyLengths[s]; ++key)
@@ -252,7 +252,7 @@ transom_status Door::pack(const Request &request, const Members *members) {
       continue;
     auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[i]));
     transom_status status = TRANSOM_OK;
-    if (request.values[i])
+    if (request.has(i))
       status = packValues(request, i);
     else if (info.default_kind == TRANSOM_DEFAULT_POSITION_IDS)
       status = fillPositions(request, i, members);

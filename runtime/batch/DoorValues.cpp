@@ -16,20 +16,17 @@ int64_t defaultPlace(const Request &request, int32_t number, int64_t sequence) {
     return 0;
   if (info.default_kind == TRANSOM_DEFAULT_LAST_EQUAL) {
     const Request &source = *request.source;
-    const transom_tensor &ids = *source.values[source.firstRequired()];
     int64_t place = source.columns(sequence) - 1;
     while (place >= 0 &&
-           loadInteger(ids, source.begin(sequence) + place) != info.operand)
+           source.value(source.ids, sequence, place) != info.operand)
       --place;
     return place;
   }
-  int64_t begin = request.begin(sequence);
   int64_t last = request.columns(sequence) - 1;
-  if (info.default_kind == TRANSOM_DEFAULT_LAST_NON_PADDING) {
-    const transom_tensor &counted = *request.values[request.firstRequired()];
-    while (last > 0 && loadInteger(counted, begin + last) == info.operand)
+  if (info.default_kind == TRANSOM_DEFAULT_LAST_NON_PADDING)
+    while (last > 0 &&
+           request.value(request.ids, sequence, last) == info.operand)
       --last;
-  }
   return last;
 }
 
@@ -58,8 +55,8 @@ transom_status Door::findPlaces(const Request &request, int32_t number) {
     if (keyLengths[s] == 0)
       continue;
     int64_t begin = request.begin(s), place = defaultPlace(request, number, s);
-    if (const transom_tensor *places = request.values[number]) {
-      place = loadInteger(*places, s);
+    if (request.has(number)) {
+      place = loadInteger(*request.values[number], s);
       if (place < 0 || place >= request.columns(s))
         return fail(TRANSOM_OUT_OF_RANGE,
                     "input '%s', sequence %lld: expected a token's position in "
@@ -100,18 +97,15 @@ transom_status Door::findPlaces(const Request &request, int32_t number) {
 
 transom_status Door::packValues(const Request &request, int32_t number) {
   const transom_input_info &info = request.program->inputs[number];
-  const transom_tensor &tensor = *request.values[number];
   auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
   int64_t shift = request.isShifted(number);
   // Without a bound of its own, an input is bounded by the packed form's i32.
   int64_t least = info.bound > 0 ? 0 : INT32_MIN;
   int64_t end = info.bound > 0 ? info.bound : int64_t(INT32_MAX) + 1;
   for (int64_t s = 0; s < request.sequences; ++s) {
-    int64_t begin = request.begin(s);
     transom_status status = forEachRow(request, s, [&](int64_t column) {
-      int64_t value = column < shift
-                          ? info.operand
-                          : loadInteger(tensor, begin + column - shift);
+      int64_t value = column < shift ? info.operand
+                                     : request.value(number, s, column - shift);
       if (value < least || value >= end)
         return fail(TRANSOM_OUT_OF_RANGE,
                     "input '%s', sequence %lld, position %lld: expected a "
@@ -150,13 +144,11 @@ transom_status Door::fillPositions(const Request &request, int32_t number,
 
 transom_status Door::countPositions(const Request &request, int32_t number) {
   const transom_input_info &info = request.program->inputs[number];
-  int32_t counted = request.firstRequired();
   auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
   for (int64_t s = 0; s < request.sequences; ++s) {
-    int64_t begin = request.begin(s), next = 0, count = 0, longest = 0;
+    int64_t next = 0, count = 0, longest = 0;
     auto isToken = [&](int64_t column) {
-      return loadInteger(*request.values[counted], begin + column) !=
-             info.operand;
+      return request.value(request.ids, s, column) != info.operand;
     };
     forEachRow(request, s, [&](int64_t column) {
       if (column < next) // A masked token, which stands behind the others.

@@ -78,15 +78,6 @@ int64_t Request::sequenceOf(int64_t index) const {
   return low;
 }
 
-int32_t Request::firstRequired() const {
-  for (int32_t i = 0; i < program->num_inputs; ++i)
-    if (owns(program->inputs[i]) &&
-        program->inputs[i].role == TRANSOM_ROLE_VALUES &&
-        program->inputs[i].default_kind == TRANSOM_DEFAULT_NONE)
-      return i;
-  return -1;
-}
-
 bool Request::create(const transom_program *of, bool isOfSource) {
   program = of;
   ofSource = isOfSource;
@@ -97,9 +88,12 @@ bool Request::create(const transom_program *of, bool isOfSource) {
   maskName = names.mask;
   offsetsName = names.offsets;
   for (int32_t i = 0; i < program->num_inputs; ++i) {
-    uint8_t role = program->inputs[i].role;
-    hasCache |= role == TRANSOM_ROLE_CACHE;
-    readsSources |= role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
+    const transom_input_info &info = program->inputs[i];
+    hasCache |= info.role == TRANSOM_ROLE_CACHE;
+    readsSources |= info.role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
+    if (ids < 0 && owns(info) && info.role == TRANSOM_ROLE_VALUES &&
+        info.default_kind == TRANSOM_DEFAULT_NONE)
+      ids = i;
   }
   // One more, so that a library without inputs does not look like a failure of
   // calloc.
@@ -136,6 +130,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
   for (int32_t i = 0; i < program->num_inputs; ++i)
     values[i] = nullptr;
   mask = offsets = members = positions = nullptr;
+  parts = nullptr;
   if (count > 0 && !tensors)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "'inputs' expects %zu tensors, got a null pointer", count);
@@ -212,11 +207,23 @@ transom_status Request::followSource() {
           "input '%s' belongs to '%s', which is left out: expected both, "
           "or neither for a decoder that reads what the source is",
           offsetsName, info.name);
-    values[i] = source->values[source->firstRequired()];
+    values[i] = source->values[source->ids];
     offsets = source->offsets;
     return TRANSOM_OK;
   }
   return TRANSOM_OK;
+}
+
+void Request::readParts(const StepPart *given, int64_t numParts,
+                        const int32_t *givenPositions, int64_t numPositions) {
+  mask = offsets = members = positions = nullptr;
+  parts = given;
+  partPositions = givenPositions;
+  numPartPositions = numPositions;
+  sequences = numParts;
+  length = elements = 0;
+  for (int64_t i = 0; i < numParts; ++i)
+    elements += parts[i].count;
 }
 
 transom_status Request::readInputs(const transom_tensor *tensors,

@@ -3,6 +3,7 @@
 #define TRANSOM_RUNTIME_REQUEST_H
 
 #include "runtime/abi.h"
+#include "runtime/cache/Step.h"
 #include "runtime/transom.h"
 
 #include <cstring>
@@ -33,7 +34,8 @@ inline bool isPlace(const transom_input_info &info) {
 /// sources which an encoder reads beside a decoder: all names known, all
 /// dtypes, ranks, dims and capacities checked, so that what comes after may
 /// read and write all of them. Values of `sequence_offsets` and of positions
-/// are checked, ids and places are not.
+/// are checked, ids and places are not. Of a step inside the runtime its parts
+/// instead, which name no tensors.
 struct Request {
   bool create(const transom_program *program, bool ofSource);
   void release();
@@ -46,6 +48,10 @@ struct Request {
     return (info.extent == TRANSOM_ENCODER_TOKENS) == ofSource;
   }
 
+  /// The new tokens of a step, or the sources of an encode, and the tokens that
+  /// outputs at positions are asked for; see transom::step.
+  void readParts(const StepPart *parts, int64_t numParts,
+                 const int32_t *positions, int64_t numPositions);
   /// After that of the source's request, which `source` must be.
   transom_status readInputs(const transom_tensor *tensors, size_t count);
   /// After readInputs. Sets the dims of the outputs, too.
@@ -54,7 +60,9 @@ struct Request {
   /// Columns of a sequence, masked ones included, and the index of its first
   /// one in every values tensor.
   int64_t columns(int64_t sequence) const {
-    return offsets ? begin(sequence + 1) - begin(sequence) : length;
+    return parts     ? parts[sequence].count
+           : offsets ? begin(sequence + 1) - begin(sequence)
+                     : length;
   }
   int64_t begin(int64_t sequence) const {
     return offsets ? loadInteger(*offsets, sequence) : sequence * length;
@@ -65,14 +73,32 @@ struct Request {
   bool isKept(int64_t index) const {
     return !mask || loadInteger(*mask, index) != 0;
   }
-  /// The first input of this set that the caller has to give, -1 if there is
-  /// none.
-  int32_t firstRequired() const;
+  /// Does the caller give the input?
+  bool has(int32_t input) const {
+    return parts ? input == ids : values[input] != nullptr;
+  }
+  /// An input's value at a token, if it is given.
+  int64_t value(int32_t input, int64_t sequence, int64_t column) const {
+    return parts ? parts[sequence].tokens[column]
+                 : loadInteger(*values[input], begin(sequence) + column);
+  }
+  /// With a cache, which of the session's sequences this one is.
+  int64_t member(int64_t sequence) const {
+    return parts ? parts[sequence].sequence : loadInteger(*members, sequence);
+  }
   /// Is the input made of the source's values? `values` has these, then.
   bool isShifted(int32_t input) const {
     return program->inputs[input].default_kind ==
                TRANSOM_DEFAULT_SHIFTED_RIGHT &&
-           values[input] == source->values[source->firstRequired()];
+           values[input] == source->values[source->ids];
+  }
+  /// Does the caller list positions? How many, and which.
+  bool hasList() const { return parts || positions; }
+  int64_t numListed() const {
+    return parts ? numPartPositions : positions->dims[0];
+  }
+  int64_t listed(int64_t i) const {
+    return parts ? partPositions[i] : loadInteger(*positions, i);
   }
   /// Has an output a row for each of the positions that the caller lists?
   bool isListed(const transom_output_info &info) const {
@@ -80,6 +106,8 @@ struct Request {
   }
 
   const transom_program *program = nullptr;
+  /// The first input of this set that the caller has to give; -1: none.
+  int32_t ids = -1;
   bool hasSources = false;         ///< the program has tokens of a source
   bool ofSource = false;           ///< it is the sources' set
   const Request *source = nullptr; ///< of a decoder's set, that of the sources
@@ -103,6 +131,10 @@ struct Request {
   uint64_t requested = 0; ///< transom_frame::requested
 
 private:
+  const StepPart *parts = nullptr; ///< [sequences]; null: tensors are given
+  const int32_t *partPositions = nullptr;
+  int64_t numPartPositions = 0;
+
   /// The caller's tensor of an input with a value for each token, or null.
   const transom_tensor *perToken(int32_t input) const {
     return isPlace(program->inputs[input]) ? nullptr : values[input];

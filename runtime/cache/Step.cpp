@@ -6,8 +6,6 @@
 #include "runtime/entry.h"
 #include "runtime/launch/Futex.h"
 
-#include <cstring>
-
 using namespace transom;
 
 namespace {
@@ -45,23 +43,22 @@ transom_status findMembers(transom_session &session, const ProgramState &state,
   int64_t limit = limitOf(*state.program);
   const transom_input_info *positions = positionsInput(*state.program);
   // Explicit positions are what is checked then, one by one.
-  for (int32_t i = 0; i < request.program->num_inputs; ++i)
-    if (positions == &request.program->inputs[i] && request.values[i])
-      limit = INT32_MAX - 1;
+  if (positions && request.has(int32_t(positions - state.program->inputs)))
+    limit = INT32_MAX - 1;
   ++session.numSteps;
   for (int64_t s = 0; s < request.sequences; ++s) {
-    int64_t number = loadInteger(*request.members, s);
+    int64_t number = request.member(s);
     Sequence *sequence = session.sequences.find(number);
     if (!sequence)
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "input '%s', number %lld: expected a sequence that this "
-                  "session has, got %lld",
-                  request.members->name, (long long)s, (long long)number);
+                  "input 'sequences', number %lld: expected a sequence that "
+                  "this session has, got %lld",
+                  (long long)s, (long long)number);
     if (sequence->step == session.numSteps)
       return fail(TRANSOM_INVALID_ARGUMENT,
-                  "input '%s', number %lld: expected each sequence once, got "
-                  "%lld again",
-                  request.members->name, (long long)s, (long long)number);
+                  "input 'sequences', number %lld: expected each sequence "
+                  "once, got %lld again",
+                  (long long)s, (long long)number);
     sequence->step = session.numSteps;
     int64_t past = sequence->tokens.length, more = request.columns(s);
     if (isEncode && past > 0)
@@ -159,65 +156,6 @@ transom_status failWithoutEncoder(const transom_session &session) {
               session.model->library->name);
 }
 
-/// A tensor [count] of integers of `bytes` each.
-transom_tensor listOf(const char *name, const void *data, int64_t count,
-                      size_t bytes) {
-  transom_tensor tensor = {};
-  tensor.name = name;
-  tensor.data = const_cast<void *>(data);
-  tensor.capacity = size_t(count) * bytes;
-  tensor.dtype = bytes == sizeof(int64_t) ? TRANSOM_INT64 : TRANSOM_INT32;
-  tensor.rank = 1;
-  tensor.dims[0] = count;
-  return tensor;
-}
-
-/// The first of a program's inputs that its caller has to give; null: none.
-const char *idsName(const transom_program &program) {
-  for (int32_t i = 0; i < program.num_inputs; ++i)
-    if (program.inputs[i].role == TRANSOM_ROLE_VALUES &&
-        program.inputs[i].default_kind == TRANSOM_DEFAULT_NONE)
-      return program.inputs[i].name;
-  return nullptr;
-}
-
-/// The tensors of parts: ids, offsets and sequences, in memory of the session.
-transom_status joinParts(transom_session &session, const StepPart *parts,
-                         int64_t numParts, const char *ids,
-                         transom_tensor *inputs) {
-  int64_t tokens = 0, bytes = 0;
-  for (int64_t i = 0; i < numParts; ++i)
-    if (__builtin_add_overflow(tokens, parts[i].count, &tokens) ||
-        parts[i].count < 0 || tokens >= INT32_MAX)
-      return fail(TRANSOM_INVALID_ARGUMENT,
-                  "expected fewer than %d tokens in a step, part %lld has %lld",
-                  INT32_MAX, (long long)i, (long long)parts[i].count);
-  if (!addProduct(bytes, numParts, sizeof(int64_t)) ||
-      !addProduct(bytes, numParts + 1, sizeof(int32_t)) ||
-      !addProduct(bytes, tokens, sizeof(int32_t)) ||
-      !session.parts.reserve(size_t(bytes)))
-    return fail(TRANSOM_EXHAUSTED, "no memory for a step of %lld tokens",
-                (long long)tokens);
-  auto *numbers = reinterpret_cast<int64_t *>(session.parts.base);
-  auto *offsets = reinterpret_cast<int32_t *>(numbers + numParts);
-  int32_t *values = offsets + numParts + 1;
-  int64_t end = 0;
-  for (int64_t i = 0; i < numParts; ++i) {
-    numbers[i] = parts[i].sequence;
-    offsets[i] = int32_t(end);
-    if (parts[i].count > 0)
-      memcpy(values + end, parts[i].tokens,
-             size_t(parts[i].count) * sizeof(int32_t));
-    end += parts[i].count;
-  }
-  offsets[numParts] = int32_t(end);
-  inputs[0] = listOf(ids, values, tokens, sizeof(int32_t));
-  inputs[1] =
-      listOf("sequence_offsets", offsets, numParts + 1, sizeof(int32_t));
-  inputs[2] = listOf("sequences", numbers, numParts, sizeof(int64_t));
-  return TRANSOM_OK;
-}
-
 } // namespace
 
 bool transom::hasSteps(const transom_session &session) { return session.step; }
@@ -241,48 +179,20 @@ int64_t transom::sourceLimit(const transom_session &session) {
   return session.encode ? limitOf(*session.encode->program) : INT32_MAX - 1;
 }
 
-int32_t transom::stepOutput(const transom_session &session, const char *name) {
-  if (session.step)
-    for (int32_t i = 0; i < session.step->program->num_outputs; ++i)
-      if (strcmp(session.step->program->outputs[i].name, name) == 0)
-        return i;
-  return -1;
-}
-
 transom_status transom::step(transom_session &session, const StepPart *parts,
                              int64_t numParts, const int32_t *positions,
-                             int64_t numPositions, int32_t output,
-                             StepRows &rows) {
-  if (!hasSteps(session))
+                             int64_t numPositions, StepRows &rows) {
+  const transom_generation_info *info = session.model->library->generation;
+  if (!info)
     return failWithoutCache(session);
   ProgramState &state = *session.step;
-  const transom_program &program = *state.program;
-  const char *ids = idsName(program), *asked = nullptr;
-  for (int32_t i = 0; i < program.num_inputs; ++i)
-    if (program.inputs[i].role == TRANSOM_ROLE_OUTPUT_POSITIONS)
-      asked = program.inputs[i].name;
-  if (!ids || !asked || output < 0 || output >= program.num_outputs ||
-      program.outputs[output].extent != TRANSOM_OUTPUT_POSITIONS)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "library '%s': expected a step that takes tokens and has "
-                "output number %d at positions",
-                session.model->library->name, output);
-  transom_tensor inputs[4];
-  if (transom_status status = joinParts(session, parts, numParts, ids, inputs))
-    return status;
-  inputs[3] = listOf(asked, positions, numPositions, sizeof(int32_t));
-  if (transom_status status = state.request.readInputs(inputs, 4))
-    return status;
-  state.request.requested = numPositions > 0 ? uint64_t(1) << output : 0;
+  state.request.readParts(parts, numParts, positions, numPositions);
+  state.request.requested = numPositions > 0 ? uint64_t(1) << info->logits : 0;
   if (transom_status status = profiled(session, state))
     return status;
-  const transom_output_info &info = program.outputs[output];
-  if (numPositions == 0) {
-    rows = {nullptr, 0, info.width};
-    return TRANSOM_OK;
-  }
-  rows = {static_cast<const float *>(state.outputs[output]),
-          info.row_bytes / int64_t(sizeof(float)), info.width};
+  rows.data = static_cast<const float *>(state.outputs[info->logits]);
+  rows.stride =
+      state.program->outputs[info->logits].row_bytes / int64_t(sizeof(float));
   return TRANSOM_OK;
 }
 
@@ -290,19 +200,9 @@ transom_status transom::encode(transom_session &session, const StepPart *parts,
                                int64_t numParts) {
   if (!hasSources(session))
     return failWithoutEncoder(session);
-  ProgramState &state = *session.encode;
-  const char *ids = idsName(*state.program);
-  if (!ids)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "library '%s': expected a program 'encode' that takes tokens",
-                session.model->library->name);
-  transom_tensor inputs[3];
-  if (transom_status status = joinParts(session, parts, numParts, ids, inputs))
-    return status;
-  if (transom_status status = state.request.readInputs(inputs, 3))
-    return status;
-  state.request.requested = 0;
-  return profiled(session, state);
+  session.encode->request.readParts(parts, numParts, nullptr, 0);
+  session.encode->request.requested = 0;
+  return profiled(session, *session.encode);
 }
 
 transom_status transom_step(transom_session *session,

@@ -43,30 +43,27 @@ struct StepPart {
   int64_t count;
 };
 
-/// Rows of an output in the arena; they stay until the session's next step or
-/// run. Floats behind `width` are anything.
+/// Rows of logits in the arena; they stay until the session's next step or run.
+/// Floats behind the vocabulary are anything.
 struct StepRows {
   const float *data;
   int64_t stride; ///< floats from row to row
-  int64_t width;
 };
 
-/// Appends the parts' tokens; inputs other than the ids are left out. Of
-/// `output` (its number among the step's outputs, see stepOutput) the rows
-/// `positions` [numPositions] are computed: indices into the tokens of all
-/// parts, one after the other. With none, no output is: tokens are stored only.
-/// Allocates as transom_step does, and fails as it does.
+/// Appends the parts' tokens, fewer than INT32_MAX; inputs other than the ids
+/// are left out. Of the logits the rows `positions` [numPositions] are
+/// computed: indices into the tokens of all parts, one after the other. With
+/// none, tokens are stored only. The parts are not copied. Allocates as
+/// transom_step does, and fails as it does; also if the library generates no
+/// text.
 transom_status step(transom_session &session, const StepPart *parts,
                     int64_t numParts, const int32_t *positions,
-                    int64_t numPositions, int32_t output, StepRows &rows);
+                    int64_t numPositions, StepRows &rows);
 
 /// Gives sequences their sources; inputs other than the ids are left out, and
 /// no output is computed. Allocates and fails as transom_encode does.
 transom_status encode(transom_session &session, const StepPart *parts,
                       int64_t numParts);
-
-/// The number of the step's output of this name; -1: it has none.
-int32_t stepOutput(const transom_session &session, const char *name);
 
 } // namespace transom
 

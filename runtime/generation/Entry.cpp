@@ -20,15 +20,10 @@ transom_session &sessionOf(void *self) {
   return *static_cast<transom_session *>(self);
 }
 
-/// The bound of the first input that a program's caller has to give.
-int64_t idBound(const transom_program &program) {
-  for (int32_t i = 0; i < program.num_inputs; ++i) {
-    const transom_input_info &info = program.inputs[i];
-    if (info.role == TRANSOM_ROLE_VALUES &&
-        info.default_kind == TRANSOM_DEFAULT_NONE && info.bound > 0)
-      return info.bound;
-  }
-  return INT32_MAX;
+/// The bound of a program's ids.
+int64_t idBound(const ProgramState &state) {
+  int64_t bound = state.program->inputs[state.request.ids].bound;
+  return bound > 0 ? bound : INT32_MAX;
 }
 
 transom_status readDecoder(transom_session &session, Decoder &decoder) {
@@ -40,11 +35,10 @@ transom_status readDecoder(transom_session &session, Decoder &decoder) {
                 "compiled to generate text, with a program 'step' that has "
                 "logits",
                 library.name);
-  const transom_program &program = *session.step->program;
   decoder = {};
   decoder.self = &session;
-  decoder.vocabulary = program.outputs[info->logits].width;
-  decoder.ids = idBound(program);
+  decoder.vocabulary = session.step->program->outputs[info->logits].width;
+  decoder.ids = idBound(*session.step);
   decoder.positions = positionLimit(session);
   decoder.stepTokens = session.maxTokens;
   decoder.eosIds = info->eos_token_ids;
@@ -65,13 +59,12 @@ transom_status readDecoder(transom_session &session, Decoder &decoder) {
   decoder.step = [](void *self, const StepPart *parts, int64_t numParts,
                     const int32_t *positions, int64_t numPositions,
                     StepRows &rows) {
-    transom_session &session = sessionOf(self);
-    return step(session, parts, numParts, positions, numPositions,
-                session.model->library->generation->logits, rows);
+    return step(sessionOf(self), parts, numParts, positions, numPositions,
+                rows);
   };
   if (!hasSources(session))
     return TRANSOM_OK;
-  decoder.sourceIds = idBound(*session.encode->program);
+  decoder.sourceIds = idBound(*session.encode);
   decoder.sourcePositions = sourceLimit(session);
   decoder.startId = info->decoder_start_token_id;
   decoder.encode = [](void *self, const StepPart *parts, int64_t numParts) {

@@ -214,7 +214,7 @@ void expectFlatSteps(transom_session *session) {
     transom::StepRows rows;
     for (int token = prompt; token < 180; ++token) {
       ASSERT_EQ(transom::step(*session, parts.data(), batch, positions.data(),
-                              batch, 0, rows),
+                              batch, rows),
                 TRANSOM_OK)
           << transom_error();
       for (int32_t i = 0; i < batch; ++i) {
@@ -279,15 +279,15 @@ TEST(AllocationTest, StepsMakeNoSystemCallButToWake) {
     Ints prompt(20, 7), last = {19}, first = {0};
     transom::StepPart part = {sequence, prompt.data(), 20};
     transom::StepRows rows;
-    bool good = transom::step(*opened.session, &part, 1, last.data(), 1, 0,
+    bool good = transom::step(*opened.session, &part, 1, last.data(), 1,
                               rows) == TRANSOM_OK;
     // As small as the others, so that kernels' arguments have their places.
     part.count = 1;
     for (int token = 0; token < 150; ++token) {
       if (token == 2 && !allowOnlyFutexes())
         return 2;
-      good &= transom::step(*opened.session, &part, 1, first.data(), 1, 0,
-                            rows) == TRANSOM_OK;
+      good &= transom::step(*opened.session, &part, 1, first.data(), 1, rows) ==
+              TRANSOM_OK;
     }
     _exit(good ? 0 : 1); // Closing makes calls.
     return 0;

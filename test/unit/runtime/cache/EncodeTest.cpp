@@ -252,7 +252,7 @@ TEST_F(EncodeTest, WithoutTensorsItIsTheSame) {
   StepPart parts[] = {{a, tokens.data(), 2}, {b, tokens.data(), 1}};
   Ints positions = {1, 2};
   StepRows out;
-  ASSERT_EQ(transom::step(*session(), parts, 2, positions.data(), 2, 0, out),
+  ASSERT_EQ(transom::step(*session(), parts, 2, positions.data(), 2, out),
             TRANSOM_OK)
       << transom_error();
   EXPECT_EQ(out.data[0], FakeEncoderDecoder::value(sourceA, {3, 4}));

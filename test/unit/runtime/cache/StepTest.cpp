@@ -128,29 +128,31 @@ TEST_F(StepTest, WithoutTensorsItIsTheSame) {
   ASSERT_EQ(addSequence(*session(), a), TRANSOM_OK);
   ASSERT_EQ(addSequence(*session(), b), TRANSOM_OK);
   Ints one = {1, 2, 3}, two = {4}, positions = {3, 1};
-  int32_t number = stepOutput(*session(), "logits");
-  ASSERT_EQ(number, 0);
-  EXPECT_EQ(stepOutput(*session(), "none"), -1);
   EXPECT_EQ(positionLimit(*session()), FakeDecoder::positionBound);
   StepPart parts[] = {{a, one.data(), 3}, {b, two.data(), 1}};
   StepRows rows;
-  ASSERT_EQ(
-      transom::step(*session(), parts, 2, positions.data(), 2, number, rows),
-      TRANSOM_OK)
+  ASSERT_EQ(transom::step(*session(), parts, 2, positions.data(), 2, rows),
+            TRANSOM_OK)
       << transom_error();
-  EXPECT_EQ(rows.width, FakeDecoder::width);
   EXPECT_EQ(rows.data[1], FakeDecoder::value({4}, 1));
   EXPECT_EQ(rows.data[rows.stride], FakeDecoder::value({1, 2}));
   // No positions: nothing to read.
-  ASSERT_EQ(transom::step(*session(), parts, 1, nullptr, 0, number, rows),
-            TRANSOM_OK);
-  EXPECT_EQ(rows.data, nullptr);
+  ASSERT_EQ(transom::step(*session(), parts, 1, nullptr, 0, rows), TRANSOM_OK);
   EXPECT_EQ(sequenceLength(*session(), a), 6);
-  EXPECT_EQ(transom::step(*session(), parts, 1, nullptr, 0, 1, rows),
+  ASSERT_EQ(transom::step(*session(), parts, 0, nullptr, 0, rows), TRANSOM_OK);
+  // Tensors and parts take turns.
+  Ints text = {1, 2, 3, 1, 2, 3};
+  grow(a, text, {9});
+  // Failures are those of tensors.
+  parts[1] = parts[0];
+  EXPECT_EQ(transom::step(*session(), parts, 2, nullptr, 0, rows),
             TRANSOM_INVALID_ARGUMENT);
-  parts[0].count = -1;
-  EXPECT_EQ(transom::step(*session(), parts, 1, nullptr, 0, 0, rows),
-            TRANSOM_INVALID_ARGUMENT);
+  two[0] = FakeDecoder::idBound;
+  parts[0].tokens = two.data();
+  parts[0].count = 1;
+  EXPECT_EQ(transom::step(*session(), parts, 1, nullptr, 0, rows),
+            TRANSOM_OUT_OF_RANGE);
+  EXPECT_EQ(sequenceLength(*session(), a), 7);
 }
 
 TEST_F(StepTest, ForksShareBlocksUntilTheyWrite) {
@@ -427,7 +429,9 @@ TEST(StepLibraryTest, RefusesALibraryWithoutACache) {
   EXPECT_THAT(transom_error(), StrEq(std::string("step: ") + message));
   EXPECT_EQ(transom_sequence_length(opened.session, 0), -1);
   EXPECT_EQ(positionLimit(*opened.session), INT32_MAX - 1);
-  EXPECT_EQ(stepOutput(*opened.session, "tokens"), -1);
+  StepRows rows;
+  EXPECT_EQ(transom::step(*opened.session, nullptr, 0, nullptr, 0, rows),
+            TRANSOM_INVALID_ARGUMENT);
 }
 
 TEST(StepLibraryTest, RefusesPartsOfACache) {

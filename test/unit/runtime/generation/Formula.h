@@ -204,7 +204,7 @@ private:
                               contexts[size_t(positions[p])], int32_t(next))
                 : fake.logit(contexts[size_t(positions[p])], int32_t(next));
     }
-    result = {fake.rows.data(), fake.stride, fake.table.vocabulary};
+    result = {fake.rows.data(), fake.stride};
     ++fake.steps;
     fake.tokensRead += total;
     fake.partSizes.push_back(sizes);
