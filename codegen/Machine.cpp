@@ -18,7 +18,7 @@ static uint64_t featureBits(const targets::Level &level) {
 #define TRANSOM_CPU_FEATURE(BIT, NAME, LINUX, LLVM)                            \
   if (llvm::is_contained(level.features, LLVM))                                \
     bits |= uint64_t(1) << BIT;
-#include "runtime/cpu_features.def"
+#include "runtime/arch/cpu_features.def"
   return bits;
 }
 

@@ -57,7 +57,7 @@ static json::Array featureNames(uint64_t features) {
 #define TRANSOM_CPU_FEATURE(BIT, NAME, LINUX, LLVM)                            \
   if (features & TRANSOM_CPU_##NAME)                                           \
     list.push_back(LINUX);
-#include "runtime/cpu_features.def"
+#include "runtime/arch/cpu_features.def"
   return list;
 }
 

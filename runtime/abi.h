@@ -268,7 +268,7 @@ typedef struct transom_output_info {
 enum transom_cpu_feature {
 #define TRANSOM_CPU_FEATURE(BIT, NAME, LINUX, LLVM)                            \
   TRANSOM_CPU_##NAME = 1 << BIT,
-#include "runtime/cpu_features.def"
+#include "runtime/arch/cpu_features.def"
 };
 
 /// The first 64 bytes of a weights file; packed weights follow at `bytes`

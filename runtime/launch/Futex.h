@@ -2,6 +2,8 @@
 #ifndef TRANSOM_RUNTIME_FUTEX_H
 #define TRANSOM_RUNTIME_FUTEX_H
 
+#include "runtime/arch/Arch.h"
+
 #include <atomic>
 #include <climits>
 #include <cstdint>
@@ -26,15 +28,6 @@ inline int64_t nanoseconds() {
   timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return int64_t(time.tv_sec) * 1000000000 + time.tv_nsec;
-}
-
-/// Tells the core that this thread spins.
-inline void pauseCore() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
 }
 
 /// How long a waiting thread spins before it sleeps. What is waited for usually

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/Error.h"
 #include "runtime/Session.h"
+#include "runtime/arch/Arch.h"
 #include "runtime/launch/Futex.h"
 
 #include <atomic>
@@ -63,25 +64,6 @@ size_t tableBytes(const transom_kernel &kernel) {
   size_t arguments = size_t(kernel.num_arguments);
   return arguments * sizeof(Argument) + (arguments + 1) * sizeof(void *);
 }
-
-/// Kernels run with the rounding and denormals that they were tested with, on
-/// every thread: denormals are zeros, since arithmetic on them is slow.
-class FloatMode {
-#if defined(__x86_64__)
-public:
-  FloatMode() : saved(__builtin_ia32_stmxcsr()) {
-    constexpr unsigned masked = 0x1f80, flush = 0x8040;
-    __builtin_ia32_ldmxcsr(masked | flush);
-  }
-  ~FloatMode() { __builtin_ia32_ldmxcsr(saved); }
-
-private:
-  unsigned saved;
-#else
-public:
-  FloatMode() {}
-#endif
-};
 
 /// A worker's argv, and the task that it stands for.
 class Arguments {
@@ -168,7 +150,7 @@ void runTasks(void *context, int32_t worker) {
   int64_t number = launch.next.fetch_add(1, std::memory_order_relaxed);
   if (number >= launch.tasks)
     return;
-  FloatMode mode;
+  FloatMode mode; // The one that kernels were tested with.
   Arguments arguments(launch, worker);
   const Block *block = launch.blocks;
   do {

@@ -3,6 +3,7 @@
 
 #include "runtime/Error.h"
 #include "runtime/Memory.h"
+#include "runtime/arch/Arch.h"
 #include "runtime/entry.h"
 
 #include <cerrno>
@@ -18,44 +19,31 @@
 
 using namespace transom;
 
+/// The name of a bit of transom_cpu_feature; null: this runtime has none.
+static const char *featureName(int bit) {
+  switch (bit) {
+#define TRANSOM_CPU_FEATURE(BIT, NAME, LINUX, LLVM)                            \
+  case BIT:                                                                    \
+    return LINUX;
+#include "runtime/arch/cpu_features.def"
+  default:
+    return nullptr;
+  }
+}
+
 static transom_status checkCpu(const transom_library &library) {
-  // In the order of transom_cpu_feature.
-  static const char *const names[] = {"sse4.1",
-                                      "avx",
-                                      "avx2",
-                                      "fma",
-                                      "f16c",
-                                      "avx512f",
-                                      "avx512bw",
-                                      "avx512dq",
-                                      "avx512vl",
-                                      "avx512cd",
-                                      "avx512vnni",
-                                      "avx512bf16",
-                                      "avx512vbmi",
-                                      "avx512vbmi2",
-                                      "avx512ifma",
-                                      "avx512bitalg",
-                                      "avx512vpopcntdq",
-                                      "gfni",
-                                      "vaes",
-                                      "bmi2",
-                                      "amx-tile",
-                                      "amx-bf16",
-                                      "amx-int8"};
-  constexpr size_t known = sizeof(names) / sizeof(names[0]);
   uint64_t missing = missingCpuFeatures(library.cpu_features);
   if (missing == 0)
     return TRANSOM_OK;
   char list[512] = "";
   size_t length = 0;
-  for (size_t i = 0; i < 64; ++i)
+  for (int i = 0; i < 64; ++i)
     if (missing >> i & 1) {
       char number[24];
-      snprintf(number, sizeof(number), "feature %zu", i);
-      length +=
-          size_t(snprintf(list + length, sizeof(list) - length, "%s%s",
-                          length ? ", " : "", i < known ? names[i] : number));
+      snprintf(number, sizeof(number), "feature %d", i);
+      const char *name = featureName(i);
+      length += size_t(snprintf(list + length, sizeof(list) - length, "%s%s",
+                                length ? ", " : "", name ? name : number));
       if (length >= sizeof(list))
         break;
     }

@@ -21,10 +21,6 @@ namespace transom {
 /// compiler, could break: TRANSOM_MISMATCH if it is.
 transom_status checkLibrary(const transom_library &library);
 
-/// Which of these CPU features the machine lacks, or its system does not allow
-/// this process to use.
-uint64_t missingCpuFeatures(uint64_t wanted);
-
 } // namespace transom
 
 #endif // TRANSOM_RUNTIME_MODEL_H

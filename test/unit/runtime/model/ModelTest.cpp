@@ -1,5 +1,6 @@
 //===- ModelTest.cpp - what a library is compared with when it is opened --===//
 #include "../FakeLibrary.h"
+#include "runtime/arch/Arch.h"
 
 #include <cstdio>
 #include <fstream>

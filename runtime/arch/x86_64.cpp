@@ -1,10 +1,22 @@
-//===- Cpu.cpp - what cpuid says and the operating system allows ----------===//
-#include "runtime/model/Model.h"
+//===- x86_64.cpp - CPUID, MXCSR and pauses -------------------------------===//
+#include "runtime/arch/Arch.h"
 
-#if defined(__x86_64__)
+#include "runtime/abi.h"
+
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+using namespace transom;
+
+void transom::pauseCore() { __builtin_ia32_pause(); }
+
+FloatMode::FloatMode() : saved(__builtin_ia32_stmxcsr()) {
+  constexpr uint32_t masked = 0x1f80, flush = 0x8040;
+  __builtin_ia32_ldmxcsr(masked | flush);
+}
+
+FloatMode::~FloatMode() { __builtin_ia32_ldmxcsr(saved); }
 
 /// Which registers the operating system saves: extended control register 0.
 static uint64_t savedState() {
@@ -77,10 +89,3 @@ uint64_t transom::missingCpuFeatures(uint64_t wanted) {
     missing |= wanted & tiles;
   return missing;
 }
-
-#else
-
-// A library for another architecture states no features.
-uint64_t transom::missingCpuFeatures(uint64_t wanted) { return wanted; }
-
-#endif
