@@ -9,20 +9,21 @@ bool ProgramState::create(const transom_program *of) {
   program = of;
   outputs = static_cast<const void **>(
       calloc(size_t(program->num_outputs) + 1, sizeof(*outputs)));
-  hasSource = Request::hasSource(*program);
-  if (hasSource)
-    request.source = &sourceRequest;
-  return outputs && request.create(program, /*ofSource=*/false) &&
-         door.create(request) &&
-         (!hasSource || (sourceRequest.create(program, /*ofSource=*/true) &&
-                         sourceDoor.create(sourceRequest)));
+  hasEncoderInput = Request::hasEncoderInput(*program);
+  if (hasEncoderInput)
+    request.encoderInput = &encoderRequest;
+  return outputs && request.create(program, /*ofEncoder=*/false) &&
+         packer.create(request) &&
+         (!hasEncoderInput ||
+          (encoderRequest.create(program, /*ofEncoder=*/true) &&
+           encoderPacker.create(encoderRequest)));
 }
 
 void ProgramState::release() {
   request.release();
-  sourceRequest.release();
-  door.release();
-  sourceDoor.release();
+  encoderRequest.release();
+  packer.release();
+  encoderPacker.release();
   free(outputs);
   outputs = nullptr;
 }

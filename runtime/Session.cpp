@@ -15,11 +15,12 @@ int64_t paddedExtent(int64_t extent) {
   return roundUp(extent, TRANSOM_ROWS_ALIGNMENT);
 }
 
-/// Room for a run of that many packed rows, rows of sources, sequences and
-/// positions. If memory is short, what there was is lost, but a later, smaller
-/// run can succeed.
-transom_status reserve(transom_session &session, int64_t rows, int64_t sources,
-                       int64_t sequences, int64_t positions) {
+/// Room for a run of that many packed rows, rows of encoder inputs, sequences
+/// and positions. If memory is short, what there was is lost, but a later,
+/// smaller run can succeed.
+transom_status reserve(transom_session &session, int64_t rows,
+                       int64_t encoderInputs, int64_t sequences,
+                       int64_t positions) {
   // Sequences that have tokens are no more than tokens, so that from now on
   // no batch of as many tokens needs memory, however it is divided. Memory that
   // is never touched costs nothing.
@@ -29,8 +30,8 @@ transom_status reserve(transom_session &session, int64_t rows, int64_t sources,
     sequences = session.sequenceCapacity;
   if (sequences < rows)
     sequences = rows;
-  if (sources < session.sourceCapacity)
-    sources = session.sourceCapacity;
+  if (encoderInputs < session.encoderCapacity)
+    encoderInputs = session.encoderCapacity;
   if (positions < session.positionCapacity)
     positions = session.positionCapacity;
   int64_t arena = 0, blocks = 0;
@@ -44,12 +45,13 @@ transom_status reserve(transom_session &session, int64_t rows, int64_t sources,
            addProduct(own, bytes[TRANSOM_SEQUENCES], paddedExtent(sequences)) &&
            addProduct(own, bytes[TRANSOM_OUTPUT_POSITIONS],
                       paddedExtent(positions)) &&
-           session.programs[i].door.reserve(rows, sequences, positions);
-    if (session.programs[i].hasSource)
+           session.programs[i].packer.reserve(rows, sequences, positions);
+    if (session.programs[i].hasEncoderInput)
       fits = fits &&
              addProduct(own, bytes[TRANSOM_ENCODER_TOKENS],
-                        paddedExtent(sources)) &&
-             session.programs[i].sourceDoor.reserve(sources, sequences, 0);
+                        paddedExtent(encoderInputs)) &&
+             session.programs[i].encoderPacker.reserve(encoderInputs, sequences,
+                                                       0);
     arena = own > arena ? own : arena;
   }
   if (!fits || !session.arena.reserve(size_t(arena)))
@@ -61,7 +63,7 @@ transom_status reserve(transom_session &session, int64_t rows, int64_t sources,
   session.rowCapacity = rows;
   session.sequenceCapacity = sequences;
   session.positionCapacity = positions;
-  session.sourceCapacity = sources;
+  session.encoderCapacity = encoderInputs;
   return TRANSOM_OK;
 }
 
@@ -72,17 +74,17 @@ transom_status runProgram(transom_session &session, ProgramState &state) {
   transom_frame &frame = session.frame;
   frame.weights = session.model->weights;
   frame.arena = session.arena.base;
-  frame.inputs = state.door.inputs;
+  frame.inputs = state.packer.inputs;
   frame.outputs = state.outputs;
   for (int64_t &extent : frame.extents)
     extent = 0;
-  frame.extents[TRANSOM_TOKENS] = state.door.numRows;
+  frame.extents[TRANSOM_TOKENS] = state.packer.numRows;
   frame.extents[TRANSOM_SEQUENCES] = state.request.sequences;
-  frame.extents[TRANSOM_OUTPUT_POSITIONS] = state.door.numPositions;
-  frame.extents[TRANSOM_ENCODER_TOKENS] = state.sourceDoor.numRows;
+  frame.extents[TRANSOM_OUTPUT_POSITIONS] = state.packer.numPositions;
+  frame.extents[TRANSOM_ENCODER_TOKENS] = state.encoderPacker.numRows;
   for (int i = 0; i < TRANSOM_EXTENTS; ++i)
     frame.padded_extents[i] = paddedExtent(frame.extents[i]);
-  frame.requested = state.request.requested | state.sourceRequest.requested;
+  frame.requested = state.request.requested | state.encoderRequest.requested;
   frame.session = &session;
   for (int32_t i = 0; i < program.num_outputs; ++i)
     state.outputs[i] = nullptr;
@@ -103,39 +105,39 @@ transom_status runProgram(transom_session &session, ProgramState &state) {
   return TRANSOM_OK;
 }
 
-/// The outputs of the sources, of which each sequence has one.
-transom_status readSource(ProgramState &state, transom_tensor *outputs,
-                          size_t numOutputs) {
-  Request &source = state.sourceRequest;
-  if (source.sequences != state.request.sequences)
-    return fail(TRANSOM_INVALID_ARGUMENT,
-                "expected a source for each of the %lld sequences of the "
-                "decoder, got %lld",
-                (long long)state.request.sequences,
-                (long long)source.sequences);
-  return source.readOutputs(outputs, numOutputs);
+/// The outputs of the encoder inputs, of which each sequence has one.
+transom_status readEncoder(ProgramState &state, transom_tensor *outputs,
+                           size_t numOutputs) {
+  Request &encoderInput = state.encoderRequest;
+  if (encoderInput.sequences != state.request.sequences)
+    return fail(
+        TRANSOM_INVALID_ARGUMENT,
+        "expected an encoder input for each of the %lld sequences of the "
+        "decoder, got %lld",
+        (long long)state.request.sequences, (long long)encoderInput.sequences);
+  return encoderInput.readOutputs(outputs, numOutputs);
 }
 
 transom_status run(transom_session &session, const transom_tensor *inputs,
                    size_t numInputs, transom_tensor *outputs,
                    size_t numOutputs) {
   ProgramState &state = session.programs[0];
-  if (state.hasSource)
+  if (state.hasEncoderInput)
     if (transom_status status =
-            state.sourceRequest.readInputs(inputs, numInputs))
+            state.encoderRequest.readInputs(inputs, numInputs))
       return status;
   if (transom_status status = state.request.readInputs(inputs, numInputs))
     return status;
   if (transom_status status = state.request.readOutputs(outputs, numOutputs))
     return status;
-  if (state.hasSource)
-    if (transom_status status = readSource(state, outputs, numOutputs))
+  if (state.hasEncoderInput)
+    if (transom_status status = readEncoder(state, outputs, numOutputs))
       return status;
-  if (transom_status status = runPacked(session, state, /*members=*/nullptr))
+  if (transom_status status = runPacked(session, state, /*batch=*/nullptr))
     return status;
-  state.door.unpack(state.request, state.outputs);
-  if (state.hasSource)
-    state.sourceDoor.unpack(state.sourceRequest, state.outputs);
+  state.packer.unpack(state.request, state.outputs);
+  if (state.hasEncoderInput)
+    state.encoderPacker.unpack(state.encoderRequest, state.outputs);
   return TRANSOM_OK;
 }
 
@@ -148,56 +150,56 @@ transom_status transom::failBusy() {
 }
 
 transom_status transom::runPacked(transom_session &session, ProgramState &state,
-                                  const Members *members) {
+                                  const Batch *batch) {
   const Request &request = state.request;
-  Door &door = state.door;
-  int64_t rows = Door::countRows(request), sources = 0;
-  if (state.hasSource)
-    sources = Door::countRows(state.sourceRequest);
-  int64_t positions = door.countPositions(request);
+  BatchPacker &packer = state.packer;
+  int64_t rows = BatchPacker::countRows(request), encoderInputs = 0;
+  if (state.hasEncoderInput)
+    encoderInputs = BatchPacker::countRows(state.encoderRequest);
+  int64_t positions = packer.countPositions(request);
   if (session.maxTokens > 0 &&
-      (rows > session.maxTokens || sources > session.maxTokens ||
+      (rows > session.maxTokens || encoderInputs > session.maxTokens ||
        request.sequences > session.maxTokens))
     return fail(TRANSOM_EXHAUSTED,
                 "expected at most %lld tokens and sequences, the session's "
                 "'max_tokens', got %lld tokens in %lld sequences",
                 (long long)session.maxTokens,
-                (long long)(rows > sources ? rows : sources),
+                (long long)(rows > encoderInputs ? rows : encoderInputs),
                 (long long)request.sequences);
   if (session.maxTokens > 0 && positions > session.maxTokens)
     return fail(TRANSOM_EXHAUSTED,
                 "expected at most %lld positions, the session's "
                 "'max_tokens', got %lld",
                 (long long)session.maxTokens, (long long)positions);
-  door.numRows = rows;
-  door.numPositions = positions;
-  state.sourceDoor.numRows = sources;
-  if (rows + sources == 0)
+  packer.numRows = rows;
+  packer.numPositions = positions;
+  state.encoderPacker.numRows = encoderInputs;
+  if (rows + encoderInputs == 0)
     return TRANSOM_OK;
   if (transom_status status =
-          reserve(session, rows, sources, request.sequences, positions))
+          reserve(session, rows, encoderInputs, request.sequences, positions))
     return status;
-  int64_t blocks = 0, sourceBlocks = 0;
-  if (members)
-    blocks = members->countBlocks(request.sequences);
-  if (request.readsSources)
-    sourceBlocks = members->countSourceBlocks(request.sequences);
-  if (blocks + sourceBlocks > INT32_MAX ||
-      (members && !door.reserveBlocks(blocks, sourceBlocks)))
+  int64_t blocks = 0, encoderBlocks = 0;
+  if (batch)
+    blocks = batch->countBlocks(request.sequences);
+  if (request.readsEncoder)
+    encoderBlocks = batch->countEncoderBlocks(request.sequences);
+  if (blocks + encoderBlocks > INT32_MAX ||
+      (batch && !packer.reserveBlocks(blocks, encoderBlocks)))
     return fail(TRANSOM_EXHAUSTED, "no memory for %lld blocks of the cache",
-                (long long)(blocks + sourceBlocks));
-  if (transom_status status = door.pack(request, members))
+                (long long)(blocks + encoderBlocks));
+  if (transom_status status = packer.pack(request, batch))
     return status;
-  if (state.hasSource) {
+  if (state.hasEncoderInput) {
     if (transom_status status =
-            state.sourceDoor.pack(state.sourceRequest, /*members=*/nullptr))
+            state.encoderPacker.pack(state.encoderRequest, /*batch=*/nullptr))
       return status;
     for (int32_t i = 0; i < state.program->num_inputs; ++i)
-      if (state.sourceRequest.owns(state.program->inputs[i]))
-        door.inputs[i] = state.sourceDoor.inputs[i];
+      if (state.encoderRequest.owns(state.program->inputs[i]))
+        packer.inputs[i] = state.encoderPacker.inputs[i];
   }
   // What writes to the cache runs, whatever else is asked for.
-  return request.requested || state.sourceRequest.requested || members
+  return request.requested || state.encoderRequest.requested || batch
              ? runProgram(session, state)
              : TRANSOM_OK;
 }
@@ -303,7 +305,7 @@ void transom_session_destroy(transom_session *session) {
       session->programs[i].release();
   free(session->programs);
   session->sequences.release();
-  session->members.release();
+  session->batch.release();
   session->arena.release();
   session->blocks.release();
   session->scratch.release();
@@ -323,7 +325,7 @@ transom_status transom_run(transom_session *session,
     transom_status status =
         run(session, inputs, num_inputs, outputs, num_outputs);
     if (status == TRANSOM_OK)
-      session.profile.endRun(session.programs[0].door.numRows,
+      session.profile.endRun(session.programs[0].packer.numRows,
                              session.programs[0].request.sequences,
                              nanoseconds() - begin);
     return status;

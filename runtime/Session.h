@@ -4,7 +4,7 @@
 
 #include "runtime/Error.h"
 #include "runtime/Memory.h"
-#include "runtime/batch/Door.h"
+#include "runtime/batch/BatchPacker.h"
 #include "runtime/batch/Request.h"
 #include "runtime/cache/Sequences.h"
 #include "runtime/launch/Grid.h"
@@ -18,15 +18,15 @@
 namespace transom {
 
 /// What the runs of one program need: its caller's tensors, its inputs; those
-/// of the sources apart, if it has any.
+/// of the encoder inputs apart, if it has any.
 struct ProgramState {
   bool create(const transom_program *program);
   void release();
 
   const transom_program *program = nullptr;
-  bool hasSource = false;
-  Request request, sourceRequest;
-  Door door, sourceDoor;
+  bool hasEncoderInput = false;
+  Request request, encoderRequest;
+  BatchPacker packer, encoderPacker;
   const void **outputs = nullptr; ///< [num_outputs], as transom_frame::outputs
 };
 
@@ -39,8 +39,8 @@ struct transom_session {
   /// Held by the call that uses the session: a second one is rejected.
   std::atomic<bool> busy{false};
 
-  transom::ProgramState *step = nullptr;     ///< one of them; null: no cache
-  transom::ProgramState *encode = nullptr;   ///< if sequences have sources
+  transom::ProgramState *step = nullptr;   ///< one of them; null: no cache
+  transom::ProgramState *encode = nullptr; ///< if sequences have encoder inputs
   transom::ProgramState *programs = nullptr; ///< [num_programs] of the library
   transom::Region arena;                     ///< of any of them
   transom::Region blocks; ///< transom::Block [sequences + 1], of a launch
@@ -51,11 +51,11 @@ struct transom_session {
   /// What all memory above suffices for. The most packed rows, sequences and
   /// positions of any run so far, or what the options reserve.
   int64_t rowCapacity = 0, sequenceCapacity = 0, positionCapacity = 0;
-  int64_t sourceCapacity = 0; ///< rows of sources
-  int64_t maxTokens = 0;      ///< 0: memory grows
+  int64_t encoderCapacity = 0; ///< rows of encoder inputs
+  int64_t maxTokens = 0;       ///< 0: memory grows
 
   transom::Sequences sequences; ///< if it has a step
-  transom::Region members;      ///< transom::Member [sequences] of a step
+  transom::Region batch; ///< transom::BatchSequence [sequences] of a step
   int64_t numSteps = 0;
 
   bool profiling = false;
@@ -98,10 +98,10 @@ transom_status withSession(const char *function, transom_session *session,
 }
 
 /// Packs the batch that the state's request has read, and runs the program;
-/// `members` with a cache, else null. Leaves rows of outputs in
+/// `batch` with a cache, else null. Leaves rows of outputs in
 /// `state.outputs`.
 transom_status runPacked(transom_session &session, ProgramState &state,
-                         const Members *members);
+                         const Batch *batch);
 
 } // namespace transom
 

@@ -57,11 +57,11 @@ enum transom_extent {
   TRANSOM_EXTENTS = 4,
   TRANSOM_BLOCKS = 4, ///< blocks of the cache that all sequences refer to
   TRANSOM_SLOTS = 5,  ///< tokens that the cache has room for
-  TRANSOM_ENCODER_BLOCKS = 6 ///< blocks that their sources refer to
+  TRANSOM_ENCODER_BLOCKS = 6 ///< blocks that their encoder inputs refer to
 };
 
 /// Where a dimension's extent, a row range or a scalar comes from in one task.
-enum transom_source {
+enum transom_task_value {
   TRANSOM_CONSTANT = 0,
   TRANSOM_TASK_ROWS = 1,      ///< rows of this task
   TRANSOM_TASK_COLUMNS = 2,   ///< column units (weight blocks, heads) of it
@@ -71,7 +71,7 @@ enum transom_source {
 };
 
 typedef struct transom_kernel_dim {
-  int32_t source; ///< transom_source of the extent
+  int32_t source; ///< transom_task_value of the extent
   int32_t extent; ///< the extent if TRANSOM_CONSTANT
   int32_t stride; ///< in elements
 } transom_kernel_dim;
@@ -93,7 +93,7 @@ typedef struct transom_kernel_argument {
   uint8_t kind;  ///< transom_argument_kind
   uint8_t dtype; ///< transom_dtype_values
   uint8_t rank;
-  uint8_t rows;           ///< transom_source: which rows address it
+  uint8_t rows;           ///< transom_task_value: which rows address it
   int32_t source;         ///< of a scalar
   int32_t operand;        ///< index into the launch's operands
   int32_t column_divisor; ///< grouped-query attention: heads per key head
@@ -190,21 +190,21 @@ enum transom_input_role {
   /// [tokens]: the slot that a token's keys and values go to; slot s is token
   /// s % TRANSOM_CACHE_BLOCK of block s / TRANSOM_CACHE_BLOCK.
   TRANSOM_ROLE_CACHE_SLOTS = 5,
-  /// [blocks]: numbers of blocks, those of sequence s from block_offsets[s] on,
+  /// [blocks]: ids of blocks, those of sequence s from block_offsets[s] on,
   /// for its tokens in their order.
   TRANSOM_ROLE_BLOCK_TABLE = 6,
   TRANSOM_ROLE_BLOCK_OFFSETS = 7, ///< [sequences + 1]
   /// [slots, cache_columns] f32, as blocks: read, and written in place. No
   /// output stands for what the cache is after the program.
   TRANSOM_ROLE_CACHE = 8,
-  // Of an encoder's sequences beside a decoder's, one each: the sources. Their
-  // values inputs have the extent TRANSOM_ENCODER_TOKENS.
+  // Of an encoder's sequences beside a decoder's, one each: the encoder inputs.
+  // Their values inputs have the extent TRANSOM_ENCODER_TOKENS.
   TRANSOM_ROLE_ENCODER_OFFSETS = 9,      ///< [sequences + 1]
   TRANSOM_ROLE_ENCODER_KEY_LENGTHS = 10, ///< [sequences]
   // Of a step beside a program `encode`, which has stored keys and values of
-  // the sources' tokens in blocks of the same cache. Source key lengths count
-  // these tokens.
-  /// [blocks]: as TRANSOM_ROLE_BLOCK_TABLE, of the sequences' sources.
+  // the encoder inputs' tokens in blocks of the same cache. Encoder key lengths
+  // count these tokens.
+  /// [blocks]: as TRANSOM_ROLE_BLOCK_TABLE, of the sequences' encoder inputs.
   TRANSOM_ROLE_ENCODER_BLOCK_TABLE = 11,
   TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS = 12 ///< [sequences + 1]
 };
@@ -226,12 +226,12 @@ enum transom_input_default {
   /// the first one if there is none.
   TRANSOM_DEFAULT_LAST_NON_PADDING = 6,
   TRANSOM_DEFAULT_FIRST = 7, ///< the first one
-  /// The one at the last place where the source's value of the first required
-  /// input is `operand`.
+  /// The one at the last index where the encoder input's value of the first
+  /// required input is `operand`.
   TRANSOM_DEFAULT_LAST_EQUAL = 8,
-  /// Of a decoder's values input: `operand`, then the values that the source
-  /// has of the first required input but its last one, masked ones included.
-  /// Sequences are as long as their sources.
+  /// Of a decoder's values input: `operand`, then the values that the encoder
+  /// input has of the first required input but its last one, masked ones
+  /// included. Sequences are as long as their encoder inputs.
   TRANSOM_DEFAULT_SHIFTED_RIGHT = 9
 };
 

@@ -140,7 +140,7 @@ typedef struct transom_generation_options {
   /// new tokens to this power. 0: 1; TRANSOM_NO_LENGTH_PENALTY: the sum itself.
   float length_penalty;
 
-  /// Guess that up to so many tokens follow as they did after an earlier
+  /// Draft that up to so many tokens follow as they did after an earlier
   /// occurrence of the last tokens, and check all in one step. The result is
   /// the same, to the bit, and comes faster where text repeats. Not for beams.
   int32_t prompt_lookup_num_tokens;
@@ -154,10 +154,10 @@ typedef struct transom_generation_options {
   /// Lists of tokens that end a sequence as soon as its new tokens end in one.
   transom_token_lists stop_sequences;
 
-  /// Of an encoder-decoder, whose prompts are sources: what the decoder begins
-  /// with, its start token included. One list for all prompts, or one for each;
-  /// none: the model's own decoder_start_token_id. For other libraries none.
-  /// Lengths of a prompt above are those of this one.
+  /// Of an encoder-decoder, whose prompts are encoder inputs: what the decoder
+  /// begins with, its start token included. One list for all prompts, or one
+  /// for each; none: the model's own decoder_start_token_id. For other
+  /// libraries none. Lengths of a prompt above are those of this one.
   transom_token_lists decoder_input_ids;
   /// If 1, the token after a prompt of one token is `forced_bos_token_id`.
   int32_t has_forced_bos_token_id;
@@ -215,11 +215,11 @@ typedef struct transom_engine_options {
   /// their turn. 0: 64.
   int32_t max_num_seqs;
   /// Tokens of one step. A prompt that is longer, or comes while others are at
-  /// their new tokens, is read in parts; a source always at once. At least
-  /// max_num_seqs; at most the session's `max_tokens`. 0: 512, or what those
-  /// demand.
+  /// their new tokens, is read in chunks; an encoder input always at once. At
+  /// least max_num_seqs; at most the session's `max_tokens`. 0: 512, or what
+  /// those demand.
   int32_t max_num_batched_tokens;
-  /// Finished sequences whose keys and values are kept for prompts that come
+  /// Finished sequences whose keys and values are cached for prompts that come
   /// later and begin as they do, as long as there is memory. 0: none.
   int32_t prefix_cache_sequences;
 } transom_engine_options;
@@ -322,7 +322,7 @@ typedef transom_status
 transom_sequence_truncate_function(transom_session *session, int64_t sequence,
                                    int64_t length);
 
-/// What only this sequence has goes to others. Its number is not used again.
+/// What only this sequence has goes to others. Its id is not used again.
 typedef transom_status transom_sequence_free_function(transom_session *session,
                                                       int64_t sequence);
 
@@ -359,7 +359,7 @@ typedef transom_status transom_step_function(transom_session *session,
 ///   TRANSOM_OUT_OF_RANGE      a token that the model does not know; a prompt
 ///                             and new tokens beyond its greatest length
 ///   TRANSOM_EXHAUSTED         no memory, or over `cache_tokens` of the
-///                             session; a source over its `max_tokens`
+///                             session; an encoder input over its `max_tokens`
 ///   TRANSOM_INTERNAL          the model computed no numbers (NaN)
 /// On failure `results` are undefined.
 typedef transom_status
@@ -372,8 +372,8 @@ transom_generate_function(transom_session *session,
 /// An engine steps the sequences of many requests together, and takes new
 /// ones at any time. It belongs to its session's thread; the session may be
 /// used between two calls. Prompts that begin as another sequence of the
-/// engine does share its keys and values, unless they are sources. `options`
-/// null: the defaults.
+/// engine does share its keys and values, unless they are encoder inputs.
+/// `options` null: the defaults.
 typedef transom_status
 transom_engine_create_function(transom_session *session,
                                const transom_engine_options *options,
@@ -386,7 +386,7 @@ typedef void transom_engine_destroy_function(transom_engine *engine);
 /// Takes a request; prompt and options are copied. Fails as transom_generate
 /// does. Requests are served in this order.
 ///   prompt   [length], at least 1
-///   request  its number, 0, 1, ...; may be null
+///   request  its id, 0, 1, ...; may be null
 typedef transom_status transom_engine_submit_function(
     transom_engine *engine, const int32_t *prompt, int64_t length,
     const transom_generation_options *options,
@@ -408,13 +408,13 @@ typedef transom_status transom_engine_cancel_function(transom_engine *engine,
 
 // Of encoder-decoders that generate text.
 
-/// Gives sequences their sources, which steps read beside their tokens: a
-/// step of a sequence without one fails (TRANSOM_INVALID_ARGUMENT). As `step`
+/// Gives sequences their encoder inputs, which steps read beside their tokens:
+/// a step of a sequence without one fails (TRANSOM_INVALID_ARGUMENT). As `step`
 /// with the inputs of the encoder, `sequences` [sequences] and
-/// `sequence_offsets` [sequences + 1]; its outputs are the encoder's. A
-/// source may have no tokens. It takes room in the cache as tokens do, stays
-/// when its sequence is truncated, and forks share it. Fails and allocates as
-/// `step` does; on failure all sequences are as before:
+/// `sequence_offsets` [sequences + 1]; its outputs are the encoder's. An
+/// encoder input may have no tokens. It takes room in the cache as tokens do,
+/// stays when its sequence is truncated, and forks share it. Fails and
+/// allocates as `step` does; on failure all sequences are as before:
 ///   TRANSOM_INVALID_ARGUMENT  also: a sequence has tokens already; the
 ///                             library has no encoder
 typedef transom_status transom_encode_function(transom_session *session,

@@ -2,8 +2,8 @@
 //
 // What a model's function computes before `transom-remove-padding` and after it
 // is the same in two forms. A Batch makes either form's arguments, and brings
-// either form's results to the padded one, as the door of a compiled library
-// does (runtime/batch/Door.h).
+// either form's results to the padded one, as a compiled library does
+// (runtime/batch/BatchPacker.h).
 //
 //===----------------------------------------------------------------------===//
 

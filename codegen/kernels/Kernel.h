@@ -41,7 +41,7 @@ inline int64_t scratchOf(int64_t floats) { return floats * f32.bytes() + 64; }
 
 /// Extent and stride (in elements) of one dimension of a view.
 struct Dim {
-  int32_t source = TRANSOM_CONSTANT; ///< transom_source of the extent
+  int32_t source = TRANSOM_CONSTANT; ///< transom_task_value of the extent
   int64_t extent = 0;                ///< if TRANSOM_CONSTANT
   int64_t stride = 1;
 };
@@ -59,7 +59,7 @@ struct View {
   int32_t operand = 0;
   ElementType type = f32;
   std::vector<Dim> dims;           ///< innermost first
-  int32_t rows = TRANSOM_CONSTANT; ///< transom_source: which rows address it
+  int32_t rows = TRANSOM_CONSTANT; ///< transom_task_value: which rows address it
   int64_t rowStride = 0;
   int64_t columnStride = 0; ///< from one column unit to the next
   int64_t offset = 0;
@@ -86,7 +86,7 @@ protected:
       std::function<Halide::Expr(Halide::Expr, Halide::Expr, Halide::Expr)>;
   Weight weight(const std::string &name, int32_t operand,
                 const Packing &packing, int64_t columns, Dim blocks);
-  /// An int32 that the runtime takes from a transom_source.
+  /// An int32 that the runtime takes from a transom_task_value.
   Halide::Param<int32_t> scalar(const std::string &name, int32_t source);
   void result(Halide::Func func, const View &view);
 

@@ -14,21 +14,21 @@ namespace {
 
 // At the caller's side these belong to every library: they say which tokens
 // there are, and generated code sees them as offsets and lengths only.
-constexpr const char *membersName = "sequences";
+constexpr const char *sequencesName = "sequences";
 
 /// Names of mask and offsets of a set of tokens. As Hugging Face has it, the
-/// mask is that of the source, if there is one.
+/// mask is that of the encoder input, if there is one.
 struct SetNames {
   const char *mask, *offsets;
 };
 constexpr SetNames sequenceNames = {"attention_mask", "sequence_offsets"};
 constexpr SetNames decoderNames = {"decoder_attention_mask",
                                    "sequence_offsets"};
-constexpr SetNames sourceNames = {"attention_mask", "encoder_offsets"};
+constexpr SetNames encoderNames = {"attention_mask", "encoder_offsets"};
 
 /// Is it the caller who gives this input?
 bool isGiven(const transom_input_info &info) {
-  return info.role == TRANSOM_ROLE_VALUES || isPlace(info) ||
+  return info.role == TRANSOM_ROLE_VALUES || isTokenIndex(info) ||
          info.role == TRANSOM_ROLE_OUTPUT_POSITIONS;
 }
 
@@ -48,7 +48,7 @@ struct NameList {
 
 } // namespace
 
-bool Request::hasSource(const transom_program &program) {
+bool Request::hasEncoderInput(const transom_program &program) {
   for (int32_t i = 0; i < program.num_inputs; ++i)
     if (program.inputs[i].extent == TRANSOM_ENCODER_TOKENS)
       return true;
@@ -56,11 +56,13 @@ bool Request::hasSource(const transom_program &program) {
 }
 
 bool Request::owns(const transom_input_info &info) const {
-  // A step's sources are in its cache: it has one set, which all inputs are of.
-  bool isSource = hasSources && (info.extent == TRANSOM_ENCODER_TOKENS ||
-                                 info.role == TRANSOM_ROLE_ENCODER_OFFSETS ||
-                                 info.role == TRANSOM_ROLE_ENCODER_KEY_LENGTHS);
-  return isSource == ofSource;
+  // A step's encoder inputs are in its cache: it has one set, which all inputs
+  // are of.
+  bool isEncoder =
+      hasEncoderInputs && (info.extent == TRANSOM_ENCODER_TOKENS ||
+                           info.role == TRANSOM_ROLE_ENCODER_OFFSETS ||
+                           info.role == TRANSOM_ROLE_ENCODER_KEY_LENGTHS);
+  return isEncoder == ofEncoder;
 }
 
 int64_t Request::sequenceOf(int64_t index) const {
@@ -78,19 +80,19 @@ int64_t Request::sequenceOf(int64_t index) const {
   return low;
 }
 
-bool Request::create(const transom_program *of, bool isOfSource) {
+bool Request::create(const transom_program *of, bool isOfEncoder) {
   program = of;
-  ofSource = isOfSource;
-  hasSources = hasSource(*program);
-  SetNames names = ofSource     ? sourceNames
-                   : hasSources ? decoderNames
-                                : sequenceNames;
+  ofEncoder = isOfEncoder;
+  hasEncoderInputs = hasEncoderInput(*program);
+  SetNames names = ofEncoder          ? encoderNames
+                   : hasEncoderInputs ? decoderNames
+                                      : sequenceNames;
   maskName = names.mask;
   offsetsName = names.offsets;
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     const transom_input_info &info = program->inputs[i];
     hasCache |= info.role == TRANSOM_ROLE_CACHE;
-    readsSources |= info.role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
+    readsEncoder |= info.role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
     if (ids < 0 && owns(info) && info.role == TRANSOM_ROLE_VALUES &&
         info.default_kind == TRANSOM_DEFAULT_NONE)
       ids = i;
@@ -113,9 +115,9 @@ void Request::release() {
 
 /// Does the other set of tokens have an input of this name?
 bool Request::isOfOther(const char *name) const {
-  if (!hasSources)
+  if (!hasEncoderInputs)
     return false;
-  SetNames other = ofSource ? decoderNames : sourceNames;
+  SetNames other = ofEncoder ? decoderNames : encoderNames;
   if (strcmp(name, other.mask) == 0 || strcmp(name, other.offsets) == 0)
     return true;
   for (int32_t i = 0; i < program->num_inputs; ++i)
@@ -129,7 +131,7 @@ transom_status Request::findInputs(const transom_tensor *tensors,
                                    size_t count) {
   for (int32_t i = 0; i < program->num_inputs; ++i)
     values[i] = nullptr;
-  mask = offsets = members = positions = nullptr;
+  mask = offsets = sequenceIds = positions = nullptr;
   parts = nullptr;
   if (count > 0 && !tensors)
     return fail(TRANSOM_INVALID_ARGUMENT,
@@ -141,47 +143,47 @@ transom_status Request::findInputs(const transom_tensor *tensors,
                   "input number %zu: expected a name, got a null pointer", t);
     if (isOfOther(tensor.name))
       continue;
-    const transom_tensor **place = nullptr;
-    const char *other = hasCache ? membersName : maskName;
+    const transom_tensor **slot = nullptr;
+    const char *other = hasCache ? sequencesName : maskName;
     if (strcmp(tensor.name, other) == 0)
-      place = hasCache ? &members : &mask;
+      slot = hasCache ? &sequenceIds : &mask;
     if (strcmp(tensor.name, offsetsName) == 0)
-      place = &offsets;
-    for (int32_t i = 0; i < program->num_inputs && !place; ++i)
+      slot = &offsets;
+    for (int32_t i = 0; i < program->num_inputs && !slot; ++i)
       if (isGiven(program->inputs[i]) && owns(program->inputs[i]) &&
           strcmp(program->inputs[i].name, tensor.name) == 0)
-        place = program->inputs[i].role == TRANSOM_ROLE_OUTPUT_POSITIONS
-                    ? &positions
-                    : &values[i];
-    if (!place) {
+        slot = program->inputs[i].role == TRANSOM_ROLE_OUTPUT_POSITIONS
+                   ? &positions
+                   : &values[i];
+    if (!slot) {
       NameList known;
       for (int32_t i = 0; i < program->num_inputs; ++i)
         if (isGiven(program->inputs[i]))
           known.add(program->inputs[i].name);
       known.add(other);
       known.add(offsetsName);
-      if (hasSources) {
-        known.add(ofSource ? decoderNames.mask : sourceNames.mask);
-        known.add(ofSource ? decoderNames.offsets : sourceNames.offsets);
+      if (hasEncoderInputs) {
+        known.add(ofEncoder ? decoderNames.mask : encoderNames.mask);
+        known.add(ofEncoder ? decoderNames.offsets : encoderNames.offsets);
       }
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input number %zu: expected one of %s, got '%.64s'", t,
                   known.text, tensor.name);
     }
-    if (*place)
+    if (*slot)
       return fail(TRANSOM_INVALID_ARGUMENT, "input '%s' is given twice",
                   tensor.name);
-    *place = &tensor;
+    *slot = &tensor;
   }
   if (hasCache && !offsets)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "input '%s' is missing: expected [sequences + 1] of int32 or "
                 "int64",
                 offsetsName);
-  if (hasCache && !members)
+  if (hasCache && !sequenceIds)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "input '%s' is missing: expected [sequences] of int32 or int64",
-                membersName);
+                sequencesName);
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     const transom_input_info &info = program->inputs[i];
     if (owns(info) && info.role == TRANSOM_ROLE_VALUES &&
@@ -193,9 +195,9 @@ transom_status Request::findInputs(const transom_tensor *tensors,
   return TRANSOM_OK;
 }
 
-/// Takes the form and the values of the sources for an input that is made of
-/// them, if it is not given.
-transom_status Request::followSource() {
+/// Takes the form and the values of the encoder inputs for an input that is
+/// made of them, if it is not given.
+transom_status Request::followEncoder() {
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     const transom_input_info &info = program->inputs[i];
     if (info.default_kind != TRANSOM_DEFAULT_SHIFTED_RIGHT || !owns(info) ||
@@ -205,10 +207,10 @@ transom_status Request::followSource() {
       return fail(
           TRANSOM_INVALID_ARGUMENT,
           "input '%s' belongs to '%s', which is left out: expected both, "
-          "or neither for a decoder that reads what the source is",
+          "or neither for a decoder that reads what the encoder input is",
           offsetsName, info.name);
-    values[i] = source->values[source->ids];
-    offsets = source->offsets;
+    values[i] = encoderInput->values[encoderInput->ids];
+    offsets = encoderInput->offsets;
     return TRANSOM_OK;
   }
   return TRANSOM_OK;
@@ -216,7 +218,7 @@ transom_status Request::followSource() {
 
 void Request::readParts(const StepPart *given, int64_t numParts,
                         const int32_t *givenPositions, int64_t numPositions) {
-  mask = offsets = members = positions = nullptr;
+  mask = offsets = sequenceIds = positions = nullptr;
   parts = given;
   partPositions = givenPositions;
   numPartPositions = numPositions;
@@ -230,14 +232,14 @@ transom_status Request::readInputs(const transom_tensor *tensors,
                                    size_t count) {
   if (transom_status status = findInputs(tensors, count))
     return status;
-  if (transom_status status = followSource())
+  if (transom_status status = followEncoder())
     return status;
   if (transom_status status = offsets ? checkRagged() : checkPadded())
     return status;
-  if (transom_status status = checkPlaces())
+  if (transom_status status = checkTokenIndices())
     return status;
   int32_t keyLengths =
-      ofSource ? TRANSOM_ROLE_ENCODER_KEY_LENGTHS : TRANSOM_ROLE_KEY_LENGTHS;
+      ofEncoder ? TRANSOM_ROLE_ENCODER_KEY_LENGTHS : TRANSOM_ROLE_KEY_LENGTHS;
   for (int32_t i = 0; mask && i < program->num_inputs; ++i)
     if (program->inputs[i].role == keyLengths && program->inputs[i].operand)
       if (transom_status status = checkContiguous())
@@ -257,11 +259,11 @@ transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
     if (!tensor.name)
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "output number %zu: expected a name, got a null pointer", t);
-    int32_t number = 0;
-    while (number < program->num_outputs &&
-           strcmp(program->outputs[number].name, tensor.name) != 0)
-      ++number;
-    if (number == program->num_outputs) {
+    int32_t index = 0;
+    while (index < program->num_outputs &&
+           strcmp(program->outputs[index].name, tensor.name) != 0)
+      ++index;
+    if (index == program->num_outputs) {
       NameList known;
       for (int32_t i = 0; i < program->num_outputs; ++i)
         known.add(program->outputs[i].name);
@@ -269,18 +271,18 @@ transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
                   "output number %zu: expected one of %s, got '%.64s'", t,
                   known.text, tensor.name);
     }
-    if (!owns(program->outputs[number]))
+    if (!owns(program->outputs[index]))
       continue;
-    if (outputs[number])
+    if (outputs[index])
       return fail(TRANSOM_INVALID_ARGUMENT, "output '%s' is given twice",
                   tensor.name);
     if (tensor.dtype != TRANSOM_FLOAT32)
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "output '%s': expected dtype float32 (%d), got %d",
                   tensor.name, TRANSOM_FLOAT32, tensor.dtype);
-    outputs[number] = &tensor;
+    outputs[index] = &tensor;
 
-    const transom_output_info &info = program->outputs[number];
+    const transom_output_info &info = program->outputs[index];
     int32_t rank = 0;
     int64_t rows = elements;
     if (isListed(info)) {
@@ -306,7 +308,7 @@ transom_status Request::readOutputs(transom_tensor *tensors, size_t count) {
                   "got %zu",
                   tensor.name, (long long)bytes, DimsText(tensor).text,
                   tensor.capacity);
-    requested |= uint64_t(1) << number;
+    requested |= uint64_t(1) << index;
   }
   return TRANSOM_OK;
 }

@@ -7,8 +7,8 @@
 
 using namespace transom;
 
-/// dtype, rank, dims, data and capacity of an input of `rank` dims; `form` says
-/// them in words.
+/// dtype, rank, dims, data and capacity of an input of `rank` dims; `form`
+/// names them in messages.
 static transom_status checkInput(const transom_tensor &tensor, int32_t rank,
                                  const char *form) {
   if (tensor.dtype != TRANSOM_INT32 && tensor.dtype != TRANSOM_INT64)
@@ -49,7 +49,7 @@ static transom_status checkInput(const transom_tensor &tensor, int32_t rank,
 }
 
 /// That all inputs with a value for each token, the mask among them, have the
-/// form that `form` says in words; `first` is the first of them, or null.
+/// form that `form` names; `first` is the first of them, or null.
 transom_status Request::checkTokens(int32_t rank, const char *form,
                                     const transom_tensor *&first) {
   first = nullptr;
@@ -93,15 +93,15 @@ transom_status Request::checkRagged() {
                 offsetsName);
   sequences = offsets->dims[0] - 1;
   length = 0;
-  if (members) {
-    if (transom_status status = checkInput(*members, 1, "[sequences]"))
+  if (sequenceIds) {
+    if (transom_status status = checkInput(*sequenceIds, 1, "[sequences]"))
       return status;
-    if (members->dims[0] != sequences)
+    if (sequenceIds->dims[0] != sequences)
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input '%s': expected dims [%lld], one less than '%s', got "
                   "%s",
-                  members->name, (long long)sequences, offsetsName,
-                  DimsText(*members).text);
+                  sequenceIds->name, (long long)sequences, offsetsName,
+                  DimsText(*sequenceIds).text);
   }
   const transom_tensor *first;
   if (transom_status status = checkTokens(1, "[tokens]", first))
@@ -131,18 +131,18 @@ transom_status Request::checkRagged() {
   return TRANSOM_OK;
 }
 
-transom_status Request::checkPlaces() {
+transom_status Request::checkTokenIndices() {
   for (int32_t i = 0; i < program->num_inputs; ++i) {
-    const transom_tensor *places = values[i];
-    if (!places || !isPlace(program->inputs[i]))
+    const transom_tensor *indices = values[i];
+    if (!indices || !isTokenIndex(program->inputs[i]))
       continue;
-    if (transom_status status = checkInput(*places, 1, "[sequences]"))
+    if (transom_status status = checkInput(*indices, 1, "[sequences]"))
       return status;
-    if (places->dims[0] != sequences)
+    if (indices->dims[0] != sequences)
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input '%s': expected dims [%lld], one for each sequence, "
                   "got %s",
-                  places->name, (long long)sequences, DimsText(*places).text);
+                  indices->name, (long long)sequences, DimsText(*indices).text);
   }
   return TRANSOM_OK;
 }
@@ -160,7 +160,7 @@ transom_status Request::checkPositions() {
                   "[0, %lld), got %lld",
                   positions->name, (long long)i, (long long)elements,
                   (long long)index);
-    if (isKept(index))
+    if (isAttended(index))
       continue;
     int64_t sequence = sequenceOf(index);
     return fail(TRANSOM_INVALID_ARGUMENT,
@@ -178,7 +178,7 @@ transom_status Request::checkContiguous() {
   for (int64_t s = 0; s < sequences; ++s) {
     int64_t gap = -1; // The first hidden token after one that is there.
     for (int64_t column = 0, shown = 0; column < columns(s); ++column) {
-      bool kept = isKept(begin(s) + column);
+      bool kept = isAttended(begin(s) + column);
       shown |= kept;
       if (kept && gap >= 0)
         return fail(TRANSOM_INVALID_ARGUMENT,

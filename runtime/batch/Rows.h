@@ -17,15 +17,15 @@ inline int64_t paddedSequences(int64_t sequences) {
 }
 
 /// Is the token of the same index asked for in all sequences?
-inline bool isTokenIndex(const transom_input_info &info) {
-  return info.role == TRANSOM_ROLE_TOKEN_ROWS && !isPlace(info);
+inline bool isFixedIndex(const transom_input_info &info) {
+  return info.role == TRANSOM_ROLE_TOKEN_ROWS && !isTokenIndex(info);
 }
 
-/// Is the token that `number` asks for asked for by an earlier input, too?
-inline bool isRepeated(const transom_program &program, int32_t number) {
-  for (int32_t i = 0; i < number; ++i)
-    if (isTokenIndex(program.inputs[i]) &&
-        program.inputs[i].operand == program.inputs[number].operand)
+/// Is the token that `input` asks for asked for by an earlier input, too?
+inline bool isRepeated(const transom_program &program, int32_t input) {
+  for (int32_t i = 0; i < input; ++i)
+    if (isFixedIndex(program.inputs[i]) &&
+        program.inputs[i].operand == program.inputs[input].operand)
       return true;
   return false;
 }
@@ -36,17 +36,17 @@ template <typename Row>
 transom_status forEachRow(const Request &request, int64_t sequence, Row row) {
   int64_t columns = request.columns(sequence), begin = request.begin(sequence);
   for (int64_t column = 0; column < columns; ++column)
-    if (request.isKept(begin + column))
+    if (request.isAttended(begin + column))
       if (transom_status status = row(column))
         return status;
-  // Of the sources no token is asked for.
-  if (!request.mask || request.ofSource)
+  // Of the encoder inputs no token is asked for.
+  if (!request.mask || request.ofEncoder)
     return TRANSOM_OK;
   const transom_program &program = *request.program;
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &info = program.inputs[i];
-    if (isTokenIndex(info) && info.operand < columns &&
-        !request.isKept(begin + info.operand) && !isRepeated(program, i))
+    if (isFixedIndex(info) && info.operand < columns &&
+        !request.isAttended(begin + info.operand) && !isRepeated(program, i))
       if (transom_status status = row(info.operand))
         return status;
   }

@@ -52,16 +52,16 @@ transom_status transom::truncateSequence(transom_session &session,
                                          int64_t sequence, int64_t length) {
   if (!hasSteps(session))
     return failWithoutCache(session);
-  Sequence *place = session.sequences.find(sequence);
-  if (!place)
+  Sequence *found = session.sequences.find(sequence);
+  if (!found)
     return failUnknown(sequence);
-  if (length < 0 || length > place->tokens.length)
+  if (length < 0 || length > found->tokens.length)
     return fail(TRANSOM_OUT_OF_RANGE,
                 "sequence %lld: expected a length from 0 to %lld, its own, got "
                 "%lld",
-                (long long)sequence, (long long)place->tokens.length,
+                (long long)sequence, (long long)found->tokens.length,
                 (long long)length);
-  session.sequences.truncate(*place, length);
+  session.sequences.truncate(*found, length);
   return TRANSOM_OK;
 }
 
@@ -69,17 +69,17 @@ transom_status transom::freeSequence(transom_session &session,
                                      int64_t sequence) {
   if (!hasSteps(session))
     return failWithoutCache(session);
-  Sequence *place = session.sequences.find(sequence);
-  if (!place)
+  Sequence *found = session.sequences.find(sequence);
+  if (!found)
     return failUnknown(sequence);
-  session.sequences.free(*place);
+  session.sequences.free(*found);
   return TRANSOM_OK;
 }
 
 int64_t transom::sequenceLength(const transom_session &session,
                                 int64_t sequence) {
-  const Sequence *place = session.sequences.find(sequence);
-  return place ? place->tokens.length : -1;
+  const Sequence *found = session.sequences.find(sequence);
+  return found ? found->tokens.length : -1;
 }
 
 transom_status transom_sequence_add(transom_session *session,

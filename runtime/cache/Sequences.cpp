@@ -9,8 +9,8 @@ static constexpr int64_t blockTokens = TRANSOM_CACHE_BLOCK;
 
 void Sequences::release() {
   cache.release();
-  ::free(places);
-  places = nullptr;
+  ::free(entries);
+  entries = nullptr;
   count = capacity = 0;
 }
 
@@ -20,67 +20,67 @@ int64_t Sequences::add() {
       int64_t more = capacity ? 2 * capacity : 64;
       if (more > INT32_MAX)
         return -1;
-      void *memory = realloc(places, size_t(more) * sizeof(Sequence));
+      void *memory = realloc(entries, size_t(more) * sizeof(Sequence));
       if (!memory)
         return -1;
-      places = static_cast<Sequence *>(memory);
+      entries = static_cast<Sequence *>(memory);
       capacity = more;
     }
     firstFree = int32_t(count);
-    new (&places[count++]) Sequence();
+    new (&entries[count++]) Sequence();
   }
   int64_t index = firstFree;
-  Sequence &place = places[index];
-  firstFree = place.nextFree;
-  uint32_t generation = place.generation;
-  place = {};
-  place.generation = generation;
-  place.isLive = true;
+  Sequence &entry = entries[index];
+  firstFree = entry.nextFree;
+  uint32_t generation = entry.generation;
+  entry = {};
+  entry.generation = generation;
+  entry.isLive = true;
   return int64_t(generation) << 32 | index;
 }
 
-int64_t Sequences::fork(int64_t number, int64_t length) {
+int64_t Sequences::fork(int64_t id, int64_t length) {
   int64_t result = add();
   if (result < 0)
     return -1;
-  const Sequence &from = *find(number);
+  const Sequence &from = *find(id);
   Sequence &to = *find(result);
   int32_t last = from.tokens.last;
   auto blocks = int32_t(divideUp(length, blockTokens));
   for (int32_t more = from.tokens.blocks; more > blocks; --more)
     last = cache.before(last);
   to.tokens = {length, last, blocks};
-  to.source = from.source;
-  to.hasSource = from.hasSource;
+  to.encoderInput = from.encoderInput;
+  to.hasEncoderInput = from.hasEncoderInput;
   cache.hold(to.tokens.last);
-  cache.hold(to.source.last);
+  cache.hold(to.encoderInput.last);
   return result;
 }
 
-Sequence *Sequences::find(int64_t number) const {
-  int64_t index = number & UINT32_MAX;
-  if (number < 0 || index >= count)
+Sequence *Sequences::find(int64_t id) const {
+  int64_t index = id & UINT32_MAX;
+  if (id < 0 || index >= count)
     return nullptr;
-  Sequence &place = places[index];
-  return place.isLive && int64_t(place.generation) == number >> 32 ? &place
-                                                                   : nullptr;
+  Sequence &entry = entries[index];
+  return entry.isLive && int64_t(entry.generation) == id >> 32 ? &entry
+                                                               : nullptr;
 }
 
-void Sequences::setSource(Sequence &sequence, const Chain &source) {
-  cache.drop(sequence.source.last);
-  sequence.source = source;
-  sequence.hasSource = true;
+void Sequences::setEncoderInput(Sequence &sequence, const Chain &encoderInput) {
+  cache.drop(sequence.encoderInput.last);
+  sequence.encoderInput = encoderInput;
+  sequence.hasEncoderInput = true;
 }
 
 void Sequences::free(Sequence &sequence) {
   cache.drop(sequence.tokens.last);
-  cache.drop(sequence.source.last);
+  cache.drop(sequence.encoderInput.last);
   sequence.isLive = false;
-  // After as many sequences the place is not used again: numbers stay unique.
+  // After as many sequences the entry is not used again: ids stay unique.
   if (++sequence.generation == uint32_t(INT32_MAX))
     return;
   sequence.nextFree = firstFree;
-  firstFree = int32_t(&sequence - places);
+  firstFree = int32_t(&sequence - entries);
 }
 
 bool Sequences::extend(Chain &chain, int64_t tokens) {

@@ -36,8 +36,8 @@ int64_t limitOf(const transom_program &program) {
 }
 
 /// Finds the batch's sequences, checks that they may go on, and their lengths.
-transom_status findMembers(transom_session &session, const ProgramState &state,
-                           Members &members) {
+transom_status findSequences(transom_session &session,
+                             const ProgramState &state, Batch &batch) {
   const Request &request = state.request;
   bool isEncode = &state == session.encode;
   int64_t limit = limitOf(*state.program);
@@ -47,55 +47,57 @@ transom_status findMembers(transom_session &session, const ProgramState &state,
     limit = INT32_MAX - 1;
   ++session.numSteps;
   for (int64_t s = 0; s < request.sequences; ++s) {
-    int64_t number = request.member(s);
-    Sequence *sequence = session.sequences.find(number);
+    int64_t id = request.sequenceId(s);
+    Sequence *sequence = session.sequences.find(id);
     if (!sequence)
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input 'sequences', number %lld: expected a sequence that "
                   "this session has, got %lld",
-                  (long long)s, (long long)number);
+                  (long long)s, (long long)id);
     if (sequence->step == session.numSteps)
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "input 'sequences', number %lld: expected each sequence "
                   "once, got %lld again",
-                  (long long)s, (long long)number);
+                  (long long)s, (long long)id);
     sequence->step = session.numSteps;
     int64_t past = sequence->tokens.length, more = request.columns(s);
     if (isEncode && past > 0)
-      return fail(TRANSOM_INVALID_ARGUMENT,
-                  "sequence %lld: expected no tokens before its source, got "
-                  "%lld; add a sequence for another source",
-                  (long long)number, (long long)past);
-    if (request.readsSources && !sequence->hasSource)
-      return fail(TRANSOM_INVALID_ARGUMENT,
-                  "sequence %lld: expected one with a source, got none; give "
-                  "it a source by encode",
-                  (long long)number);
+      return fail(
+          TRANSOM_INVALID_ARGUMENT,
+          "sequence %lld: expected no tokens before its encoder input, got "
+          "%lld; add a sequence for another encoder input",
+          (long long)id, (long long)past);
+    if (request.readsEncoder && !sequence->hasEncoderInput)
+      return fail(
+          TRANSOM_INVALID_ARGUMENT,
+          "sequence %lld: expected one with an encoder input, got none; give "
+          "it an encoder input by encode",
+          (long long)id);
     if (past + more > limit)
       return fail(TRANSOM_OUT_OF_RANGE,
                   "sequence %lld: %lld tokens and %lld new ones exceed the "
                   "maximum %lld%s%s%s",
-                  (long long)number, (long long)past, (long long)more,
+                  (long long)id, (long long)past, (long long)more,
                   (long long)limit, positions ? " (of '" : "",
                   positions ? positions->name : "", positions ? "')" : "");
-    members.list[s] = {sequence, isEncode ? Chain() : sequence->tokens};
+    batch.list[s] = {sequence, isEncode ? Chain() : sequence->tokens};
   }
   return TRANSOM_OK;
 }
 
-/// What has become of a member's chain is its sequence's, after a success.
-void endMember(transom_session &session, const ProgramState &state,
-               Member &member, int64_t tokens, bool succeeded) {
+/// What has become of a entry's chain is its sequence's, after a success.
+void endSequence(transom_session &session, const ProgramState &state,
+                 BatchSequence &entry, int64_t tokens, bool succeeded) {
   bool isEncode = &state == session.encode;
   if (succeeded)
-    member.chain.length += tokens;
+    entry.chain.length += tokens;
   else
-    session.sequences.shrink(member.chain);
+    session.sequences.shrink(entry.chain);
   // A failed step may have given its sequence a block of its own.
   if (!isEncode)
-    member.sequence->tokens = member.chain;
+    entry.sequence->tokens = entry.chain;
   else if (succeeded)
-    session.sequences.setSource(*member.sequence, member.chain);
+    session.sequences.setEncoderInput(*entry.sequence, entry.chain);
 }
 
 /// Makes room in the cache and computes, after readInputs and readOutputs:
@@ -103,23 +105,23 @@ void endMember(transom_session &session, const ProgramState &state,
 transom_status compute(transom_session &session, ProgramState &state) {
   const Request &request = state.request;
   int64_t bytes = 0;
-  if (!addProduct(bytes, request.sequences, sizeof(Member)) ||
-      !session.members.reserve(size_t(bytes)))
+  if (!addProduct(bytes, request.sequences, sizeof(BatchSequence)) ||
+      !session.batch.reserve(size_t(bytes)))
     return fail(TRANSOM_EXHAUSTED, "no memory for %lld sequences",
                 (long long)request.sequences);
-  Members members = {reinterpret_cast<Member *>(session.members.base),
-                     &session.sequences};
-  if (transom_status status = findMembers(session, state, members))
+  Batch batch = {reinterpret_cast<BatchSequence *>(session.batch.base),
+                 &session.sequences};
+  if (transom_status status = findSequences(session, state, batch))
     return status;
   transom_status status = TRANSOM_OK;
   for (int64_t s = 0; s < request.sequences && !status; ++s)
-    if (!session.sequences.extend(members.list[s].chain, request.columns(s)))
+    if (!session.sequences.extend(batch.list[s].chain, request.columns(s)))
       status = failMemory(session);
   if (!status)
-    status = runPacked(session, state, &members);
+    status = runPacked(session, state, &batch);
   for (int64_t s = 0; s < request.sequences; ++s)
-    endMember(session, state, members.list[s], request.columns(s),
-              status == TRANSOM_OK);
+    endSequence(session, state, batch.list[s], request.columns(s),
+                status == TRANSOM_OK);
   return status;
 }
 
@@ -131,7 +133,7 @@ transom_status profiled(transom_session &session, ProgramState &state) {
   int64_t begin = nanoseconds();
   transom_status status = compute(session, state);
   if (status == TRANSOM_OK)
-    session.profile.endRun(state.door.numRows, state.request.sequences,
+    session.profile.endRun(state.packer.numRows, state.request.sequences,
                            nanoseconds() - begin);
   return status;
 }
@@ -145,22 +147,23 @@ transom_status computeTensors(transom_session &session, ProgramState &state,
     return status;
   if (transom_status status = profiled(session, state))
     return status;
-  state.door.unpack(state.request, state.outputs);
+  state.packer.unpack(state.request, state.outputs);
   return TRANSOM_OK;
 }
 
 transom_status failWithoutEncoder(const transom_session &session) {
-  return fail(TRANSOM_INVALID_ARGUMENT,
-              "library '%s' takes no sources: expected an encoder-decoder that "
-              "was compiled to generate text, with a program 'encode'",
-              session.model->library->name);
+  return fail(
+      TRANSOM_INVALID_ARGUMENT,
+      "library '%s' takes no encoder inputs: expected an encoder-decoder that "
+      "was compiled to generate text, with a program 'encode'",
+      session.model->library->name);
 }
 
 } // namespace
 
 bool transom::hasSteps(const transom_session &session) { return session.step; }
 
-bool transom::hasSources(const transom_session &session) {
+bool transom::hasEncoderInputs(const transom_session &session) {
   return session.encode;
 }
 
@@ -175,7 +178,7 @@ int64_t transom::positionLimit(const transom_session &session) {
   return session.step ? limitOf(*session.step->program) : INT32_MAX - 1;
 }
 
-int64_t transom::sourceLimit(const transom_session &session) {
+int64_t transom::encoderLimit(const transom_session &session) {
   return session.encode ? limitOf(*session.encode->program) : INT32_MAX - 1;
 }
 
@@ -198,7 +201,7 @@ transom_status transom::step(transom_session &session, const StepPart *parts,
 
 transom_status transom::encode(transom_session &session, const StepPart *parts,
                                int64_t numParts) {
-  if (!hasSources(session))
+  if (!hasEncoderInputs(session))
     return failWithoutEncoder(session);
   session.encode->request.readParts(parts, numParts, nullptr, 0);
   session.encode->request.requested = 0;
@@ -219,7 +222,7 @@ transom_status transom_encode(transom_session *session,
                               const transom_tensor *inputs, size_t num_inputs,
                               transom_tensor *outputs, size_t num_outputs) {
   return withSession("encode", session, [&](transom_session &session) {
-    return hasSources(session)
+    return hasEncoderInputs(session)
                ? computeTensors(session, *session.encode, inputs, num_inputs,
                                 outputs, num_outputs)
                : failWithoutEncoder(session);

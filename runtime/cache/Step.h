@@ -19,8 +19,9 @@ namespace transom {
 bool hasSteps(const transom_session &session);
 transom_status failWithoutCache(const transom_session &session);
 
-/// Has it a program `encode`? Then sequences need a source before a step.
-bool hasSources(const transom_session &session);
+/// Has it a program `encode`? Then sequences need an encoder input before a
+/// step.
+bool hasEncoderInputs(const transom_session &session);
 
 transom_status addSequence(transom_session &session, int64_t &sequence);
 transom_status forkSequence(transom_session &session, int64_t sequence,
@@ -33,10 +34,10 @@ int64_t sequenceLength(const transom_session &session, int64_t sequence);
 /// Tokens that a sequence can have: the bound of the model's
 /// positions, whatever the memory; INT32_MAX - 1 if it has none.
 int64_t positionLimit(const transom_session &session);
-/// The same of a source.
-int64_t sourceLimit(const transom_session &session);
+/// The same of an encoder input.
+int64_t encoderLimit(const transom_session &session);
 
-/// New tokens of one sequence, in a step; or its source.
+/// New tokens of one sequence, in a step; or its encoder input.
 struct StepPart {
   int64_t sequence;
   const int32_t *tokens; ///< [count], what the first required input takes
@@ -60,8 +61,8 @@ transom_status step(transom_session &session, const StepPart *parts,
                     int64_t numParts, const int32_t *positions,
                     int64_t numPositions, StepRows &rows);
 
-/// Gives sequences their sources; inputs other than the ids are left out, and
-/// no output is computed. Allocates and fails as transom_encode does.
+/// Gives sequences their encoder inputs; inputs other than the ids are left
+/// out, and no output is computed. Allocates and fails as transom_encode does.
 transom_status encode(transom_session &session, const StepPart *parts,
                       int64_t numParts);
 

@@ -29,14 +29,14 @@ struct Decoder {
                          const int32_t *positions, int64_t numPositions,
                          StepRows &rows);
 
-  // Of an encoder-decoder, whose prompts are sources.
+  // Of an encoder-decoder, whose prompts are encoder inputs.
   /// Null: there is no encoder.
   transom_status (*encode)(void *self, const StepPart *parts, int64_t numParts);
-  int64_t sourceIds;       ///< the encoder takes tokens in [0, sourceIds)
-  int64_t sourcePositions; ///< most tokens of a source
+  int64_t encoderIds;       ///< the encoder takes tokens in [0, encoderIds)
+  int64_t encoderPositions; ///< most tokens of an encoder input
   int32_t startId; ///< the model's own first token of a decoder; -1: none
 
-  int64_t promptIds() const { return encode ? sourceIds : ids; }
+  int64_t promptIds() const { return encode ? encoderIds : ids; }
 };
 
 } // namespace transom

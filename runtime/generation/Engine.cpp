@@ -51,30 +51,30 @@ transom_status Engine::create(const Decoder &given,
                 "'prefix_cache_sequences' expects a number in [0, %d], "
                 "got %d",
                 mostSequences, o.prefix_cache_sequences);
-  maxKept = o.prefix_cache_sequences;
+  maxPrefixes = o.prefix_cache_sequences;
   if (!memory.create(decoder.vocabulary) || !parts.resize(maxSequences) ||
       !positions.resize(stepTokens) || !beamLogits.resize(maxSequences) ||
-      !kept.reserve(maxKept + 2) || !live.reserve(maxSequences))
+      !prefixes.reserve(maxPrefixes + 2) || !live.reserve(maxSequences))
     return fail(TRANSOM_EXHAUSTED, "no memory");
   return TRANSOM_OK;
 }
 
 Engine::~Engine() {
-  for (Array<Job *> *requests : {&live, &waiting})
-    for (Job *request : *requests) {
+  for (Array<GenerationRequest *> *requests : {&live, &waiting})
+    for (GenerationRequest *request : *requests) {
       release(*request);
       destroy(request);
     }
-  while (giveUpKept())
+  while (evictPrefix())
     ;
 }
 
 transom_status Engine::submit(const int32_t *prompt, int64_t length,
                               const transom_generation_options *options,
                               transom_generation_callback callback, void *user,
-                              int64_t *number) {
-  if (number)
-    *number = -1;
+                              int64_t *id) {
+  if (id)
+    *id = -1;
   if (length < 1)
     return fail(TRANSOM_INVALID_ARGUMENT,
                 "expected a prompt of at least one token, got %lld",
@@ -90,9 +90,9 @@ transom_status Engine::submit(const int32_t *prompt, int64_t length,
                   (long long)i, (long long)decoder.promptIds(), prompt[i]);
   struct Guard {
     ~Guard() { destroy(request); }
-    Job *request;
-  } guard{transom::create<Job>()};
-  Job *request = guard.request;
+    GenerationRequest *request;
+  } guard{transom::create<GenerationRequest>()};
+  GenerationRequest *request = guard.request;
   auto noMemory = [&] {
     return fail(TRANSOM_EXHAUSTED, "no memory for the request");
   };
@@ -110,12 +110,12 @@ transom_status Engine::submit(const int32_t *prompt, int64_t length,
                 settings.isBeamSearch() ? "num_beams" : "num_return_sequences",
                 (long long)maxSequences, (long long)width);
   if (decoder.encode) {
-    if (!request->source.assign(prompt, length))
+    if (!request->encoderInput.assign(prompt, length))
       return noMemory();
     prompt = settings.decoderPrompt.data();
     length = settings.promptLength;
   }
-  if (!request->branches.resize(width) ||
+  if (!request->sequences.resize(width) ||
       !request->oldSequences.resize(width) ||
       !waiting.reserve(waiting.size() + live.size() + 1))
     return noMemory();
@@ -126,36 +126,36 @@ transom_status Engine::submit(const int32_t *prompt, int64_t length,
                 !request->tokens.resize(all))
     return noMemory();
   for (int32_t i = 0; i < width; ++i) {
-    Branch &branch = request->branches[i];
-    branch = {};
-    branch.length = branch.reported = length;
+    GenerationSequence &sequence = request->sequences[i];
+    sequence = {};
+    sequence.length = sequence.reported = length;
     if (settings.isBeamSearch())
       continue;
-    branch.tokens = request->tokens.data() + i * capacity;
-    std::copy_n(prompt, length, branch.tokens);
+    sequence.tokens = request->tokens.data() + i * capacity;
+    std::copy_n(prompt, length, sequence.tokens);
   }
   if (settings.isBeamSearch())
-    request->branches[0].tokens =
+    request->sequences[0].tokens =
         const_cast<int32_t *>(request->beams.tokens(0));
   request->callback = callback;
   request->user = user;
-  request->number = nextNumber++;
+  request->id = nextId++;
   waiting.push(request); // There is room.
   guard.request = nullptr;
-  if (number)
-    *number = request->number;
+  if (id)
+    *id = request->id;
   return TRANSOM_OK;
 }
 
-transom_status Engine::cancel(int64_t number) {
-  if (number < 0 || number >= nextNumber)
+transom_status Engine::cancel(int64_t id) {
+  if (id < 0 || id >= nextId)
     return fail(TRANSOM_OUT_OF_RANGE,
                 "'request' expects a number in [0, %lld), got "
                 "%lld",
-                (long long)nextNumber, (long long)number);
-  for (Array<Job *> *requests : {&live, &waiting})
-    for (Job *request : *requests)
-      if (request->number == number)
+                (long long)nextId, (long long)id);
+  for (Array<GenerationRequest *> *requests : {&live, &waiting})
+    for (GenerationRequest *request : *requests)
+      if (request->id == id)
         request->isCancelled = true;
   // In a callback: the step goes on, and sweeps when it is over.
   if (isBusy)
@@ -172,17 +172,17 @@ void Engine::sweep() {
   bool isDone;
   do {
     isDone = true;
-    for (Array<Job *> *requests : {&live, &waiting})
+    for (Array<GenerationRequest *> *requests : {&live, &waiting})
       // By index: a callback may submit, which moves the list.
       for (int64_t i = 0; i < requests->size(); ++i) { // NOLINT
-        Job &request = *(*requests)[i];
+        GenerationRequest &request = *(*requests)[i];
         if (request.isCancelled && !request.hasEnded) {
           isDone = false;
           endRequest(request, TRANSOM_FINISH_CANCELLED, TRANSOM_OK);
         }
       }
   } while (!isDone);
-  for (Array<Job *> *requests : {&live, &waiting})
+  for (Array<GenerationRequest *> *requests : {&live, &waiting})
     for (int64_t i = requests->size() - 1; i >= 0; --i)
       if ((*requests)[i]->hasEnded) {
         release(*(*requests)[i]);
@@ -190,19 +190,20 @@ void Engine::sweep() {
         requests->erase(i);
         isShort = false;
       }
-  while (kept.size() > maxKept && !isAwaited())
-    giveUpKept();
+  while (prefixes.size() > maxPrefixes && !isAwaited())
+    evictPrefix();
 }
 
-void Engine::report(Job &request, int32_t sequence, const int32_t *tokens,
-                    int64_t count, transom_finish_reason finish, float score,
+void Engine::report(GenerationRequest &request, int32_t sequence,
+                    const int32_t *tokens, int64_t count,
+                    transom_finish_reason finish, float score,
                     transom_status status) {
   if (!request.callback || request.isSilent)
     return;
   transom_generation_event event = {};
   event.struct_bytes = sizeof(event);
   event.finish = finish;
-  event.request = request.number;
+  event.request = request.id;
   event.sequence = sequence;
   event.score = score;
   event.num_tokens = count;
@@ -214,68 +215,68 @@ void Engine::report(Job &request, int32_t sequence, const int32_t *tokens,
   }
 }
 
-/// Tells of the branch's new tokens, and lets its keys and values go.
-void Engine::endBranch(Job &request, int32_t index,
-                       transom_finish_reason finish, transom_status status) {
-  Branch &branch = request.branches[index];
-  branch.finish = finish;
+/// Tells of the sequence's new tokens, and lets its keys and values go.
+void Engine::endSequence(GenerationRequest &request, int32_t index,
+                         transom_finish_reason finish, transom_status status) {
+  GenerationSequence &sequence = request.sequences[index];
+  sequence.finish = finish;
   bool isComplete = finish == TRANSOM_FINISH_EOS ||
                     finish == TRANSOM_FINISH_LENGTH ||
                     finish == TRANSOM_FINISH_STOP;
-  if (isComplete && (maxKept > 0 || isAwaited()))
-    keep(branch);
-  release(branch);
-  int64_t reported = branch.reported;
-  branch.reported = branch.length;
-  report(request, index, branch.tokens + reported, branch.length - reported,
+  if (isComplete && (maxPrefixes > 0 || isAwaited()))
+    cachePrefix(sequence);
+  release(sequence);
+  int64_t reported = sequence.reported;
+  sequence.reported = sequence.length;
+  report(request, index, sequence.tokens + reported, sequence.length - reported,
          finish, 0, status);
 }
 
 /// Ends all that has not ended yet.
-void Engine::endRequest(Job &request, transom_finish_reason finish,
-                        transom_status status) {
+void Engine::endRequest(GenerationRequest &request,
+                        transom_finish_reason finish, transom_status status) {
   request.hasEnded = true;
   if (request.settings.isBeamSearch()) {
-    for (Branch &branch : request.branches)
-      release(branch);
+    for (GenerationSequence &sequence : request.sequences)
+      release(sequence);
     for (int32_t i = 0; i < request.settings.numReturnSequences; ++i)
       report(request, i, nullptr, 0, finish, 0, status);
     return;
   }
   for (int32_t i = 0; i < request.width(); ++i)
-    if (request.branches[i].finish == TRANSOM_FINISH_NOT)
-      endBranch(request, i, finish, status);
+    if (request.sequences[i].finish == TRANSOM_FINISH_NOT)
+      endSequence(request, i, finish, status);
 }
 
-void Engine::release(Branch &branch) {
-  if (branch.sequence >= 0)
-    decoder.free(decoder.self, branch.sequence);
-  branch.sequence = -1;
-  branch.computed = 0;
+void Engine::release(GenerationSequence &sequence) {
+  if (sequence.id >= 0)
+    decoder.free(decoder.self, sequence.id);
+  sequence.id = -1;
+  sequence.computed = 0;
 }
 
 /// Everything that the model has of it.
-void Engine::release(Job &request) {
-  for (Branch &branch : request.branches)
-    release(branch);
+void Engine::release(GenerationRequest &request) {
+  for (GenerationSequence &sequence : request.sequences)
+    release(sequence);
   if (request.root >= 0)
     decoder.free(decoder.self, request.root);
   request.root = -1;
 }
 
-void Engine::keep(Branch &branch) {
-  // With a source, keys and values are of no use to other requests.
-  if (branch.sequence < 0 || branch.computed < leastShared || decoder.encode)
+void Engine::cachePrefix(GenerationSequence &sequence) {
+  // With an encoder input, keys and values are of no use to other requests.
+  if (sequence.id < 0 || sequence.computed < leastShared || decoder.encode)
     return;
-  auto *tokens =
-      static_cast<int32_t *>(malloc(size_t(branch.computed) * sizeof(int32_t)));
+  auto *tokens = static_cast<int32_t *>(
+      malloc(size_t(sequence.computed) * sizeof(int32_t)));
   if (!tokens)
-    return; // What is not kept is computed again.
-  std::copy_n(branch.tokens, branch.computed, tokens);
-  kept.push({branch.sequence, tokens, branch.computed}); // There is room.
-  branch.sequence = -1;
-  if (kept.size() > maxKept + 1)
-    giveUpKept();
+    return; // What is not cached is computed again.
+  std::copy_n(sequence.tokens, sequence.computed, tokens);
+  prefixes.push({sequence.id, tokens, sequence.computed}); // There is room.
+  sequence.id = -1;
+  if (prefixes.size() > maxPrefixes + 1)
+    evictPrefix();
 }
 
 /// Is there a prompt that could begin like one that has been read? Those that
@@ -283,21 +284,21 @@ void Engine::keep(Branch &branch) {
 bool Engine::isAwaited() const {
   if (!waiting.empty())
     return true;
-  for (const Job *request : live)
-    for (int32_t i = 0; i < request->numBranches; ++i) {
-      const Branch &branch = request->branches[i];
-      if (branch.sequence < 0 && branch.finish == TRANSOM_FINISH_NOT)
+  for (const GenerationRequest *request : live)
+    for (int32_t i = 0; i < request->numSequences; ++i) {
+      const GenerationSequence &sequence = request->sequences[i];
+      if (sequence.id < 0 && sequence.finish == TRANSOM_FINISH_NOT)
         return true;
     }
   return false;
 }
 
 /// The one that has been of no use for longest; false: there is none.
-bool Engine::giveUpKept() {
-  if (kept.empty())
+bool Engine::evictPrefix() {
+  if (prefixes.empty())
     return false;
-  decoder.free(decoder.self, kept[0].sequence);
-  ::free(kept[0].tokens);
-  kept.erase(0);
+  decoder.free(decoder.self, prefixes[0].sequence);
+  ::free(prefixes[0].tokens);
+  prefixes.erase(0);
   return true;
 }

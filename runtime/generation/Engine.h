@@ -10,36 +10,37 @@
 namespace transom {
 
 /// One sequence that is being made: one of num_return_sequences, or a beam.
-struct Branch {
-  /// The model's; -1: none yet, or it was given up and is made anew.
-  int64_t sequence = -1;
+struct GenerationSequence {
+  /// The model's sequence; -1: none yet, or it was preempted and is made anew.
+  int64_t id = -1;
   int64_t computed = 0; ///< of its tokens, those the model has read
-  /// Prompt and new ones; of a beam, where Beams has them. Guesses may follow.
+  /// Prompt and new ones; of a beam, where Beams has them. Draft tokens may
+  /// follow.
   int32_t *tokens = nullptr;
   int64_t length = 0;
   int64_t reported = 0; ///< of its tokens, those the callback has seen
   transom_finish_reason finish = TRANSOM_FINISH_NOT;
 
-  /// In this step: tokens that the model reads, how many of them are guesses,
-  /// and the row of logits of the first that has one; -1: none has.
-  int64_t fed = 0, guesses = 0, firstRow = -1;
+  /// In this step: tokens that the model reads, how many of them are draft
+  /// tokens, and the row of logits of the first that has one; -1: none has.
+  int64_t numRead = 0, drafts = 0, firstRow = -1;
 };
 
 /// A request while it is served.
-struct Job {
-  int64_t number = 0;
+struct GenerationRequest {
+  int64_t id = 0;
   Settings settings;
-  Array<int32_t> source; ///< what an encoder reads, if the model has one
-  /// A sequence with that source and no tokens, which branches begin as forks
-  /// of; -1: it is not encoded.
+  Array<int32_t> encoderInput; ///< what an encoder reads, if the model has one
+  /// A sequence with that encoder input and no tokens, which sequences begin as
+  /// forks of; -1: it is not encoded.
   int64_t root = -1;
   transom_generation_callback callback = nullptr;
   void *user = nullptr;
 
   /// As many as there will be; at first only one of them is there.
-  Array<Branch> branches;
-  int32_t numBranches = 1;
-  Array<int32_t> tokens; ///< of all branches, if they are not beams
+  Array<GenerationSequence> sequences;
+  int32_t numSequences = 1;
+  Array<int32_t> tokens; ///< of all sequences, if they are not beams
   Beams beams;
   Array<int64_t> oldSequences; ///< scratch: those that beams continue
 
@@ -47,11 +48,11 @@ struct Job {
   bool isSilent = false;    ///< its callback wants no more
   bool hasEnded = false;
 
-  int32_t width() const { return int32_t(branches.size()); }
+  int32_t width() const { return int32_t(sequences.size()); }
 };
 
 /// Keys and values of a sequence that has ended, for prompts to come.
-struct Kept {
+struct CachedPrefix {
   int64_t sequence;
   int32_t *tokens; ///< on the heap
   int64_t length;
@@ -78,50 +79,52 @@ public:
 private:
   // Engine.cpp.
   void sweep();
-  void report(Job &request, int32_t sequence, const int32_t *tokens,
-              int64_t count, transom_finish_reason finish, float score,
-              transom_status status);
-  void endBranch(Job &request, int32_t index, transom_finish_reason finish,
-                 transom_status status);
-  void endRequest(Job &request, transom_finish_reason finish,
+  void report(GenerationRequest &request, int32_t sequence,
+              const int32_t *tokens, int64_t count,
+              transom_finish_reason finish, float score, transom_status status);
+  void endSequence(GenerationRequest &request, int32_t index,
+                   transom_finish_reason finish, transom_status status);
+  void endRequest(GenerationRequest &request, transom_finish_reason finish,
                   transom_status status);
-  void release(Branch &branch);
-  void release(Job &request);
-  void keep(Branch &branch);
+  void release(GenerationSequence &sequence);
+  void release(GenerationRequest &request);
+  void cachePrefix(GenerationSequence &sequence);
   bool isAwaited() const;
-  bool giveUpKept();
+  bool evictPrefix();
 
   // EngineStep.cpp.
   void admit();
-  transom_status encodeSources();
+  transom_status encodeInputs();
   transom_status encodeBatch(bool &isLast);
   transom_status run();
   transom_status gather(int64_t &numParts, int64_t &numRows);
   void gatherDecodes(int64_t &numParts, int64_t &numRows, int64_t &budget);
   transom_status gatherPrompts(int64_t &numParts, int64_t &numRows,
                                int64_t &budget);
-  void feed(Branch &branch, int64_t count, int64_t guesses, bool wantsLogits,
-            int64_t &numParts, int64_t &numRows);
-  transom_status place(const Job &request, Branch &branch, bool &isPlaced);
-  bool relieve();
+  void schedule(GenerationSequence &sequence, int64_t count, int64_t drafts,
+                bool wantsLogits, int64_t &numParts, int64_t &numRows);
+  transom_status start(const GenerationRequest &request,
+                       GenerationSequence &sequence, bool &isStarted);
+  bool preempt();
 
   // EngineChoice.cpp.
-  void choose(Job &request, const StepRows &rows);
-  void chooseForBranch(Job &request, int32_t index, const StepRows &rows);
-  void chooseForBeams(Job &request, const StepRows &rows);
+  void choose(GenerationRequest &request, const StepRows &rows);
+  void chooseForSequence(GenerationRequest &request, int32_t index,
+                         const StepRows &rows);
+  void chooseForBeams(GenerationRequest &request, const StepRows &rows);
 
   /// Fewer tokens in common are computed again rather than shared.
   static constexpr int64_t leastShared = 16;
 
   Decoder decoder = {};
-  int64_t maxSequences = 0, stepTokens = 0, maxKept = 0;
+  int64_t maxSequences = 0, stepTokens = 0, maxPrefixes = 0;
   bool isBusy = false; ///< in a step, or in a cancel
-  /// A request had to give up its memory: none is taken until one has ended.
+  /// A request was preempted: none is taken until one has ended.
   bool isShort = false;
-  int64_t nextNumber = 0;
+  int64_t nextId = 0;
 
-  Array<Job *> waiting, live; ///< in order of their numbers
-  Array<Kept> kept;           ///< the one used last is last
+  Array<GenerationRequest *> waiting, live; ///< in order of their ids
+  Array<CachedPrefix> prefixes;             ///< the one used last is last
   ScoreMemory memory;
   Array<StepPart> parts;           ///< [maxSequences]
   Array<int32_t> positions;        ///< [stepTokens]

@@ -5,83 +5,85 @@
 
 using namespace transom;
 
-void Engine::choose(Job &request, const StepRows &rows) {
+void Engine::choose(GenerationRequest &request, const StepRows &rows) {
   if (request.isCancelled)
     return;
   if (request.settings.isBeamSearch()) {
-    if (request.branches[0].firstRow >= 0)
+    if (request.sequences[0].firstRow >= 0)
       chooseForBeams(request, rows);
     return;
   }
   // The first logits are there for all of its sequences.
-  bool isFirst = request.numBranches < request.width() &&
-                 request.branches[0].firstRow >= 0;
+  bool isFirst = request.numSequences < request.width() &&
+                 request.sequences[0].firstRow >= 0;
   if (isFirst) {
-    request.numBranches = request.width();
-    const Branch &first = request.branches[0];
-    for (int32_t i = 1; i < request.numBranches; ++i) {
-      Branch &branch = request.branches[i];
-      branch.firstRow = first.firstRow;
+    request.numSequences = request.width();
+    const GenerationSequence &first = request.sequences[0];
+    for (int32_t i = 1; i < request.numSequences; ++i) {
+      GenerationSequence &sequence = request.sequences[i];
+      sequence.firstRow = first.firstRow;
       // Without memory for it, it is made later.
-      if (decoder.fork(decoder.self, first.sequence, first.computed,
-                       branch.sequence) == TRANSOM_OK)
-        branch.computed = first.computed;
+      if (decoder.fork(decoder.self, first.id, first.computed, sequence.id) ==
+          TRANSOM_OK)
+        sequence.computed = first.computed;
       else
-        branch.sequence = -1;
+        sequence.id = -1;
     }
   }
   bool hasEnded = true;
-  for (int32_t i = 0; i < request.numBranches; ++i) {
-    if (request.branches[i].firstRow >= 0 && !request.isCancelled)
-      chooseForBranch(request, i, rows);
-    hasEnded &= request.branches[i].finish != TRANSOM_FINISH_NOT;
+  for (int32_t i = 0; i < request.numSequences; ++i) {
+    if (request.sequences[i].firstRow >= 0 && !request.isCancelled)
+      chooseForSequence(request, i, rows);
+    hasEnded &= request.sequences[i].finish != TRANSOM_FINISH_NOT;
   }
-  request.hasEnded = hasEnded && request.numBranches == request.width();
+  request.hasEnded = hasEnded && request.numSequences == request.width();
 }
 
-void Engine::chooseForBranch(Job &request, int32_t index,
-                             const StepRows &rows) {
+void Engine::chooseForSequence(GenerationRequest &request, int32_t index,
+                               const StepRows &rows) {
   const Settings &settings = request.settings;
-  Branch &branch = request.branches[index];
+  GenerationSequence &sequence = request.sequences[index];
   transom_finish_reason finish = TRANSOM_FINISH_NOT;
   transom_status status = TRANSOM_OK;
-  // A guess that is right gives the logits behind it, too.
-  for (int64_t i = 0; i <= branch.guesses && !finish; ++i) {
-    bool isGuessed = i < branch.guesses;
-    int32_t token, guess = isGuessed ? branch.tokens[branch.length] : -1;
-    status = chooseToken(settings, {branch.tokens, branch.length},
-                         rows.data + (branch.firstRow + i) * rows.stride,
+  // A draft token that is right gives the logits behind it, too.
+  for (int64_t i = 0; i <= sequence.drafts && !finish; ++i) {
+    bool isDraft = i < sequence.drafts;
+    int32_t token, draft = isDraft ? sequence.tokens[sequence.length] : -1;
+    status = chooseToken(settings, {sequence.tokens, sequence.length},
+                         rows.data + (sequence.firstRow + i) * rows.stride,
                          decoder.vocabulary, uint32_t(index), memory, token);
     if (status) {
       finish = TRANSOM_FINISH_FAILED;
       break;
     }
-    branch.tokens[branch.length++] = token;
-    finish = settings.finishOf(branch.tokens, branch.length);
-    if (token != guess)
+    sequence.tokens[sequence.length++] = token;
+    finish = settings.finishOf(sequence.tokens, sequence.length);
+    if (token != draft)
       break;
   }
-  // Guesses that were wrong are forgotten. (The last token is never read yet.)
-  if (branch.sequence >= 0 && branch.computed >= branch.length) {
-    (void)decoder.truncate(decoder.self, branch.sequence, branch.length - 1);
-    branch.computed = branch.length - 1;
+  // Draft tokens that were wrong are forgotten. (The last token is never read
+  // yet.)
+  if (sequence.id >= 0 && sequence.computed >= sequence.length) {
+    (void)decoder.truncate(decoder.self, sequence.id, sequence.length - 1);
+    sequence.computed = sequence.length - 1;
   }
   if (finish) {
-    endBranch(request, index, finish, status);
+    endSequence(request, index, finish, status);
     return;
   }
-  int64_t reported = branch.reported;
-  branch.reported = branch.length;
-  report(request, index, branch.tokens + reported, branch.length - reported,
+  int64_t reported = sequence.reported;
+  sequence.reported = sequence.length;
+  report(request, index, sequence.tokens + reported, sequence.length - reported,
          TRANSOM_FINISH_NOT, 0, TRANSOM_OK);
 }
 
-void Engine::chooseForBeams(Job &request, const StepRows &rows) {
+void Engine::chooseForBeams(GenerationRequest &request, const StepRows &rows) {
   const Settings &settings = request.settings;
   Beams &beams = request.beams;
   for (int32_t i = 0; i < request.width(); ++i) {
-    int32_t branch = i < request.numBranches ? i : 0;
-    beamLogits[i] = rows.data + request.branches[branch].firstRow * rows.stride;
+    int32_t sequence = i < request.numSequences ? i : 0;
+    beamLogits[i] =
+        rows.data + request.sequences[sequence].firstRow * rows.stride;
   }
   if (transom_status status = beams.advance(beamLogits.data(), memory.seen)) {
     endRequest(request, TRANSOM_FINISH_FAILED, status);
@@ -89,8 +91,8 @@ void Engine::chooseForBeams(Job &request, const StepRows &rows) {
   }
   if (beams.isDone()) {
     request.hasEnded = true;
-    for (Branch &branch : request.branches)
-      release(branch);
+    for (GenerationSequence &sequence : request.sequences)
+      release(sequence);
     for (int32_t i = 0; i < settings.numReturnSequences; ++i) {
       Beams::Result result = beams.result(i);
       if (result.finish == TRANSOM_FINISH_NOT)
@@ -105,21 +107,21 @@ void Engine::chooseForBeams(Job &request, const StepRows &rows) {
   // Each beam goes on in its parent's sequence: the first one in itself, others
   // in forks of it.
   Array<int64_t> &old = request.oldSequences;
-  int64_t computed = request.branches[0].computed;
-  bool isFirst = request.numBranches < request.width();
+  int64_t computed = request.sequences[0].computed;
+  bool isFirst = request.numSequences < request.width();
   for (int32_t i = 0; i < request.width(); ++i)
-    old[i] = request.branches[i].sequence;
-  request.numBranches = request.width();
+    old[i] = request.sequences[i].id;
+  request.numSequences = request.width();
   for (int32_t i = 0; i < request.width(); ++i) {
-    Branch &branch = request.branches[i];
-    branch.tokens = const_cast<int32_t *>(beams.tokens(i));
-    branch.length = beams.length();
-    branch.computed = 0;
+    GenerationSequence &sequence = request.sequences[i];
+    sequence.tokens = const_cast<int32_t *>(beams.tokens(i));
+    sequence.length = beams.length();
+    sequence.computed = 0;
   }
   // Forks come first, while all parents are there. Without memory for one, it
   // is made later.
   for (int32_t i = request.width() - 1; i >= 0; --i) {
-    Branch &branch = request.branches[i];
+    GenerationSequence &sequence = request.sequences[i];
     auto parentOf = [&](int32_t beam) {
       return isFirst ? 0 : beams.parent(beam);
     };
@@ -128,14 +130,14 @@ void Engine::chooseForBeams(Job &request, const StepRows &rows) {
     for (int32_t j = 0; j < i; ++j)
       isLast &= parentOf(j) != parent;
     if (isLast) {
-      branch.sequence = old[parent];
+      sequence.id = old[parent];
       old[parent] = -1;
-      branch.computed = computed;
-    } else if (decoder.fork(decoder.self, old[parent], computed,
-                            branch.sequence) == TRANSOM_OK) {
-      branch.computed = computed;
+      sequence.computed = computed;
+    } else if (decoder.fork(decoder.self, old[parent], computed, sequence.id) ==
+               TRANSOM_OK) {
+      sequence.computed = computed;
     } else {
-      branch.sequence = -1;
+      sequence.id = -1;
     }
   }
   for (int64_t sequence : old)

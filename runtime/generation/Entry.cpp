@@ -62,10 +62,10 @@ transom_status readDecoder(transom_session &session, Decoder &decoder) {
     return step(sessionOf(self), parts, numParts, positions, numPositions,
                 rows);
   };
-  if (!hasSources(session))
+  if (!hasEncoderInputs(session))
     return TRANSOM_OK;
-  decoder.sourceIds = idBound(*session.encode);
-  decoder.sourcePositions = sourceLimit(session);
+  decoder.encoderIds = idBound(*session.encode);
+  decoder.encoderPositions = encoderLimit(session);
   decoder.startId = info->decoder_start_token_id;
   decoder.encode = [](void *self, const StepPart *parts, int64_t numParts) {
     return encode(sessionOf(self), parts, numParts);

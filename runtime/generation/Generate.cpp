@@ -20,7 +20,7 @@ struct Sink {
   transom_generated results;
   int64_t sequencesPerPrompt;
   Array<int64_t> lengths; ///< [prompts * sequencesPerPrompt], so far
-  /// The first failure, and its words, which later ones may overwrite.
+  /// The first failure, and its message, which later ones may overwrite.
   transom_status status = TRANSOM_OK;
   int64_t failedPrompt = -1;
   char message[512] = "";
@@ -38,7 +38,7 @@ int32_t Sink::take(const transom_generation_event &event) {
   if (event.finish == TRANSOM_FINISH_FAILED && status == TRANSOM_OK) {
     status = transom_status(event.status);
     failedPrompt = event.request;
-    // In the name of this function, as the words around them will be.
+    // Without the name of this function, which fail() puts before it again.
     const char *text = transom_error();
     constexpr char prefix[] = "generate: ";
     if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)

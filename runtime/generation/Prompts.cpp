@@ -41,12 +41,13 @@ transom_status transom::checkTokenLists(const char *what,
   return TRANSOM_OK;
 }
 
-transom_status transom::checkSource(const Decoder &decoder, int64_t length) {
-  if (length > decoder.sourcePositions)
+transom_status transom::checkEncoderInput(const Decoder &decoder,
+                                          int64_t length) {
+  if (length > decoder.encoderPositions)
     return fail(TRANSOM_OUT_OF_RANGE,
                 "expected a prompt of at most %lld tokens, the greatest length "
                 "of the model's encoder, got %lld",
-                (long long)decoder.sourcePositions, (long long)length);
+                (long long)decoder.encoderPositions, (long long)length);
   if (decoder.stepTokens > 0 && length > decoder.stepTokens)
     return fail(TRANSOM_EXHAUSTED,
                 "expected a prompt of at most %lld tokens, the session's "

@@ -13,9 +13,9 @@ namespace transom {
 transom_status checkTokenLists(const char *what,
                                const transom_token_lists &lists, int64_t ids);
 
-/// Checks that an encoder can read a source of that many tokens: it reads it at
-/// once.
-transom_status checkSource(const Decoder &decoder, int64_t length);
+/// Checks that an encoder can read an encoder input of that many tokens: it
+/// reads it at once.
+transom_status checkEncoderInput(const Decoder &decoder, int64_t length);
 
 /// What the decoder of an encoder-decoder begins with for prompt `index` of
 /// `count`: a list of `lists`, the option's, or the model's own start. Without

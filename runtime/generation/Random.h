@@ -9,7 +9,7 @@ namespace transom {
 /// A number in [0, 1) of 53 bits, that depends on its arguments only: Philox
 /// 4x32 with 10 rounds (Salmon et al., "Parallel random numbers: as easy as
 /// 1, 2, 3"). So what a sequence draws does not depend on others, and a token
-/// that was guessed and is drawn after all takes the number it would have had.
+/// that was drafted and is drawn after all takes the number it would have had.
 inline double uniform(uint64_t seed, uint64_t stream, uint32_t sequence,
                       uint32_t index) {
   constexpr uint64_t multiply0 = 0xD2511F53, multiply1 = 0xCD9E8D57;

@@ -6,7 +6,7 @@
 
 using namespace transom;
 
-/// What Hugging Face generates if it is not told how much.
+/// What Hugging Face generates if the caller gives no length.
 static constexpr int64_t defaultNewTokens = 20;
 /// More beams than anybody needs, so that memory for them can be counted.
 static constexpr int32_t mostBeams = 1024;
@@ -307,7 +307,7 @@ transom_status transom::readSettings(const transom_generation_options *given,
     return status;
   settings.promptLength = promptLength;
   if (decoder.encode) {
-    if ((status = checkSource(decoder, promptLength)))
+    if ((status = checkEncoderInput(decoder, promptLength)))
       return status;
     settings.promptLength = settings.decoderPrompt.size();
   }

@@ -65,8 +65,8 @@ struct Settings {
 };
 
 /// Fills `settings` from `options` (null: the defaults) for a prompt of that
-/// many tokens, which is number `index` of `count`. Fails for what is out of
-/// range, naming it.
+/// many tokens, which has the index `index` of `count`. Fails for what is out
+/// of range, naming it.
 transom_status readSettings(const transom_generation_options *options,
                             const Decoder &decoder, int64_t promptLength,
                             Settings &settings, int64_t index = 0,

@@ -53,7 +53,7 @@ double costOfRow(const transom_kernel &kernel) {
 
 /// Cuts a block whose every row and column unit costs `unitCost` into tasks
 /// of about `limit`, or less if they are `goodCost` then, and of `mostColumns`
-/// at most; returns their number.
+/// at most; returns their index.
 int64_t cut(Block &block, int64_t columns, int64_t mostColumns, double unitCost,
             double limit) {
   if (block.rows <= 0)

@@ -41,9 +41,9 @@ GridSize planRagged(const transom_kernel &kernel, const int32_t *queryOffsets,
                     const int32_t *keyOffsets, const int32_t *keyLengths,
                     int64_t sequences, int32_t threads, Block *blocks);
 
-/// The task of a block that has this number, which must be one of the block's.
-inline Task taskOf(const Block &block, int64_t number, int64_t columns) {
-  int64_t local = number - block.firstTask;
+/// The task of a block that has this index, which must be one of the block's.
+inline Task taskOf(const Block &block, int64_t index, int64_t columns) {
+  int64_t local = index - block.firstTask;
   int64_t chunk = local % block.rowChunks, range = local / block.rowChunks;
   // Shares differ by one tile or one column at most: no short rest at the end.
   auto begin = [](int64_t part, int64_t parts, int64_t whole) {

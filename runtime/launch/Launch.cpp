@@ -147,23 +147,23 @@ private:
 
 void runTasks(void *context, int32_t worker) {
   Launch &launch = *static_cast<Launch *>(context);
-  int64_t number = launch.next.fetch_add(1, std::memory_order_relaxed);
-  if (number >= launch.tasks)
+  int64_t index = launch.next.fetch_add(1, std::memory_order_relaxed);
+  if (index >= launch.tasks)
     return;
   FloatMode mode; // The one that kernels were tested with.
   Arguments arguments(launch, worker);
   const Block *block = launch.blocks;
   do {
     // A thread's tasks ascend, so it only ever moves forward.
-    while (block[1].firstTask <= number)
+    while (block[1].firstTask <= index)
       ++block;
-    Task task = taskOf(*block, number, launch.kernel.columns);
+    Task task = taskOf(*block, index, launch.kernel.columns);
     if (int32_t code = block->variant->run(arguments.prepare(*block, task))) {
       launch.failure.store(code, std::memory_order_relaxed);
       launch.next.store(launch.tasks, std::memory_order_relaxed);
     }
-    number = launch.next.fetch_add(1, std::memory_order_relaxed);
-  } while (number < launch.tasks);
+    index = launch.next.fetch_add(1, std::memory_order_relaxed);
+  } while (index < launch.tasks);
 }
 
 } // namespace

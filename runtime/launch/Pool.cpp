@@ -79,14 +79,14 @@ bool help(Pool &pool, int32_t worker, uint32_t *lastGeneration) {
   bool helped = false;
   // Workers begin at different slots, to spread over several callers.
   for (int i = 0; i < numSlots; ++i) {
-    int number = (worker + i) % numSlots;
-    Slot &slot = pool.slots[number];
+    int index = (worker + i) % numSlots;
+    Slot &slot = pool.slots[index];
     uint32_t state = slot.state.load(std::memory_order_relaxed);
-    while ((state & open) && (state & generation) != lastGeneration[number])
+    while ((state & open) && (state & generation) != lastGeneration[index])
       if (slot.state.compare_exchange_weak(state, state + 1,
                                            std::memory_order_acquire,
                                            std::memory_order_relaxed)) {
-        lastGeneration[number] = state & generation;
+        lastGeneration[index] = state & generation;
         slot.body(slot.context, worker);
         leave(slot);
         helped = true;

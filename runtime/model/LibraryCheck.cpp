@@ -43,12 +43,14 @@ static bool isWholeCache(uint32_t roles) {
       written | bit(TRANSOM_ROLE_BLOCK_TABLE) | bit(TRANSOM_ROLE_BLOCK_OFFSETS);
   constexpr uint32_t tables = bit(TRANSOM_ROLE_ENCODER_BLOCK_TABLE) |
                               bit(TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS);
-  constexpr uint32_t sources = tables | bit(TRANSOM_ROLE_ENCODER_KEY_LENGTHS);
-  // Without a cache, source key lengths are of the tokens of sources.
+  constexpr uint32_t encoderInputs =
+      tables | bit(TRANSOM_ROLE_ENCODER_KEY_LENGTHS);
+  // Without a cache, encoder key lengths are of the tokens of encoder inputs.
   if (!(roles & (past | tables)))
     return true;
-  uint32_t ofCache = roles & (past | sources);
-  return ofCache == written || ofCache == past || ofCache == (past | sources);
+  uint32_t ofCache = roles & (past | encoderInputs);
+  return ofCache == written || ofCache == past ||
+         ofCache == (past | encoderInputs);
 }
 
 /// The program of this kind that has a cache; null: there is none.
@@ -63,22 +65,23 @@ static const transom_program *findCached(const transom_library &library,
   return nullptr;
 }
 
-/// That sequences get sources if and only if a step reads them.
-static transom_status checkSources(const transom_library &library) {
+/// That sequences get encoder inputs if and only if a step reads them.
+static transom_status checkEncoder(const transom_library &library) {
   const transom_program *step = findCached(library, TRANSOM_PROGRAM_STEP);
   const transom_program *encode = findCached(library, TRANSOM_PROGRAM_ENCODE);
-  bool readsSources = false, makesSources = encode;
+  bool readsEncoder = false, makesEncoderInputs = encode;
   for (int32_t i = 0; step && i < step->num_inputs; ++i)
-    readsSources |= step->inputs[i].role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
+    readsEncoder |= step->inputs[i].role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE;
   for (int32_t i = 0; encode && i < encode->num_inputs; ++i)
-    makesSources &= encode->inputs[i].role != TRANSOM_ROLE_BLOCK_TABLE;
-  if (readsSources == makesSources && makesSources == bool(encode))
+    makesEncoderInputs &= encode->inputs[i].role != TRANSOM_ROLE_BLOCK_TABLE;
+  if (readsEncoder == makesEncoderInputs && makesEncoderInputs == bool(encode))
     return TRANSOM_OK;
-  return fail(TRANSOM_MISMATCH,
-              "open: library '%s': expected a program 'encode' without past "
-              "tokens if and only if its program 'step' reads sources; compile "
-              "the model again",
-              library.name);
+  return fail(
+      TRANSOM_MISMATCH,
+      "open: library '%s': expected a program 'encode' without past "
+      "tokens if and only if its program 'step' reads encoder inputs; compile "
+      "the model again",
+      library.name);
 }
 
 /// Does a program take ids of tokens from its caller?
@@ -121,18 +124,18 @@ static bool isKnownDefault(const transom_input_info &input) {
 }
 
 static transom_status checkProgram(const transom_library &library,
-                                   int32_t number) {
-  const transom_program &program = library.programs[number];
+                                   int32_t index) {
+  const transom_program &program = library.programs[index];
   if (program.num_outputs > 64)
     return fail(TRANSOM_MISMATCH,
                 "open: library '%s' has %" PRId32
                 " outputs, the runtime expects at most 64",
                 library.name, program.num_outputs);
   // Only a step has past tokens.
-  bool hasCache = library.cache_columns > 0 && number > 0;
+  bool hasCache = library.cache_columns > 0 && index > 0;
   int32_t numPositions = 0;
   uint32_t roles = 0;
-  bool hasSource = false, hasSourceIds = false, readsSource = false;
+  bool hasEncoderInput = false, hasEncoderIds = false, readsEncoder = false;
   for (int32_t i = 0; i < program.num_inputs; ++i) {
     const transom_input_info &input = program.inputs[i];
     numPositions += input.role == TRANSOM_ROLE_OUTPUT_POSITIONS;
@@ -142,17 +145,17 @@ static transom_status checkProgram(const transom_library &library,
                    input.role == TRANSOM_ROLE_ENCODER_BLOCK_TABLE ||
                    input.role == TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS;
     // An encoder's tokens, in a program without a cache.
-    bool isSource = input.role == TRANSOM_ROLE_VALUES &&
-                    input.extent == TRANSOM_ENCODER_TOKENS && !hasCache;
-    hasSource |= isSource;
-    hasSourceIds |= isSource && input.default_kind == TRANSOM_DEFAULT_NONE;
-    readsSource |= input.default_kind == TRANSOM_DEFAULT_SHIFTED_RIGHT ||
-                   input.default_kind == TRANSOM_DEFAULT_LAST_EQUAL;
+    bool isEncoder = input.role == TRANSOM_ROLE_VALUES &&
+                     input.extent == TRANSOM_ENCODER_TOKENS && !hasCache;
+    hasEncoderInput |= isEncoder;
+    hasEncoderIds |= isEncoder && input.default_kind == TRANSOM_DEFAULT_NONE;
+    readsEncoder |= input.default_kind == TRANSOM_DEFAULT_SHIFTED_RIGHT ||
+                    input.default_kind == TRANSOM_DEFAULT_LAST_EQUAL;
     bool isRepeated = isPaged && (roles >> input.role & 1);
     if (input.role <= TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS)
       roles |= 1u << input.role;
     if (input.dtype != (isCache ? TRANSOM_F32 : TRANSOM_I32) ||
-        (int32_t(input.extent) != extentOf(input.role) && !isSource) ||
+        (int32_t(input.extent) != extentOf(input.role) && !isEncoder) ||
         numPositions > 1 || isRepeated || (isPaged && !hasCache) ||
         !isKnownDefault(input) ||
         // Counting would need the past tokens.
@@ -164,10 +167,10 @@ static transom_status checkProgram(const transom_library &library,
                   "runtime doesn't know; compile the model again",
                   input.name, library.name);
   }
-  if (readsSource && !hasSourceIds)
+  if (readsEncoder && !hasEncoderIds)
     return fail(TRANSOM_MISMATCH,
                 "open: program '%s' of library '%s' has an input that is made "
-                "of sources, which it has not; compile the model again",
+                "of encoder inputs, which it has not; compile the model again",
                 program.name, library.name);
   // A cache comes with all that says where in it.
   if (!isWholeCache(roles))
@@ -180,7 +183,7 @@ static transom_status checkProgram(const transom_library &library,
     bool isKnown =
         output.extent == TRANSOM_TOKENS || output.extent == TRANSOM_SEQUENCES ||
         (output.extent == TRANSOM_OUTPUT_POSITIONS && numPositions > 0) ||
-        (output.extent == TRANSOM_ENCODER_TOKENS && hasSource);
+        (output.extent == TRANSOM_ENCODER_TOKENS && hasEncoderInput);
     if (output.dtype != TRANSOM_F32 || output.rank > 2 || !isKnown)
       return fail(TRANSOM_MISMATCH,
                   "open: output '%s' of library '%s' is of a kind that the "
@@ -213,7 +216,7 @@ transom_status transom::checkLibrary(const transom_library &library) {
   for (int32_t i = 0; i < library.num_programs; ++i)
     if (transom_status status = checkProgram(library, i))
       return status;
-  if (transom_status status = checkSources(library))
+  if (transom_status status = checkEncoder(library))
     return status;
   return checkGeneration(library);
 }

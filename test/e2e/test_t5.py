@@ -286,7 +286,7 @@ def test_class_at_another_token(tmp_path, compile_folder):
 def test_class_of_a_source_that_does_not_end(tmp_path, compile_folder):
     _, library = build(tmp_path, compile_folder, "T5ForSequenceClassification")
     with pytest.raises(
-        ValueError, match="sequence 1: expected a source with the id 1, .* none"
+        ValueError, match="sequence 1: expected an encoder input with the id 1, .* none"
     ):
         library(input_ids=[[5, 1], [6, 7]])
     with pytest.raises(
@@ -375,7 +375,7 @@ def test_positions_of_a_decoder(tmp_path, compile_folder):
 def test_sources_and_sequences_that_do_not_match(tmp_path, compile_folder):
     _, library = build(tmp_path, compile_folder, "T5Model")
     with pytest.raises(
-        ValueError, match="a source for each of the 2 sequences .*, got 1"
+        ValueError, match="an encoder input for each of the 2 sequences .*, got 1"
     ):
         library(input_ids=[[5, 6]], decoder_input_ids=[[5], [6]])
     with pytest.raises(TypeError, match='expects the input "decoder_input_ids"'):

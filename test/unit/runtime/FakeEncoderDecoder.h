@@ -1,9 +1,10 @@
-//===- FakeEncoderDecoder.h - a library with sources, written by hand -----===//
+//===- FakeEncoderDecoder.h - a library with encoder inputs, written by hand
+//-----===//
 //
 // Three programs: `forward`, which is not run, `encode`, which stores a
-// source's tokens in the cache's blocks, and `step`. A row of a step depends on
-// every token of its source and every token of its sequence up to it, in order,
-// and on each being stored at its position.
+// encoder input's tokens in the cache's blocks, and `step`. A row of a step
+// depends on every token of its encoder input and every token of its sequence
+// up to it, in order, and on each being stored at its position.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRANSOM_TEST_UNIT_RUNTIME_FAKEENCODERDECODER_H
@@ -14,14 +15,14 @@
 namespace transom::test {
 
 struct FakeEncoderDecoder : FakeDecoder {
-  static constexpr int64_t sourceIdBound = 300, sourceBound = 90;
+  static constexpr int64_t encoderIdBound = 300, encoderBound = 90;
   enum EncodeInput {
-    SourceIds,
-    SourcePositions,
-    SourceOffsets,
-    SourceLengths,
-    SourceSlots,
-    SourceCache
+    EncoderIds,
+    EncoderPositions,
+    EncoderOffsets,
+    EncoderLengths,
+    EncoderSlots,
+    EncoderCache
   };
   // A step's inputs after those of a decoder: lengths, table, blocks.
   enum StepInput { Lengths2 = Blocks + 2, Table2, Blocks2 };
@@ -29,8 +30,8 @@ struct FakeEncoderDecoder : FakeDecoder {
   transom_program all[3] = {};
   std::vector<transom_input_info> encodeInputs = {
       inputInfo("input_ids", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS,
-                sourceIdBound),
-      inputInfo("places", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS, sourceBound,
+                encoderIdBound),
+      inputInfo("places", TRANSOM_ROLE_VALUES, TRANSOM_TOKENS, encoderBound,
                 TRANSOM_DEFAULT_POSITION_IDS),
       inputInfo("offsets", TRANSOM_ROLE_OFFSETS, TRANSOM_SEQUENCES),
       inputInfo("lengths", TRANSOM_ROLE_KEY_LENGTHS, TRANSOM_SEQUENCES),
@@ -83,11 +84,12 @@ struct FakeEncoderDecoder : FakeDecoder {
   static int32_t encode(transom_frame *frame);
   static int32_t step(transom_frame *frame);
 
-  /// What a row has at its first columns after these tokens beside this source.
-  static float value(const std::vector<int32_t> &source,
+  /// What a row has at its first columns after these tokens beside this encoder
+  /// input.
+  static float value(const std::vector<int32_t> &encoderInput,
                      const std::vector<int32_t> &tokens, int column = 0) {
     int64_t hash = 1;
-    for (int32_t token : source)
+    for (int32_t token : encoderInput)
       hash = next(hash, token);
     hash = next(hash, separator);
     for (int32_t token : tokens)
@@ -97,8 +99,8 @@ struct FakeEncoderDecoder : FakeDecoder {
   static constexpr int64_t separator = 1000;
 };
 
-/// cache, table, out; keys. Of a source, for all rows of its sequence.
-inline int32_t readSourceKernel(void **argv) {
+/// cache, table, out; keys. Of an encoder input, for all rows of its sequence.
+inline int32_t readEncoderKernel(void **argv) {
   auto *cache = hostAt<float>(argv, 0), *out = hostAt<float>(argv, 2);
   auto *table = hostAt<int32_t>(argv, 1);
   int keys = scalarAt(argv, 3);
@@ -135,10 +137,10 @@ inline int32_t FakeEncoderDecoder::encode(transom_frame *frame) {
   FakeEncoderDecoder &self = of(frame);
   ++self.encodes;
   const void *const *in = frame->inputs;
-  if (int32_t status = fakeAppend(frame, in[SourceIds], in[SourcePositions],
-                                  in[SourceSlots], in[SourceCache]))
+  if (int32_t status = fakeAppend(frame, in[EncoderIds], in[EncoderPositions],
+                                  in[EncoderSlots], in[EncoderCache]))
     return status;
-  auto *ids = static_cast<const int32_t *>(in[SourceIds]);
+  auto *ids = static_cast<const int32_t *>(in[EncoderIds]);
   auto *encoded = reinterpret_cast<float *>(frame->arena);
   for (int64_t row = 0; row < frame->extents[TRANSOM_TOKENS]; ++row)
     for (int64_t c = 0; c < width; ++c)
@@ -148,8 +150,8 @@ inline int32_t FakeEncoderDecoder::encode(transom_frame *frame) {
 }
 
 inline int32_t FakeEncoderDecoder::step(transom_frame *frame) {
-  static const transom_kernel_variant readsSource = {
-      readSourceKernel, INT64_MAX, 1, 8, 1, 0};
+  static const transom_kernel_variant readsEncoder = {
+      readEncoderKernel, INT64_MAX, 1, 8, 1, 0};
   static const transom_kernel_variant reads = {
       readOnKernel, INT64_MAX, 1, 8, 1, 0};
   auto *hidden = reinterpret_cast<float *>(frame->arena);
@@ -158,9 +160,9 @@ inline int32_t FakeEncoderDecoder::step(transom_frame *frame) {
   if (int32_t status =
           fakeAppend(frame, in[Ids], in[Positions], in[Slots], cache))
     return status;
-  const void *sources[] = {cache,       in[Table2],  hidden,
-                           in[Offsets], in[Blocks2], in[Lengths2]};
-  if (int32_t status = fakeAttend(frame, "cross", readsSource, sources))
+  const void *encoderInputs[] = {cache,       in[Table2],  hidden,
+                                 in[Offsets], in[Blocks2], in[Lengths2]};
+  if (int32_t status = fakeAttend(frame, "cross", readsEncoder, encoderInputs))
     return status;
   const void *loads[] = {cache,       in[Table],  hidden,
                          in[Offsets], in[Blocks], in[Lengths]};

@@ -1,4 +1,5 @@
-//===- EncodeTest.cpp - sources of sequences, in the same cache -----------===//
+//===- EncodeTest.cpp - encoder inputs of sequences, in the same cache
+//-----------===//
 #include "../FakeEncoderDecoder.h"
 #include "SequencesTesting.h"
 
@@ -18,32 +19,36 @@ Ints tokensFrom(int32_t first, int count) {
   Ints tokens;
   for (int i = 0; i < count; ++i)
     tokens.push_back(
-        int32_t((first + 7 * i) % FakeEncoderDecoder::sourceIdBound));
+        int32_t((first + 7 * i) % FakeEncoderDecoder::encoderIdBound));
   return tokens;
 }
 
 class EncodeTest : public SequencesTest<OpenedPair> {
 protected:
-  transom_status encode(Longs sequences, const std::vector<Ints> &sources) {
+  transom_status encode(Longs sequences,
+                        const std::vector<Ints> &encoderInputs) {
     return call(transom_encode, "input_ids", "encoded", std::move(sequences),
-                sources);
+                encoderInputs);
   }
   transom_status step(Longs sequences, const std::vector<Ints> &tokens) {
     return call(transom_step, "decoder_input_ids", "hidden",
                 std::move(sequences), tokens);
   }
-  int64_t addWith(const Ints &source) {
+  int64_t addWith(const Ints &encoderInput) {
     int64_t sequence = add();
-    EXPECT_EQ(encode({sequence}, {source}), TRANSOM_OK) << transom_error();
+    EXPECT_EQ(encode({sequence}, {encoderInput}), TRANSOM_OK)
+        << transom_error();
     return sequence;
   }
-  /// Appends, and expects what the source and the tokens make of each new one.
-  void grow(int64_t sequence, const Ints &source, Ints &text,
+  /// Appends, and expects what the encoder input and the tokens make of each
+  /// new one.
+  void grow(int64_t sequence, const Ints &encoderInput, Ints &text,
             const Ints &tokens) {
     ASSERT_EQ(step({sequence}, {tokens}), TRANSOM_OK) << transom_error();
     for (size_t i = 0; i < tokens.size(); ++i) {
       text.push_back(tokens[i]);
-      ASSERT_EQ(row(int64_t(i), 3), FakeEncoderDecoder::value(source, text, 3))
+      ASSERT_EQ(row(int64_t(i), 3),
+                FakeEncoderDecoder::value(encoderInput, text, 3))
           << "token " << text.size();
     }
     ASSERT_EQ(length(sequence), int64_t(text.size()));
@@ -51,24 +56,25 @@ protected:
 };
 
 TEST_F(EncodeTest, StepsReadTheirSources) {
-  Ints sourceA = tokensFrom(1, 40), sourceB = {5}, textA, textB;
+  Ints encoderA = tokensFrom(1, 40), encoderB = {5}, textA, textB;
   int64_t a = add(), b = add();
-  ASSERT_EQ(encode({a, b}, {sourceA, sourceB}), TRANSOM_OK) << transom_error();
+  ASSERT_EQ(encode({a, b}, {encoderA, encoderB}), TRANSOM_OK)
+      << transom_error();
   EXPECT_EQ(row(0, 2), 1);
   EXPECT_EQ(row(40), 5) << "outputs are the encoder's, ragged";
-  EXPECT_EQ(length(a), 0) << "a source is not a token";
+  EXPECT_EQ(length(a), 0) << "an encoder input is not a token";
   EXPECT_EQ(cache().numTaken(), 4);
-  grow(a, sourceA, textA, {7, 8});
-  grow(b, sourceB, textB, tokensFrom(3, 20));
+  grow(a, encoderA, textA, {7, 8});
+  grow(b, encoderB, textB, tokensFrom(3, 20));
   // In one batch, in another order, with sequences that get nothing.
   int64_t c = addWith({9, 9});
   ASSERT_EQ(step({b, c, a}, {{1}, {}, {2, 3}}), TRANSOM_OK) << transom_error();
   textB.push_back(1);
-  EXPECT_EQ(row(0), FakeEncoderDecoder::value(sourceB, textB));
+  EXPECT_EQ(row(0), FakeEncoderDecoder::value(encoderB, textB));
   textA.push_back(2);
-  EXPECT_EQ(row(1), FakeEncoderDecoder::value(sourceA, textA));
+  EXPECT_EQ(row(1), FakeEncoderDecoder::value(encoderA, textA));
   textA.push_back(3);
-  EXPECT_EQ(row(2), FakeEncoderDecoder::value(sourceA, textA));
+  EXPECT_EQ(row(2), FakeEncoderDecoder::value(encoderA, textA));
 }
 
 TEST_F(EncodeTest, ASourceOfNoTokensIsOne) {
@@ -85,21 +91,21 @@ TEST_F(EncodeTest, ASourceOfNoTokensIsOne) {
 }
 
 TEST_F(EncodeTest, ForksShareTheSource) {
-  Ints source = tokensFrom(2, 33), text;
-  int64_t a = addWith(source);
+  Ints encoderInput = tokensFrom(2, 33), text;
+  int64_t a = addWith(encoderInput);
   EXPECT_EQ(cache().numTaken(), 3);
   int64_t empty = fork(a);
-  grow(a, source, text, tokensFrom(4, 20));
+  grow(a, encoderInput, text, tokensFrom(4, 20));
   int64_t b = fork(a, 18);
   EXPECT_EQ(cache().numTaken(), 5);
   free(a);
   EXPECT_EQ(cache().numTaken(), 5);
   Ints textB(text.begin(), text.begin() + 18), textC;
-  grow(b, source, textB, {1, 2});
-  grow(empty, source, textC, {6});
+  grow(b, encoderInput, textB, {1, 2});
+  grow(empty, encoderInput, textC, {6});
   free(b);
   EXPECT_EQ(cache().numTaken(), 4);
-  grow(empty, source, textC, {7});
+  grow(empty, encoderInput, textC, {7});
   free(empty);
   EXPECT_EQ(cache().numTaken(), 0);
 }
@@ -107,8 +113,8 @@ TEST_F(EncodeTest, ForksShareTheSource) {
 TEST_F(EncodeTest, ManySequencesHaveTheirTables) {
   // More than any memory that was set aside for something smaller.
   constexpr int count = 3000;
-  Ints source = tokensFrom(2, 90);
-  Longs sequences = {addWith(source)};
+  Ints encoderInput = tokensFrom(2, 90);
+  Longs sequences = {addWith(encoderInput)};
   while (sequences.size() < count)
     sequences.push_back(fork(sequences[0]));
   std::vector<Ints> tokens;
@@ -116,19 +122,19 @@ TEST_F(EncodeTest, ManySequencesHaveTheirTables) {
     tokens.push_back({i % 300});
   ASSERT_EQ(step(sequences, tokens), TRANSOM_OK) << transom_error();
   for (int i = 0; i < count; ++i)
-    ASSERT_EQ(row(i), FakeEncoderDecoder::value(source, {i % 300})) << i;
+    ASSERT_EQ(row(i), FakeEncoderDecoder::value(encoderInput, {i % 300})) << i;
 }
 
 TEST_F(EncodeTest, TruncationKeepsTheSource) {
-  Ints source = tokensFrom(2, 20), text;
-  int64_t a = addWith(source);
-  grow(a, source, text, {1, 2, 3});
+  Ints encoderInput = tokensFrom(2, 20), text;
+  int64_t a = addWith(encoderInput);
+  grow(a, encoderInput, text, {1, 2, 3});
   EXPECT_EQ(transom_sequence_truncate(session(), a, 1), TRANSOM_OK);
   text.resize(1);
-  grow(a, source, text, {4});
+  grow(a, encoderInput, text, {4});
   EXPECT_EQ(transom_sequence_truncate(session(), a, 0), TRANSOM_OK);
   text.clear();
-  grow(a, source, text, {5});
+  grow(a, encoderInput, text, {5});
 }
 
 TEST_F(EncodeTest, AnotherSourceReplacesTheFirst) {
@@ -149,24 +155,27 @@ TEST_F(EncodeTest, AnotherSourceReplacesTheFirst) {
 
 TEST_F(EncodeTest, RefusesWhatHasNoSourceOrTokens) {
   int64_t a = addWith({1, 2}), b = add();
-  expectFailure(TRANSOM_INVALID_ARGUMENT, step({a, b}, {{1}, {2}}),
-                "step: sequence 1: expected one with a source, got none; give "
-                "it a source by encode");
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT, step({a, b}, {{1}, {2}}),
+      "step: sequence 1: expected one with an encoder input, got none; give "
+      "it an encoder input by encode");
   EXPECT_EQ(length(a), 0);
   Ints text;
   grow(a, {1, 2}, text, {1, 2, 3});
-  expectFailure(TRANSOM_INVALID_ARGUMENT, encode({b, a}, {{1}, {2}}),
-                "encode: sequence 0: expected no tokens before its source, got "
-                "3; add a sequence for another source");
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT, encode({b, a}, {{1}, {2}}),
+      "encode: sequence 0: expected no tokens before its encoder input, got "
+      "3; add a sequence for another encoder input");
   expectFailure(TRANSOM_INVALID_ARGUMENT, encode({b, b}, {{1}, {2}}),
                 "encode: input 'sequences', number 1: expected each sequence "
                 "once, got 1 again");
   expectFailure(TRANSOM_INVALID_ARGUMENT, encode({9}, {{1}}),
                 "encode: input 'sequences', number 0: expected a sequence that "
                 "this session has, got 9");
-  expectFailure(TRANSOM_INVALID_ARGUMENT, step({b}, {{2}}),
-                "step: sequence 1: expected one with a source, got none; give "
-                "it a source by encode");
+  expectFailure(
+      TRANSOM_INVALID_ARGUMENT, step({b}, {{2}}),
+      "step: sequence 1: expected one with an encoder input, got none; give "
+      "it an encoder input by encode");
   grow(a, {1, 2}, text, {4});
 }
 
@@ -198,8 +207,8 @@ TEST_F(EncodeTest, RefusesWrongInputs) {
 
 TEST_F(EncodeTest, AFailureLeavesSequencesAsTheyWere) {
   open(int64_t(8 * 16));
-  Ints source = tokensFrom(1, 40), text;
-  int64_t a = addWith(source), b = add(), c = fork(a);
+  Ints encoderInput = tokensFrom(1, 40), text;
+  int64_t a = addWith(encoderInput), b = add(), c = fork(a);
   opened->fake.result = 3;
   expectFailure(TRANSOM_INTERNAL, encode({a, b}, {{1}, {2}}),
                 "encode: program 'encode' of library 'pair' failed with status "
@@ -213,12 +222,12 @@ TEST_F(EncodeTest, AFailureLeavesSequencesAsTheyWere) {
       "more 'cache_tokens'");
   EXPECT_EQ(cache().numTaken(), 3);
   EXPECT_EQ(step({b}, {{1}}), TRANSOM_INVALID_ARGUMENT);
-  grow(a, source, text, {1});
-  // A replacement needs its room while the first source is still there.
+  grow(a, encoderInput, text, {1});
+  // A replacement needs its room while the first encoder input is still there.
   EXPECT_EQ(encode({c}, {tokensFrom(1, 80)}), TRANSOM_EXHAUSTED);
   ASSERT_EQ(encode({c}, {tokensFrom(1, 64)}), TRANSOM_OK) << transom_error();
   text.clear();
-  // A step that fails leaves the source, too.
+  // A step that fails leaves the encoder input, too.
   EXPECT_EQ(step({c}, {{1}}), TRANSOM_EXHAUSTED);
   free(a);
   grow(c, tokensFrom(1, 64), text, {1});
@@ -241,12 +250,12 @@ TEST_F(EncodeTest, MaxTokensLimitASource) {
 
 TEST_F(EncodeTest, WithoutTensorsItIsTheSame) {
   int64_t a = add(), b = add();
-  Ints sourceA = tokensFrom(1, 20), sourceB = {}, tokens = {3, 4};
-  StepPart sources[] = {{a, sourceA.data(), 20}, {b, nullptr, 0}};
-  EXPECT_TRUE(hasSources(*session()));
-  EXPECT_EQ(sourceLimit(*session()), FakeEncoderDecoder::sourceBound);
+  Ints encoderA = tokensFrom(1, 20), encoderB = {}, tokens = {3, 4};
+  StepPart encoderInputs[] = {{a, encoderA.data(), 20}, {b, nullptr, 0}};
+  EXPECT_TRUE(hasEncoderInputs(*session()));
+  EXPECT_EQ(encoderLimit(*session()), FakeEncoderDecoder::encoderBound);
   EXPECT_EQ(positionLimit(*session()), FakeDecoder::positionBound);
-  ASSERT_EQ(transom::encode(*session(), sources, 2), TRANSOM_OK)
+  ASSERT_EQ(transom::encode(*session(), encoderInputs, 2), TRANSOM_OK)
       << transom_error();
   EXPECT_EQ(opened->fake.encodes, 1) << "with no output asked for";
   StepPart parts[] = {{a, tokens.data(), 2}, {b, tokens.data(), 1}};
@@ -255,7 +264,7 @@ TEST_F(EncodeTest, WithoutTensorsItIsTheSame) {
   ASSERT_EQ(transom::step(*session(), parts, 2, positions.data(), 2, out),
             TRANSOM_OK)
       << transom_error();
-  EXPECT_EQ(out.data[0], FakeEncoderDecoder::value(sourceA, {3, 4}));
+  EXPECT_EQ(out.data[0], FakeEncoderDecoder::value(encoderA, {3, 4}));
   EXPECT_EQ(out.data[out.stride], FakeEncoderDecoder::value({}, {3}));
 }
 
@@ -268,12 +277,12 @@ TEST_F(EncodeTest, AProfileKnowsIt) {
   EXPECT_THAT(json, HasSubstr("append"));
 }
 
-/// Everything at random, against texts and sources that are kept whole.
+/// Everything at random, against texts and encoder inputs that are kept whole.
 TEST_F(EncodeTest, RandomTreesKeepTheirTexts) {
   open(int64_t(900));
   struct Text {
-    Ints source, tokens;
-    bool hasSource = false;
+    Ints encoderInput, tokens;
+    bool hasEncoderInput = false;
   };
   std::map<int64_t, Text> texts;
   std::mt19937 random(11);
@@ -311,9 +320,9 @@ TEST_F(EncodeTest, RandomTreesKeepTheirTexts) {
       std::vector<Ints> parts;
       for (auto &[sequence, text] : texts)
         if (below(3) == 0 &&
-            (isEncode ? text.tokens.empty() : text.hasSource)) {
+            (isEncode ? text.tokens.empty() : text.hasEncoderInput)) {
           size_t most = size_t(FakeDecoder::positionBound) - text.tokens.size();
-          size_t count = isEncode ? below(FakeEncoderDecoder::sourceBound + 1)
+          size_t count = isEncode ? below(FakeEncoderDecoder::encoderBound + 1)
                                   : std::min(most, below(20));
           batch.push_back(sequence);
           parts.push_back(tokensFrom(int32_t(below(400)), int(count)));
@@ -333,8 +342,8 @@ TEST_F(EncodeTest, RandomTreesKeepTheirTexts) {
         else
           for (int32_t token : parts[s]) {
             text.tokens.push_back(token);
-            ASSERT_EQ(row(next++),
-                      FakeEncoderDecoder::value(text.source, text.tokens));
+            ASSERT_EQ(row(next++), FakeEncoderDecoder::value(text.encoderInput,
+                                                             text.tokens));
           }
       }
     }
@@ -351,12 +360,13 @@ TEST(EncodeLibraryTest, RefusesALibraryWithoutAnEncoder) {
   OpenedDecoder opened;
   EXPECT_EQ(transom_encode(opened.session, nullptr, 0, nullptr, 0),
             TRANSOM_INVALID_ARGUMENT);
-  EXPECT_THAT(transom_error(),
-              StrEq("encode: library 'decoder' takes no sources: expected an "
-                    "encoder-decoder that was compiled to generate text, with "
-                    "a program 'encode'"));
+  EXPECT_THAT(
+      transom_error(),
+      StrEq("encode: library 'decoder' takes no encoder inputs: expected an "
+            "encoder-decoder that was compiled to generate text, with "
+            "a program 'encode'"));
   EXPECT_EQ(encode(*opened.session, nullptr, 0), TRANSOM_INVALID_ARGUMENT);
-  EXPECT_FALSE(hasSources(*opened.session));
+  EXPECT_FALSE(hasEncoderInputs(*opened.session));
 }
 
 TEST(EncodeLibraryTest, RefusesPartsOfSources) {
@@ -377,19 +387,21 @@ TEST(EncodeLibraryTest, RefusesPartsOfSources) {
   fake.all[2].num_inputs -= 1;
   const char *pair =
       "open: library 'pair': expected a program 'encode' without past tokens "
-      "if and only if its program 'step' reads sources; compile the model "
+      "if and only if its program 'step' reads encoder inputs; compile the "
+      "model "
       "again";
   expectMismatch(pair);
   fake.all[2].num_inputs += 3;
   fake.all[1].kind = TRANSOM_PROGRAM_FORWARD;
   expectMismatch(pair);
   fake.all[1].kind = TRANSOM_PROGRAM_ENCODE;
-  fake.encodeInputs[FakeEncoderDecoder::SourceSlots].role =
+  fake.encodeInputs[FakeEncoderDecoder::EncoderSlots].role =
       TRANSOM_ROLE_BLOCK_OFFSETS;
-  fake.encodeInputs[FakeEncoderDecoder::SourceSlots].extent = TRANSOM_SEQUENCES;
+  fake.encodeInputs[FakeEncoderDecoder::EncoderSlots].extent =
+      TRANSOM_SEQUENCES;
   expectMismatch("open: program 'encode' of library 'pair' has inputs for a "
                  "part of a cache only; compile the model again");
-  fake.encodeInputs[FakeEncoderDecoder::SourceSlots] =
+  fake.encodeInputs[FakeEncoderDecoder::EncoderSlots] =
       inputInfo("slots", TRANSOM_ROLE_CACHE_SLOTS, TRANSOM_TOKENS);
   EXPECT_EQ(open(), TRANSOM_OK) << transom_error();
   transom_close(model);

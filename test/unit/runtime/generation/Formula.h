@@ -59,20 +59,20 @@ struct FormulaDecoder {
   };
   std::vector<float> rows;
 
-  /// Sources count, once it is an encoder-decoder.
-  void addEncoder(int64_t sourceIds = 40, int64_t sourcePositions = 100) {
+  /// Encoder inputs count, once it is an encoder-decoder.
+  void addEncoder(int64_t encoderIds = 40, int64_t encoderPositions = 100) {
     table.encode = encode;
-    table.sourceIds = sourceIds;
-    table.sourcePositions = sourcePositions;
+    table.encoderIds = encoderIds;
+    table.encoderPositions = encoderPositions;
     table.startId = 2;
   }
-  std::map<int64_t, Ints> sources; ///< of sequences that have one
-  /// As `logit`, of a source: another last token.
-  static float logitBeside(const Ints &source, const Ints &tokens,
+  std::map<int64_t, Ints> encoderInputs; ///< of sequences that have one
+  /// As `logit`, of an encoder input: another last token.
+  static float logitBeside(const Ints &encoderInput, const Ints &tokens,
                            int32_t next) {
     int32_t shift = 0;
-    for (size_t i = 0; i < source.size(); ++i)
-      shift += int32_t(i + 1) * source[i];
+    for (size_t i = 0; i < encoderInput.size(); ++i)
+      shift += int32_t(i + 1) * encoderInput[i];
     size_t size = tokens.size();
     return formula(size < 2 ? -1 : tokens[size - 2],
                    (tokens[size - 1] + shift) % 40, next);
@@ -81,7 +81,7 @@ struct FormulaDecoder {
       logitBeside;
 
   // What has happened.
-  std::vector<Ints> sourceSizes; ///< of each encode
+  std::vector<Ints> encoderSizes; ///< of each encode
   int64_t steps = 0, tokensRead = 0, forks = 0, exhaustions = 0;
   std::vector<Ints> partSizes; ///< of each step
 
@@ -89,7 +89,7 @@ struct FormulaDecoder {
     int64_t sum = 0;
     for (const auto &[number, tokens] : sequences)
       sum += int64_t(tokens.size());
-    for (const auto &[number, tokens] : sources)
+    for (const auto &[number, tokens] : encoderInputs)
       sum += int64_t(tokens.size());
     return sum;
   }
@@ -121,8 +121,8 @@ private:
     tokens.resize(size_t(length));
     result = fake.nextSequence++;
     fake.sequences[result] = tokens;
-    if (fake.sources.count(sequence))
-      fake.sources[result] = fake.sources[sequence];
+    if (fake.encoderInputs.count(sequence))
+      fake.encoderInputs[result] = fake.encoderInputs[sequence];
     return TRANSOM_OK;
   }
   static transom_status truncate(void *self, int64_t sequence, int64_t length) {
@@ -133,7 +133,7 @@ private:
   }
   static void free(void *self, int64_t sequence) {
     EXPECT_EQ(of(self).sequences.erase(sequence), 1U);
-    of(self).sources.erase(sequence);
+    of(self).encoderInputs.erase(sequence);
   }
   static transom_status encode(void *self, const StepPart *parts,
                                int64_t numParts) {
@@ -144,7 +144,7 @@ private:
     for (int64_t i = 0; i < numParts; ++i) {
       EXPECT_TRUE(fake.sequences.at(parts[i].sequence).empty());
       EXPECT_GT(parts[i].count, 0);
-      EXPECT_LE(parts[i].count, fake.table.sourcePositions);
+      EXPECT_LE(parts[i].count, fake.table.encoderPositions);
       total += parts[i].count;
       sizes.push_back(int32_t(parts[i].count));
     }
@@ -155,9 +155,9 @@ private:
       return fail(TRANSOM_EXHAUSTED, "encode: full");
     }
     for (int64_t i = 0; i < numParts; ++i)
-      fake.sources[parts[i].sequence] =
+      fake.encoderInputs[parts[i].sequence] =
           Ints(parts[i].tokens, parts[i].tokens + parts[i].count);
-    fake.sourceSizes.push_back(sizes);
+    fake.encoderSizes.push_back(sizes);
     return TRANSOM_OK;
   }
   static transom_status step(void *self, const StepPart *parts,
@@ -181,7 +181,7 @@ private:
       ++fake.exhaustions;
       return fail(TRANSOM_EXHAUSTED, "step: full");
     }
-    std::vector<Ints> contexts, contextSources;
+    std::vector<Ints> contexts, contextEncoderInputs;
     for (int64_t i = 0; i < numParts; ++i) {
       Ints &tokens = fake.sequences[parts[i].sequence];
       for (int64_t t = 0; t < parts[i].count; ++t) {
@@ -190,7 +190,8 @@ private:
         tokens.push_back(parts[i].tokens[t]);
         contexts.push_back(tokens);
         if (fake.table.encode)
-          contextSources.push_back(fake.sources.at(parts[i].sequence));
+          contextEncoderInputs.push_back(
+              fake.encoderInputs.at(parts[i].sequence));
       }
       EXPECT_LE(int64_t(tokens.size()), fake.table.positions);
     }
@@ -200,7 +201,7 @@ private:
       for (int64_t next = 0; next < fake.table.vocabulary; ++next)
         fake.rows[size_t(p * fake.stride + next)] =
             fake.table.encode
-                ? fake.beside(contextSources[size_t(positions[p])],
+                ? fake.beside(contextEncoderInputs[size_t(positions[p])],
                               contexts[size_t(positions[p])], int32_t(next))
                 : fake.logit(contexts[size_t(positions[p])], int32_t(next));
     }

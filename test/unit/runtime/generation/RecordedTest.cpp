@@ -17,7 +17,8 @@ struct RecordedSequences {
   void (*set)(transom_generation_options &options);
   std::vector<Ints> tokens;
   std::vector<float> scores;
-  Ints source = {}; ///< of an encoder-decoder, whose decoder has the prompt
+  Ints encoderInput =
+      {}; ///< of an encoder-decoder, whose decoder has the prompt
 };
 
 struct RecordedDistribution {
@@ -56,7 +57,7 @@ void expectTheSame(const std::vector<RecordedSequences> &records,
       options.decoder_input_ids = starts.get();
     }
     Generated result =
-        generate(fake, {beside ? record.source : record.prompt}, options);
+        generate(fake, {beside ? record.encoderInput : record.prompt}, options);
     ASSERT_EQ(result.status, TRANSOM_OK) << transom_error();
     EXPECT_EQ(result.tokens, record.tokens);
     for (size_t r = 0; r < record.scores.size(); ++r)

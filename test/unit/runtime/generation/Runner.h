@@ -82,7 +82,8 @@ struct Sample {
 
 inline const Ints eosIds = {7, 21};
 
-/// With `beside`, a prompt is a source, and some decoders have prompts, too.
+/// With `beside`, a prompt is an encoder input, and some decoders have prompts,
+/// too.
 inline Sample makeSample(std::mt19937 &random, bool beside = false) {
   auto below = [&](int bound) { return int(random() % uint32_t(bound)); };
   Sample sample;

@@ -1,4 +1,4 @@
-//===- ScoresTest.cpp - ties, ends of ranges, and guesses
+//===- ScoresTest.cpp - ties, ends of ranges, and draft tokens
 //------------------===//
 #include "Formula.h"
 
@@ -117,21 +117,21 @@ TEST(ScoresTest, TheBestIsTheFirstOfThem) {
 }
 
 TEST(ScoresTest, GuessesWhatFollowedBefore) {
-  auto guess = [](const Ints &tokens, int64_t ngram, int64_t most) {
+  auto draft = [](const Ints &tokens, int64_t ngram, int64_t most) {
     Ints result(size_t(most), -1);
     int64_t count = lookUp(tokens.data(), int64_t(tokens.size()), ngram, most,
                            result.data());
     result.resize(size_t(count));
     return result;
   };
-  EXPECT_EQ(guess({1, 2, 3, 4, 1, 2}, 2, 3), Ints({3, 4, 1}));
-  EXPECT_EQ(guess({1, 2, 3, 4, 1, 2}, 2, 9), Ints({3, 4, 1, 2}));
+  EXPECT_EQ(draft({1, 2, 3, 4, 1, 2}, 2, 3), Ints({3, 4, 1}));
+  EXPECT_EQ(draft({1, 2, 3, 4, 1, 2}, 2, 9), Ints({3, 4, 1, 2}));
   // The first occurrence; a shorter one if the longer has not come.
-  EXPECT_EQ(guess({5, 2, 7, 1, 2, 8, 3, 2}, 2, 1), Ints({7}));
-  EXPECT_EQ(guess({5, 2, 7, 1, 2, 8, 1, 2}, 2, 1), Ints({8}));
-  EXPECT_EQ(guess({1, 2, 3}, 2, 5), Ints());
-  EXPECT_EQ(guess({1}, 2, 5), Ints());
-  EXPECT_EQ(guess({4, 4}, 5, 5), Ints({4}));
+  EXPECT_EQ(draft({5, 2, 7, 1, 2, 8, 3, 2}, 2, 1), Ints({7}));
+  EXPECT_EQ(draft({5, 2, 7, 1, 2, 8, 1, 2}, 2, 1), Ints({8}));
+  EXPECT_EQ(draft({1, 2, 3}, 2, 5), Ints());
+  EXPECT_EQ(draft({1}, 2, 5), Ints());
+  EXPECT_EQ(draft({4, 4}, 5, 5), Ints({4}));
 }
 
 } // namespace

@@ -1,17 +1,17 @@
-//===- DoorCache.cpp - where a batch's keys and values are ----------------===//
-#include "runtime/batch/Door.h"
+//===- PackBlocks.cpp - where a batch's keys and values are ---------------===//
+#include "runtime/batch/BatchPacker.h"
 
 #include "runtime/batch/Rows.h"
 
 using namespace transom;
 
 /// Key lengths that count past tokens, and where keys and values are.
-void Door::packBlocks(const Request &request, const Members &members) {
+void BatchPacker::packBlocks(const Request &request, const Batch &batch) {
   constexpr int64_t tokens = TRANSOM_CACHE_BLOCK;
   int64_t next = 0, row = 0;
   for (int64_t s = 0; s < request.sequences; ++s) {
-    const Chain &chain = members[s].chain;
-    members.sequences->writeTable(chain, table + next);
+    const Chain &chain = batch[s].chain;
+    batch.sequences->writeTable(chain, table + next);
     int64_t end = chain.length + request.columns(s);
     for (int64_t token = chain.length; token < end; ++token)
       slots[row++] =
@@ -29,21 +29,21 @@ void Door::packBlocks(const Request &request, const Members &members) {
     table[i] = 0;
 }
 
-/// Where keys and values of the sources are.
-void Door::packSources(const Request &request, const Members &members) {
+/// Where keys and values of the encoder inputs are.
+void BatchPacker::packEncoder(const Request &request, const Batch &batch) {
   int64_t next = 0;
   for (int64_t s = 0; s < request.sequences; ++s) {
-    const Chain &source = members[s].sequence->source;
-    members.sequences->writeTable(source, sourceTable + next);
-    sourceBlockOffsets[s] = int32_t(next);
-    sourceLengths[s] = int32_t(source.length);
-    next += source.blocks;
+    const Chain &encoderInput = batch[s].sequence->encoderInput;
+    batch.sequences->writeTable(encoderInput, encoderTable + next);
+    encoderBlockOffsets[s] = int32_t(next);
+    encoderLengths[s] = int32_t(encoderInput.length);
+    next += encoderInput.blocks;
   }
   int64_t padded = paddedSequences(request.sequences);
   for (int64_t s = request.sequences; s < padded; ++s) {
-    sourceBlockOffsets[s] = int32_t(next);
-    sourceLengths[s] = 0;
+    encoderBlockOffsets[s] = int32_t(next);
+    encoderLengths[s] = 0;
   }
   for (int64_t i = next; i < paddedRows(next); ++i)
-    sourceTable[i] = 0;
+    encoderTable[i] = 0;
 }

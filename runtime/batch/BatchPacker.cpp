@@ -1,9 +1,9 @@
-//===- Door.cpp - a batch's packed inputs ---------------------------------===//
+//===- BatchPacker.cpp - a batch's packed inputs --------------------------===//
 //
-// Padding ends here: nothing behind the door knows of it.
+// Padding ends here: nothing behind the packer knows of it.
 //
 //===----------------------------------------------------------------------===//
-#include "runtime/batch/Door.h"
+#include "runtime/batch/BatchPacker.h"
 
 #include "runtime/batch/Rows.h"
 
@@ -11,7 +11,7 @@
 
 using namespace transom;
 
-bool Door::create(const Request &request) {
+bool BatchPacker::create(const Request &request) {
   const transom_program *program = request.program;
   for (int32_t i = 0; i < program->num_inputs; ++i) {
     if (!request.owns(program->inputs[i]))
@@ -24,13 +24,13 @@ bool Door::create(const Request &request) {
   }
   numPerSequence += 2;                        // Offsets and key lengths.
   numPerSequence += request.hasCache;         // Offsets of blocks.
-  numPerSequence += 2 * request.readsSources; // The same, and their lengths.
+  numPerSequence += 2 * request.readsEncoder; // The same, and their lengths.
   inputs = static_cast<const void **>(
       calloc(size_t(program->num_inputs) + 1, sizeof(*inputs)));
   return inputs;
 }
 
-void Door::release() {
+void BatchPacker::release() {
   perToken.release();
   perSequence.release();
   perPosition.release();
@@ -39,7 +39,7 @@ void Door::release() {
   inputs = nullptr;
 }
 
-int64_t Door::countRows(const Request &request) {
+int64_t BatchPacker::countRows(const Request &request) {
   if (!request.mask)
     return request.elements;
   int64_t rows = 0;
@@ -51,7 +51,7 @@ int64_t Door::countRows(const Request &request) {
   return rows;
 }
 
-int64_t Door::countPositions(const Request &request) const {
+int64_t BatchPacker::countPositions(const Request &request) const {
   bool areAsked = false;
   for (int32_t i = 0; i < request.program->num_outputs; ++i)
     areAsked |= (request.requested >> i & 1) &&
@@ -64,11 +64,11 @@ int64_t Door::countPositions(const Request &request) const {
     return request.elements;
   int64_t tokens = 0;
   for (int64_t index = 0; index < request.elements; ++index)
-    tokens += request.isKept(index);
+    tokens += request.isAttended(index);
   return tokens;
 }
 
-bool Door::reserve(int64_t rows, int64_t sequences, int64_t positions) {
+bool BatchPacker::reserve(int64_t rows, int64_t sequences, int64_t positions) {
   int64_t tokenBytes = 0, sequenceBytes = 0, positionBytes = 0;
   return addProduct(tokenBytes, paddedRows(rows),
                     numPerToken * int64_t(sizeof(int32_t))) &&
@@ -80,10 +80,10 @@ bool Door::reserve(int64_t rows, int64_t sequences, int64_t positions) {
          perPosition.reserve(size_t(positionBytes));
 }
 
-bool Door::reserveBlocks(int64_t blocks, int64_t sourceBlocks) {
+bool BatchPacker::reserveBlocks(int64_t blocks, int64_t encoderBlocks) {
   int64_t bytes = 0;
   if (!addProduct(bytes, paddedRows(blocks), sizeof(int32_t)) ||
-      !addProduct(bytes, paddedRows(sourceBlocks), sizeof(int32_t)))
+      !addProduct(bytes, paddedRows(encoderBlocks), sizeof(int32_t)))
     return false;
   if (size_t(bytes) <= perBlock.bytes)
     return true;
@@ -92,7 +92,7 @@ bool Door::reserveBlocks(int64_t blocks, int64_t sourceBlocks) {
   return perBlock.reserve(size_t(2 * bytes > least ? 2 * bytes : least));
 }
 
-void Door::layOut(const Request &request, const Members *members) {
+void BatchPacker::layOut(const Request &request, const Batch *batch) {
   auto *token = reinterpret_cast<int32_t *>(perToken.base);
   auto *sequence = reinterpret_cast<int32_t *>(perSequence.base);
   int64_t stride = paddedSequences(request.sequences);
@@ -107,10 +107,10 @@ void Door::layOut(const Request &request, const Members *members) {
     table = reinterpret_cast<int32_t *>(perBlock.base);
     blockOffsets = takeSequence();
   }
-  if (request.readsSources) {
-    sourceTable = table + paddedRows(members->countBlocks(request.sequences));
-    sourceBlockOffsets = takeSequence();
-    sourceLengths = takeSequence();
+  if (request.readsEncoder) {
+    encoderTable = table + paddedRows(batch->countBlocks(request.sequences));
+    encoderBlockOffsets = takeSequence();
+    encoderLengths = takeSequence();
   }
   for (int32_t i = 0; i < request.program->num_inputs; ++i) {
     if (!request.owns(request.program->inputs[i]))
@@ -128,7 +128,7 @@ void Door::layOut(const Request &request, const Members *members) {
       inputs[i] = keyLengths;
       break;
     case TRANSOM_ROLE_ENCODER_KEY_LENGTHS:
-      inputs[i] = request.readsSources ? sourceLengths : keyLengths;
+      inputs[i] = request.readsEncoder ? encoderLengths : keyLengths;
       break;
     case TRANSOM_ROLE_TOKEN_ROWS:
       inputs[i] = takeSequence();
@@ -147,27 +147,27 @@ void Door::layOut(const Request &request, const Members *members) {
       inputs[i] = blockOffsets;
       break;
     case TRANSOM_ROLE_ENCODER_BLOCK_TABLE:
-      inputs[i] = sourceTable;
+      inputs[i] = encoderTable;
       break;
     case TRANSOM_ROLE_ENCODER_BLOCK_OFFSETS:
-      inputs[i] = sourceBlockOffsets;
+      inputs[i] = encoderBlockOffsets;
       break;
     case TRANSOM_ROLE_CACHE:
-      inputs[i] = members->sequences->cache.memory;
+      inputs[i] = batch->sequences->cache.memory;
       break;
     }
   }
   columns = numPositions > 0 ? token : nullptr;
 }
 
-void Door::packSequences(const Request &request) {
+void BatchPacker::packSequences(const Request &request) {
   const transom_program &program = *request.program;
   auto tokenRows = [&](int32_t input) {
     return static_cast<int32_t *>(const_cast<void *>(inputs[input]));
   };
   int64_t padded = paddedSequences(request.sequences);
   auto isTokenRows = [&](int32_t input) {
-    return !request.ofSource &&
+    return !request.ofEncoder &&
            program.inputs[input].role == TRANSOM_ROLE_TOKEN_ROWS;
   };
   for (int32_t i = 0; i < program.num_inputs; ++i)
@@ -181,9 +181,9 @@ void Door::packSequences(const Request &request) {
     offsets[s] = row;
     keyLengths[s] = 0;
     forEachRow(request, s, [&](int64_t column) {
-      keyLengths[s] += request.isKept(begin + column);
+      keyLengths[s] += request.isAttended(begin + column);
       for (int32_t i = 0; i < program.num_inputs; ++i)
-        if (isTokenRows(i) && isTokenIndex(program.inputs[i]) &&
+        if (isTokenRows(i) && isFixedIndex(program.inputs[i]) &&
             program.inputs[i].operand == column)
           tokenRows(i)[s] = row;
       if (columns)
@@ -199,7 +199,7 @@ void Door::packSequences(const Request &request) {
 }
 
 /// The packed row of a token that is there.
-int32_t Door::rowOf(const Request &request, int64_t index) const {
+int32_t BatchPacker::rowOf(const Request &request, int64_t index) const {
   if (!request.mask)
     return int32_t(index);
   // The columns of a sequence's keys ascend.
@@ -216,35 +216,35 @@ int32_t Door::rowOf(const Request &request, int64_t index) const {
   return low;
 }
 
-void Door::packPositions(const Request &request) {
+void BatchPacker::packPositions(const Request &request) {
   auto *packed = reinterpret_cast<int32_t *>(perPosition.base);
-  int64_t number = 0;
+  int64_t next = 0;
   if (request.hasList())
-    for (; number < numPositions; ++number)
-      packed[number] = rowOf(request, request.listed(number));
+    for (; next < numPositions; ++next)
+      packed[next] = rowOf(request, request.listed(next));
   else
     for (int64_t s = 0; s < request.sequences; ++s)
       for (int32_t key = 0; key < keyLengths[s]; ++key)
-        packed[number++] = offsets[s] + key;
-  for (; number < paddedRows(numPositions); ++number)
-    packed[number] = -1;
+        packed[next++] = offsets[s] + key;
+  for (; next < paddedRows(numPositions); ++next)
+    packed[next] = -1;
 }
 
-transom_status Door::pack(const Request &request, const Members *members) {
-  layOut(request, members);
+transom_status BatchPacker::pack(const Request &request, const Batch *batch) {
+  layOut(request, batch);
   packSequences(request);
   for (int32_t i = 0; i < request.program->num_inputs; ++i) {
     const transom_input_info &info = request.program->inputs[i];
-    if (!request.ofSource && isPlace(info))
-      if (transom_status status = findPlaces(request, i))
+    if (!request.ofEncoder && isTokenIndex(info))
+      if (transom_status status = findTokenIndices(request, i))
         return status;
   }
   if (numPositions > 0)
     packPositions(request); // Key lengths are of new tokens still.
-  if (members)
-    packBlocks(request, *members);
-  if (request.readsSources)
-    packSources(request, *members);
+  if (batch)
+    packBlocks(request, *batch);
+  if (request.readsEncoder)
+    packEncoder(request, *batch);
   int64_t rows = numRows, padded = paddedRows(rows);
   for (int32_t i = 0; i < request.program->num_inputs; ++i) {
     const transom_input_info &info = request.program->inputs[i];
@@ -255,7 +255,7 @@ transom_status Door::pack(const Request &request, const Members *members) {
     if (request.has(i))
       status = packValues(request, i);
     else if (info.default_kind == TRANSOM_DEFAULT_POSITION_IDS)
-      status = fillPositions(request, i, members);
+      status = fillPositions(request, i, batch);
     else if (info.default_kind == TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS)
       status = countPositions(request, i);
     else

@@ -1,6 +1,6 @@
-//===- Door.h - between a caller's form of a batch and the packed one -----===//
-#ifndef TRANSOM_RUNTIME_DOOR_H
-#define TRANSOM_RUNTIME_DOOR_H
+//===- BatchPacker.h - from a caller's batch to the packed one ------------===//
+#ifndef TRANSOM_RUNTIME_BATCHPACKER_H
+#define TRANSOM_RUNTIME_BATCHPACKER_H
 
 #include "runtime/Memory.h"
 #include "runtime/batch/Request.h"
@@ -9,10 +9,10 @@
 namespace transom {
 
 /// A batch as generated code sees it. The rows of a sequence stand together:
-/// its kept tokens in their order, then those that are masked but asked for by
-/// a TRANSOM_ROLE_TOKEN_ROWS input, once each. The latter are queries, not
+/// its attended tokens in their order, then those that are masked but asked for
+/// by a TRANSOM_ROLE_TOKEN_ROWS input, once each. The latter are queries, not
 /// keys, so key lengths don't count them.
-struct Door {
+struct BatchPacker {
   /// For the inputs that `request`, which was created, owns.
   bool create(const Request &request);
   void release();
@@ -29,13 +29,13 @@ struct Door {
   bool reserve(int64_t rows, int64_t sequences, int64_t positions);
 
   /// Room for so many blocks of the cache, of all sequences of a step, and of
-  /// their sources.
-  bool reserveBlocks(int64_t blocks, int64_t sourceBlocks);
+  /// their encoder inputs.
+  bool reserveBlocks(int64_t blocks, int64_t encoderBlocks);
 
   /// Packs `numRows` rows and `numPositions` positions, after `reserve`; with
-  /// a cache for its `members`, after `reserveBlocks`. Fails where a value lies
+  /// a cache for its `batch`, after `reserveBlocks`. Fails where a value lies
   /// outside its bounds.
-  transom_status pack(const Request &request, const Members *members);
+  transom_status pack(const Request &request, const Batch *batch);
 
   /// Copies the program's rows into the caller's tensors, in his form; zeros
   /// for masked tokens, and for sequences that have none.
@@ -47,15 +47,15 @@ struct Door {
   const void **inputs = nullptr; ///< [num_inputs], as transom_frame::inputs
 
 private:
-  void layOut(const Request &request, const Members *members);
-  void packBlocks(const Request &request, const Members &members);
-  void packSources(const Request &request, const Members &members);
+  void layOut(const Request &request, const Batch *batch);
+  void packBlocks(const Request &request, const Batch &batch);
+  void packEncoder(const Request &request, const Batch &batch);
   void packSequences(const Request &request);
-  transom_status findPlaces(const Request &request, int32_t number);
-  transom_status packValues(const Request &request, int32_t number);
-  transom_status fillPositions(const Request &request, int32_t number,
-                               const Members *members);
-  transom_status countPositions(const Request &request, int32_t number);
+  transom_status findTokenIndices(const Request &request, int32_t input);
+  transom_status packValues(const Request &request, int32_t input);
+  transom_status fillPositions(const Request &request, int32_t input,
+                               const Batch *batch);
+  transom_status countPositions(const Request &request, int32_t input);
   void packPositions(const Request &request);
   int32_t rowOf(const Request &request, int64_t index) const;
 
@@ -64,11 +64,11 @@ private:
   int32_t *columns = nullptr;
   /// With a cache. Tables of blocks lie one behind the other.
   int32_t *slots = nullptr, *table = nullptr, *blockOffsets = nullptr;
-  int32_t *sourceTable = nullptr, *sourceBlockOffsets = nullptr,
-          *sourceLengths = nullptr;
+  int32_t *encoderTable = nullptr, *encoderBlockOffsets = nullptr,
+          *encoderLengths = nullptr;
   Region perToken, perSequence, perPosition, perBlock;
 };
 
 } // namespace transom
 
-#endif // TRANSOM_RUNTIME_DOOR_H
+#endif // TRANSOM_RUNTIME_BATCHPACKER_H

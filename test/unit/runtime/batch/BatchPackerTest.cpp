@@ -1,4 +1,5 @@
-//===- DoorTest.cpp - packing, scattering, and every way to get it wrong --===//
+//===- BatchPackerTest.cpp - packing, scattering, and how it can fail -----===//
+//--===//
 #include "../FakeLibrary.h"
 
 #include <gmock/gmock.h>
@@ -15,9 +16,9 @@ using Floats = std::vector<float>;
 namespace {
 
 /// Runs the default program, and keeps what it saw.
-class DoorTest : public testing::Test {
+class BatchPackerTest : public testing::Test {
 protected:
-  DoorTest() {
+  BatchPackerTest() {
     opened.fake.program = [this](transom_frame *frame) {
       int64_t tokens = frame->extents[TRANSOM_TOKENS],
               sequences = frame->extents[TRANSOM_SEQUENCES];
@@ -72,7 +73,7 @@ protected:
 // The padded form
 //===----------------------------------------------------------------------===//
 
-TEST_F(DoorTest, PacksAFullBatch) {
+TEST_F(BatchPackerTest, PacksAFullBatch) {
   ASSERT_EQ(run({input("input_ids", ids, {2, 3})}), TRANSOM_OK);
   EXPECT_EQ(seen[FakeLibrary::Ids], ids);
   EXPECT_THAT(seen[FakeLibrary::Types], ElementsAre(0, 0, 0, 0, 0, 0));
@@ -86,7 +87,7 @@ TEST_F(DoorTest, PacksAFullBatch) {
   EXPECT_EQ(pool(1, 2), tokenValue(4, 0, 0, 2) + 3);
 }
 
-TEST_F(DoorTest, LeavesOutWhatIsMaskedOnTheRight) {
+TEST_F(BatchPackerTest, LeavesOutWhatIsMaskedOnTheRight) {
   Ints mask = {1, 1, 0, 1, 0, 0};
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
                  input("attention_mask", mask, {2, 3})}),
@@ -104,7 +105,7 @@ TEST_F(DoorTest, LeavesOutWhatIsMaskedOnTheRight) {
   EXPECT_EQ(tokens[30], 77) << "beyond the output";
 }
 
-TEST_F(DoorTest, KeepsAMaskedTokenThatIsSelectedAsTheLastQuery) {
+TEST_F(BatchPackerTest, KeepsAMaskedTokenThatIsSelectedAsTheLastQuery) {
   Ints mask = {0, 1, 1, 0, 0, 1};
   Ints types = {1, 0, 0, 1, 0, 0};
   ASSERT_EQ(run({input("attention_mask", mask, {2, 3}),
@@ -125,7 +126,7 @@ TEST_F(DoorTest, KeepsAMaskedTokenThatIsSelectedAsTheLastQuery) {
   EXPECT_EQ(token(5), tokenValue(6, 0, 2, 0));
 }
 
-TEST_F(DoorTest, FindsTheLastTokens) {
+TEST_F(BatchPackerTest, FindsTheLastTokens) {
   opened.fake.inputs[FakeLibrary::Rows].default_kind = TRANSOM_DEFAULT_LAST;
   Ints mask = {0, 1, 1, 1, 0, 1};
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
@@ -145,7 +146,7 @@ TEST_F(DoorTest, FindsTheLastTokens) {
       "position 2");
 }
 
-TEST_F(DoorTest, FindsTheLastTokensThatAreNoPadding) {
+TEST_F(BatchPackerTest, FindsTheLastTokensThatAreNoPadding) {
   opened.fake.inputs[FakeLibrary::Rows].default_kind =
       TRANSOM_DEFAULT_LAST_NON_PADDING;
   opened.fake.inputs[FakeLibrary::Rows].operand = 6;
@@ -165,7 +166,7 @@ TEST_F(DoorTest, FindsTheLastTokensThatAreNoPadding) {
                 "that is not padding, position 1");
 }
 
-TEST_F(DoorTest, FindsTheFirstTokens) {
+TEST_F(BatchPackerTest, FindsTheFirstTokens) {
   opened.fake.inputs[FakeLibrary::Rows].default_kind = TRANSOM_DEFAULT_FIRST;
   Ints offsets = {0, 1, 1, 6};
   ASSERT_EQ(run({input("input_ids", ids, {6}),
@@ -180,7 +181,7 @@ TEST_F(DoorTest, FindsTheFirstTokens) {
       "position 0");
 }
 
-TEST_F(DoorTest, TakesPlacesOfTokens) {
+TEST_F(BatchPackerTest, TakesPlacesOfTokens) {
   opened.fake.inputs[FakeLibrary::Rows].default_kind = TRANSOM_DEFAULT_LAST;
   Ints mask = {0, 1, 1, 1, 1, 0, 0, 0, 0}, rows = {2, 0, 77};
   Ints padded = {1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -201,7 +202,7 @@ TEST_F(DoorTest, TakesPlacesOfTokens) {
   EXPECT_THAT(seen[FakeLibrary::Rows], ElementsAre(0, -1, 5));
 }
 
-TEST_F(DoorTest, RefusesPlacesWhereNoTokenIs) {
+TEST_F(BatchPackerTest, RefusesPlacesWhereNoTokenIs) {
   opened.fake.inputs[FakeLibrary::Rows].default_kind = TRANSOM_DEFAULT_LAST;
   Ints places = {2, 1}, mask = {1, 1, 1, 1, 0, 1}, offsets = {0, 4, 6};
   auto give = [&](std::vector<int64_t> dims) {
@@ -233,7 +234,7 @@ TEST_F(DoorTest, RefusesPlacesWhereNoTokenIs) {
                 "run: input 'first': expected rank 1, [sequences], got rank 2");
 }
 
-TEST_F(DoorTest, PlacesThatTheModelChoosesAreNoInputs) {
+TEST_F(BatchPackerTest, PlacesThatTheModelChoosesAreNoInputs) {
   Ints places = {0, 0};
   expectFailure(TRANSOM_INVALID_ARGUMENT,
                 {input("input_ids", ids, {2, 3}), input("first", places, {2})},
@@ -242,7 +243,7 @@ TEST_F(DoorTest, PlacesThatTheModelChoosesAreNoInputs) {
                 "'sequence_offsets', got 'first'");
 }
 
-TEST_F(DoorTest, KeepsSelectedTokensOnceEach) {
+TEST_F(BatchPackerTest, KeepsSelectedTokensOnceEach) {
   opened.fake.inputs.push_back({"again", TRANSOM_I32, TRANSOM_ROLE_TOKEN_ROWS,
                                 0, TRANSOM_SEQUENCES, 0, 0});
   opened.fake.inputs.push_back({"third", TRANSOM_I32, TRANSOM_ROLE_TOKEN_ROWS,
@@ -262,7 +263,7 @@ TEST_F(DoorTest, KeepsSelectedTokensOnceEach) {
   EXPECT_THAT(seen[7], ElementsAre(2, 4));
 }
 
-TEST_F(DoorTest, SkipsHoles) {
+TEST_F(BatchPackerTest, SkipsHoles) {
   Longs mask = {1, 0, 1, 0, 1, 9};
   ASSERT_EQ(run({input("input_ids", ids, {1, 6}),
                  input("attention_mask", mask, {1, 6})}),
@@ -274,7 +275,7 @@ TEST_F(DoorTest, SkipsHoles) {
   EXPECT_EQ(token(5), tokenValue(6, 0, 5, 0));
 }
 
-TEST_F(DoorTest, RefusesHolesWhereTokensMustFollowOneAnother) {
+TEST_F(BatchPackerTest, RefusesHolesWhereTokensMustFollowOneAnother) {
   opened.fake.inputs[FakeLibrary::Lengths].operand = 1;
   Ints around = {0, 1, 0, 1, 1, 0}, none = {0, 0, 0, 1, 0, 0};
   for (Ints *mask : {&around, &none})
@@ -290,7 +291,7 @@ TEST_F(DoorTest, RefusesHolesWhereTokensMustFollowOneAnother) {
       "positions, got one");
 }
 
-TEST_F(DoorTest, GivesZerosWhereAllIsMasked) {
+TEST_F(BatchPackerTest, GivesZerosWhereAllIsMasked) {
   Ints mask = {0, 0, 0, 1, 1, 1};
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
                  input("attention_mask", mask, {2, 3})}),
@@ -303,7 +304,7 @@ TEST_F(DoorTest, GivesZerosWhereAllIsMasked) {
   EXPECT_EQ(token(3), tokenValue(4, 0, 0, 0));
 }
 
-TEST_F(DoorTest, TakesValuesThatAreGiven) {
+TEST_F(BatchPackerTest, TakesValuesThatAreGiven) {
   Longs types = {0, 1, 1}, positions = {7, 39, 0}, longIds = {0, 499, 3};
   ASSERT_EQ(run({input("position_ids", positions, {3, 1}),
                  input("token_type_ids", types, {3, 1}),
@@ -314,13 +315,13 @@ TEST_F(DoorTest, TakesValuesThatAreGiven) {
   EXPECT_THAT(seen[FakeLibrary::Positions], ElementsAre(7, 39, 0));
 }
 
-TEST_F(DoorTest, FillsOnesByDefaultWhereTheLibrarySaysSo) {
+TEST_F(BatchPackerTest, FillsOnesByDefaultWhereTheLibrarySaysSo) {
   opened.fake.inputs[FakeLibrary::Types].default_kind = TRANSOM_DEFAULT_ONES;
   ASSERT_EQ(run({input("input_ids", ids, {2, 3})}), TRANSOM_OK);
   EXPECT_THAT(seen[FakeLibrary::Types], ElementsAre(1, 1, 1, 1, 1, 1));
 }
 
-TEST_F(DoorTest, ReadsUnalignedTensors) {
+TEST_F(BatchPackerTest, ReadsUnalignedTensors) {
   std::vector<char> bytes(1 + 6 * 8);
   Longs values = {1, 2, 3, 4, 5, 6};
   memcpy(bytes.data() + 1, values.data(), 48);
@@ -330,7 +331,7 @@ TEST_F(DoorTest, ReadsUnalignedTensors) {
   EXPECT_EQ(seen[FakeLibrary::Ids], ids);
 }
 
-TEST_F(DoorTest, AnEmptyBatchIsNoFailure) {
+TEST_F(BatchPackerTest, AnEmptyBatchIsNoFailure) {
   for (Longs shape : {Longs{0, 0}, Longs{0, 7}, Longs{3, 0}}) {
     Ints none;
     opened.fake.runs = 0;
@@ -345,7 +346,7 @@ TEST_F(DoorTest, AnEmptyBatchIsNoFailure) {
   }
 }
 
-TEST_F(DoorTest, ABatchOfMaskedTokensThatNobodySelectsIsNotRun) {
+TEST_F(BatchPackerTest, ABatchOfMaskedTokensThatNobodySelectsIsNotRun) {
   opened.fake.inputs[FakeLibrary::Rows].operand = 5;
   Ints mask(6, 0);
   ASSERT_EQ(run({input("input_ids", ids, {2, 3}),
@@ -361,7 +362,7 @@ TEST_F(DoorTest, ABatchOfMaskedTokensThatNobodySelectsIsNotRun) {
 // The ragged form
 //===----------------------------------------------------------------------===//
 
-TEST_F(DoorTest, TakesRaggedSequences) {
+TEST_F(BatchPackerTest, TakesRaggedSequences) {
   Ints offsets = {0, 2, 2, 6};
   ASSERT_EQ(run({input("input_ids", ids, {6}),
                  input("sequence_offsets", offsets, {4})}),
@@ -380,7 +381,7 @@ TEST_F(DoorTest, TakesRaggedSequences) {
   EXPECT_EQ(pooled[9], 77);
 }
 
-TEST_F(DoorTest, LeavesOutWhatIsMaskedOfRaggedSequences) {
+TEST_F(BatchPackerTest, LeavesOutWhatIsMaskedOfRaggedSequences) {
   // As if each were padded: columns count what is masked.
   Ints offsets = {0, 2, 2, 6}, mask = {1, 0, 0, 1, 0, 1};
   ASSERT_EQ(
@@ -411,7 +412,7 @@ TEST_F(DoorTest, LeavesOutWhatIsMaskedOfRaggedSequences) {
                 "positions, got one");
 }
 
-TEST_F(DoorTest, TakesNoRaggedSequences) {
+TEST_F(BatchPackerTest, TakesNoRaggedSequences) {
   Ints none;
   Longs offsets = {0};
   ASSERT_EQ(run({input("input_ids", none, {0}),
@@ -432,7 +433,7 @@ TEST_F(DoorTest, TakesNoRaggedSequences) {
 // Failures
 //===----------------------------------------------------------------------===//
 
-TEST_F(DoorTest, NamesValuesOutOfRange) {
+TEST_F(BatchPackerTest, NamesValuesOutOfRange) {
   ids[4] = 500;
   expectFailure(TRANSOM_OUT_OF_RANGE, {input("input_ids", ids, {2, 3})},
                 "run: input 'input_ids', sequence 1, position 1: expected a "
@@ -458,7 +459,7 @@ TEST_F(DoorTest, NamesValuesOutOfRange) {
                 "a value in [0, 2), got 2");
 }
 
-TEST_F(DoorTest, IgnoresValuesThatAreMasked) {
+TEST_F(BatchPackerTest, IgnoresValuesThatAreMasked) {
   ids[2] = 12345;
   Ints mask = {1, 1, 0, 1, 1, 1};
   EXPECT_EQ(run({input("input_ids", ids, {2, 3}),
@@ -472,7 +473,7 @@ TEST_F(DoorTest, IgnoresValuesThatAreMasked) {
             TRANSOM_OUT_OF_RANGE);
 }
 
-TEST_F(DoorTest, SaysThatASequenceIsTooLong) {
+TEST_F(BatchPackerTest, SaysThatASequenceIsTooLong) {
   Ints many(82, 1);
   expectFailure(TRANSOM_OUT_OF_RANGE, {input("input_ids", many, {2, 41})},
                 "run: sequence 0: length 41 exceeds the maximum 40 (of "
@@ -498,7 +499,7 @@ TEST_F(DoorTest, SaysThatASequenceIsTooLong) {
 }
 
 /// As RoBERTa has it: from padding + 1, over the ids that are not padding.
-TEST_F(DoorTest, CountsPositionsOfWhatIsNotPadding) {
+TEST_F(BatchPackerTest, CountsPositionsOfWhatIsNotPadding) {
   transom_input_info &info = opened.fake.inputs[FakeLibrary::Positions];
   info.default_kind = TRANSOM_DEFAULT_PADDING_AWARE_POSITION_IDS;
   info.operand = 4;
@@ -528,7 +529,7 @@ TEST_F(DoorTest, CountsPositionsOfWhatIsNotPadding) {
   EXPECT_EQ(run({input("input_ids", many, {1, 37})}), TRANSOM_OK);
 }
 
-TEST_F(DoorTest, NamesUnknownInputs) {
+TEST_F(BatchPackerTest, NamesUnknownInputs) {
   expectFailure(TRANSOM_INVALID_ARGUMENT, {input("ids", ids, {2, 3})},
                 "run: input number 0: expected one of 'input_ids', "
                 "'token_type_ids', 'position_ids', 'attention_mask', "
@@ -537,7 +538,7 @@ TEST_F(DoorTest, NamesUnknownInputs) {
   EXPECT_EQ(run({input("offsets", ids, {2, 3})}), TRANSOM_INVALID_ARGUMENT);
 }
 
-TEST_F(DoorTest, NamesMissingAndRepeatedInputs) {
+TEST_F(BatchPackerTest, NamesMissingAndRepeatedInputs) {
   expectFailure(TRANSOM_INVALID_ARGUMENT,
                 {input("token_type_ids", ids, {2, 3})},
                 "run: input 'input_ids' is missing: expected [batch, length] "
@@ -555,7 +556,7 @@ TEST_F(DoorTest, NamesMissingAndRepeatedInputs) {
                 "run: expected at least one input, got none");
 }
 
-TEST_F(DoorTest, RefusesOtherRanksAndDims) {
+TEST_F(BatchPackerTest, RefusesOtherRanksAndDims) {
   expectFailure(TRANSOM_INVALID_ARGUMENT, {input("input_ids", ids, {6})},
                 "run: input 'input_ids': expected rank 2, [batch, length], got "
                 "rank 1");
@@ -582,7 +583,7 @@ TEST_F(DoorTest, RefusesOtherRanksAndDims) {
   EXPECT_EQ(run({wide}), TRANSOM_INVALID_ARGUMENT);
 }
 
-TEST_F(DoorTest, RefusesOtherDtypesAndPointers) {
+TEST_F(BatchPackerTest, RefusesOtherDtypesAndPointers) {
   transom_tensor tensor = input("input_ids", ids, {2, 3});
   tensor.dtype = TRANSOM_FLOAT32;
   expectFailure(TRANSOM_INVALID_ARGUMENT, {tensor},
@@ -606,7 +607,7 @@ TEST_F(DoorTest, RefusesOtherDtypesAndPointers) {
   EXPECT_THAT(transom_error(), HasSubstr("'inputs' expects 1 tensors"));
 }
 
-TEST_F(DoorTest, RefusesBadOffsets) {
+TEST_F(BatchPackerTest, RefusesBadOffsets) {
   auto with = [&](Ints &offsets) {
     return std::vector<transom_tensor>{
         input("input_ids", ids, {6}),
@@ -644,7 +645,7 @@ TEST_F(DoorTest, RefusesBadOffsets) {
                 "'input_ids', got [5]");
 }
 
-TEST_F(DoorTest, RefusesBadOutputs) {
+TEST_F(BatchPackerTest, RefusesBadOutputs) {
   transom_tensor in = input("input_ids", ids, {2, 3});
   Floats room(64);
   auto fails = [&](std::vector<transom_tensor> outputs, const char *message) {
@@ -669,7 +670,7 @@ TEST_F(DoorTest, RefusesBadOutputs) {
   EXPECT_EQ(opened.fake.runs, 0);
 }
 
-TEST_F(DoorTest, ComputesOnlyWhatIsAskedFor) {
+TEST_F(BatchPackerTest, ComputesOnlyWhatIsAskedFor) {
   transom_tensor in = input("input_ids", ids, {2, 3});
   uint64_t requested = 99;
   opened.fake.program = [&](transom_frame *frame) {

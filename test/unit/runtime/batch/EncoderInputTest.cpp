@@ -1,4 +1,5 @@
-//===- SourceTest.cpp - a decoder's sequences and their sources -----------===//
+//===- EncoderInputTest.cpp - a decoder's batch and its encoder's ---------===//
+//-----------===//
 #include "../FakeLibrary.h"
 
 #include <gmock/gmock.h>
@@ -13,13 +14,20 @@ using Floats = std::vector<float>;
 
 namespace {
 
-/// An encoder and a decoder: `read` is twice a source's token, `made` a token
-/// and 1000 times the sum of its source.
-class SourceTest : public testing::Test {
+/// An encoder and a decoder: `read` is twice an encoder input's token, `made` a
+/// token and 1000 times the sum of its encoder input.
+class EncoderInputTest : public testing::Test {
 protected:
-  enum Input { SourceIds, SourceOffsets, SourceLengths, Ids, Offsets, Lengths };
+  enum Input {
+    EncoderIds,
+    EncoderOffsets,
+    EncoderLengths,
+    Ids,
+    Offsets,
+    Lengths
+  };
 
-  SourceTest() {
+  EncoderInputTest() {
     fake.inputs = {
         inputInfo("input_ids", TRANSOM_ROLE_VALUES, TRANSOM_ENCODER_TOKENS,
                   500),
@@ -41,34 +49,34 @@ protected:
         << transom_error();
     EXPECT_EQ(transom_session_create(model, nullptr, &session), TRANSOM_OK);
   }
-  ~SourceTest() override {
+  ~EncoderInputTest() override {
     transom_session_destroy(session);
     transom_close(model);
   }
 
   int32_t compute(transom_frame *frame) {
     int64_t tokens = frame->extents[TRANSOM_TOKENS],
-            sources = frame->extents[TRANSOM_ENCODER_TOKENS],
+            encoderInputs = frame->extents[TRANSOM_ENCODER_TOKENS],
             sequences = frame->extents[TRANSOM_SEQUENCES];
     auto list = [&](Input input, int64_t count) {
       const int32_t *from = FakeLibrary::packed(frame, input);
       return Ints(from, from + count);
     };
-    seen[SourceIds] = list(SourceIds, sources);
-    seen[SourceOffsets] = list(SourceOffsets, sequences + 1);
-    seen[SourceLengths] = list(SourceLengths, sequences);
+    seen[EncoderIds] = list(EncoderIds, encoderInputs);
+    seen[EncoderOffsets] = list(EncoderOffsets, sequences + 1);
+    seen[EncoderLengths] = list(EncoderLengths, sequences);
     seen[Ids] = list(Ids, tokens);
     seen[Offsets] = list(Offsets, sequences + 1);
     seen[Lengths] = list(Lengths, sequences);
     auto *made = reinterpret_cast<float *>(frame->arena);
     constexpr int64_t stride = FakeLibrary::stride;
     float *read = made + frame->padded_extents[TRANSOM_TOKENS] * stride;
-    for (int64_t i = 0; i < sources; ++i)
-      read[i * stride] = 2 * float(seen[SourceIds][size_t(i)]);
+    for (int64_t i = 0; i < encoderInputs; ++i)
+      read[i * stride] = 2 * float(seen[EncoderIds][size_t(i)]);
     for (size_t s = 0; s < size_t(sequences); ++s) {
-      int32_t sum = 0, first = seen[SourceOffsets][s];
-      for (int32_t j = 0; j < seen[SourceLengths][s]; ++j)
-        sum += seen[SourceIds][size_t(first + j)];
+      int32_t sum = 0, first = seen[EncoderOffsets][s];
+      for (int32_t j = 0; j < seen[EncoderLengths][s]; ++j)
+        sum += seen[EncoderIds][size_t(first + j)];
       for (int32_t i = seen[Offsets][s]; i < seen[Offsets][s + 1]; ++i)
         made[i * stride] = float(seen[Ids][size_t(i)] + 1000 * sum);
     }
@@ -103,20 +111,20 @@ protected:
   Ints seen[6];
   Floats made, read;
   std::vector<int64_t> dims[2];
-  Ints sources = {1, 2, 3, 4, 5, 6}, ids = {10, 20, 30, 40};
+  Ints encoderInputs = {1, 2, 3, 4, 5, 6}, ids = {10, 20, 30, 40};
 };
 
-TEST_F(SourceTest, EachSetHasItsOwnFormAndMask) {
-  Ints sourceMask = {0, 1, 1, 1, 0, 0}, mask = {1, 0, 1, 1};
+TEST_F(EncoderInputTest, EachSetHasItsOwnFormAndMask) {
+  Ints encoderMask = {0, 1, 1, 1, 0, 0}, mask = {1, 0, 1, 1};
   ASSERT_EQ(run({input("decoder_attention_mask", mask, {2, 2}),
-                 input("input_ids", sources, {2, 3}),
+                 input("input_ids", encoderInputs, {2, 3}),
                  input("decoder_input_ids", ids, {2, 2}),
-                 input("attention_mask", sourceMask, {2, 3})}),
+                 input("attention_mask", encoderMask, {2, 3})}),
             TRANSOM_OK)
       << transom_error();
-  EXPECT_THAT(seen[SourceIds], ElementsAre(2, 3, 4));
-  EXPECT_THAT(seen[SourceOffsets], ElementsAre(0, 2, 3));
-  EXPECT_THAT(seen[SourceLengths], ElementsAre(2, 1));
+  EXPECT_THAT(seen[EncoderIds], ElementsAre(2, 3, 4));
+  EXPECT_THAT(seen[EncoderOffsets], ElementsAre(0, 2, 3));
+  EXPECT_THAT(seen[EncoderLengths], ElementsAre(2, 1));
   EXPECT_THAT(seen[Ids], ElementsAre(10, 30, 40));
   EXPECT_THAT(seen[Offsets], ElementsAre(0, 1, 3));
   EXPECT_THAT(seen[Lengths], ElementsAre(1, 2));
@@ -125,9 +133,9 @@ TEST_F(SourceTest, EachSetHasItsOwnFormAndMask) {
   EXPECT_THAT(dims[1], ElementsAre(2, 3));
   EXPECT_THAT(read, ElementsAre(0, 4, 6, 8, 0, 0));
 
-  // The decoder's tokens ragged, the sources padded.
+  // The decoder's tokens ragged, the encoder inputs padded.
   Ints offsets = {0, 3, 4};
-  ASSERT_EQ(run({input("input_ids", sources, {2, 3}),
+  ASSERT_EQ(run({input("input_ids", encoderInputs, {2, 3}),
                  input("decoder_input_ids", ids, {4}),
                  input("sequence_offsets", offsets, {3})}),
             TRANSOM_OK)
@@ -136,10 +144,11 @@ TEST_F(SourceTest, EachSetHasItsOwnFormAndMask) {
   EXPECT_THAT(made, ElementsAre(6010, 6020, 6030, 15040));
   EXPECT_THAT(read, ElementsAre(2, 4, 6, 8, 10, 12));
 
-  // Both ragged; a sequence without a source, a source without a sequence.
-  Ints sourceOffsets = {0, 0, 6}, few = {0, 4, 4};
-  ASSERT_EQ(run({input("input_ids", sources, {6}),
-                 input("encoder_offsets", sourceOffsets, {3}),
+  // Both ragged; a sequence without an encoder input, an encoder input without
+  // a sequence.
+  Ints encoderOffsets = {0, 0, 6}, few = {0, 4, 4};
+  ASSERT_EQ(run({input("input_ids", encoderInputs, {6}),
+                 input("encoder_offsets", encoderOffsets, {3}),
                  input("decoder_input_ids", ids, {4}),
                  input("sequence_offsets", few, {3})}),
             TRANSOM_OK)
@@ -148,9 +157,9 @@ TEST_F(SourceTest, EachSetHasItsOwnFormAndMask) {
   EXPECT_THAT(read, ElementsAre(2, 4, 6, 8, 10, 12));
 }
 
-TEST_F(SourceTest, SourcesAloneAreRead) {
+TEST_F(EncoderInputTest, SourcesAloneAreRead) {
   Ints none = {0, 0, 0, 0};
-  ASSERT_EQ(run({input("input_ids", sources, {2, 3}),
+  ASSERT_EQ(run({input("input_ids", encoderInputs, {2, 3}),
                  input("decoder_input_ids", ids, {2, 2}),
                  input("decoder_attention_mask", none, {2, 2})}),
             TRANSOM_OK)
@@ -159,14 +168,15 @@ TEST_F(SourceTest, SourcesAloneAreRead) {
   EXPECT_THAT(read, ElementsAre(2, 4, 6, 8, 10, 12));
 }
 
-TEST_F(SourceTest, NamesWhatDoesNotFit) {
-  EXPECT_EQ(run({input("input_ids", sources, {3, 2}),
+TEST_F(EncoderInputTest, NamesWhatDoesNotFit) {
+  EXPECT_EQ(run({input("input_ids", encoderInputs, {3, 2}),
                  input("decoder_input_ids", ids, {2, 2})}),
             TRANSOM_INVALID_ARGUMENT);
-  EXPECT_THAT(transom_error(),
-              StrEq("run: expected a source for each of the 2 sequences of the "
-                    "decoder, got 3"));
-  EXPECT_EQ(run({input("input_ids", sources, {2, 3})}),
+  EXPECT_THAT(
+      transom_error(),
+      StrEq("run: expected an encoder input for each of the 2 sequences of the "
+            "decoder, got 3"));
+  EXPECT_EQ(run({input("input_ids", encoderInputs, {2, 3})}),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(),
               HasSubstr("input 'decoder_input_ids' is missing"));
@@ -179,9 +189,9 @@ TEST_F(SourceTest, NamesWhatDoesNotFit) {
             TRANSOM_OUT_OF_RANGE);
   EXPECT_THAT(transom_error(),
               HasSubstr("input 'input_ids', sequence 1, position 1"));
-  EXPECT_EQ(run({input("input_ids", sources, {2, 3}),
+  EXPECT_EQ(run({input("input_ids", encoderInputs, {2, 3}),
                  input("decoder_input_ids", ids, {2, 2}),
-                 input("token_type_ids", sources, {2, 3})}),
+                 input("token_type_ids", encoderInputs, {2, 3})}),
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_THAT(transom_error(),
               HasSubstr("expected one of 'input_ids', 'decoder_input_ids', "
@@ -189,9 +199,9 @@ TEST_F(SourceTest, NamesWhatDoesNotFit) {
                         "'decoder_attention_mask', 'sequence_offsets'"));
 }
 
-/// A decoder that reads its source, one position later, and a result at the
-/// last 5 in it.
-class ShiftedTest : public SourceTest {
+/// A decoder that reads its encoder input, one position later, and a result at
+/// the last 5 in it.
+class ShiftedTest : public EncoderInputTest {
 protected:
   ShiftedTest() {
     fake.inputs[Ids].default_kind = TRANSOM_DEFAULT_SHIFTED_RIGHT;
@@ -223,7 +233,7 @@ TEST_F(ShiftedTest, ReadsTheSourceOnePositionLater) {
                  input("attention_mask", mask, {2, 3})}),
             TRANSOM_OK)
       << transom_error();
-  EXPECT_THAT(seen[SourceIds], ElementsAre(5, 2, 5, 5, 1));
+  EXPECT_THAT(seen[EncoderIds], ElementsAre(5, 2, 5, 5, 1));
   EXPECT_THAT(seen[Ids], ElementsAre(9, 5, 2, 9, 5, 1));
   EXPECT_THAT(seen[Offsets], ElementsAre(0, 3, 6));
   EXPECT_THAT(seen[Lengths], ElementsAre(3, 3));
@@ -261,7 +271,7 @@ TEST_F(ShiftedTest, WhatIsGivenIsNotMadeOfTheSource) {
   expectFailure({input("input_ids", padded, {2, 3}),
                  input("decoder_input_ids", ids, {2, 2})},
                 "run: sequence 0: expected more than 2 tokens, for the model "
-                "reads its result at the source's last id 5, got 2");
+                "reads its result at the encoder input's last id 5, got 2");
   padded[2] = 1;
   expectFailure({input("input_ids", padded, {2, 3}),
                  input("decoder_input_ids", ids, {2, 2}),
@@ -272,14 +282,15 @@ TEST_F(ShiftedTest, WhatIsGivenIsNotMadeOfTheSource) {
 
 TEST_F(ShiftedTest, NamesWhatTheSourceLacks) {
   Ints padded = {5, 2, 5, 4, 1, 0}, mask = {1, 1, 1, 1}, offsets = {0, 3, 6};
-  expectFailure({input("input_ids", padded, {2, 3})},
-                "run: sequence 1: expected a source with the id 5, at whose "
-                "last position the model reads its result, got none");
+  expectFailure(
+      {input("input_ids", padded, {2, 3})},
+      "run: sequence 1: expected an encoder input with the id 5, at whose "
+      "last position the model reads its result, got none");
   expectFailure({input("input_ids", padded, {2, 3}),
                  input("sequence_offsets", offsets, {3})},
                 "run: input 'sequence_offsets' belongs to "
                 "'decoder_input_ids', which is left out: expected both, or "
-                "neither for a decoder that reads what the source is");
+                "neither for a decoder that reads what the encoder input is");
   expectFailure({input("input_ids", padded, {2, 3}),
                  input("decoder_attention_mask", mask, {2, 2})},
                 "run: input 'decoder_attention_mask': expected dims [2, 3] as "
@@ -292,16 +303,17 @@ TEST_F(ShiftedTest, NamesWhatTheSourceLacks) {
 }
 
 TEST_F(ShiftedTest, OpenRefusesThatWithoutASource) {
-  for (int input : {int(SourceIds), int(SourceOffsets), int(SourceLengths)})
+  for (int input : {int(EncoderIds), int(EncoderOffsets), int(EncoderLengths)})
     fake.inputs[size_t(input)] =
         inputInfo("x", TRANSOM_ROLE_OFFSETS, TRANSOM_SEQUENCES);
   fake.outputs[1].extent = TRANSOM_TOKENS;
   fake.update();
   transom_model *other = nullptr;
   EXPECT_EQ(transom_open(&fake.library, nullptr, &other), TRANSOM_MISMATCH);
-  EXPECT_THAT(transom_error(),
-              HasSubstr("has an input that is made of sources, which it has "
-                        "not"));
+  EXPECT_THAT(
+      transom_error(),
+      HasSubstr("has an input that is made of encoder inputs, which it has "
+                "not"));
 }
 
 } // namespace

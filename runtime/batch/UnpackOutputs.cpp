@@ -1,9 +1,10 @@
-//===- DoorOutputs.cpp - scatters what a program has computed -------------===//
-#include "runtime/batch/Door.h"
+//===- UnpackOutputs.cpp - scatters what a program has computed -----------===//
+#include "runtime/batch/BatchPacker.h"
 
 using namespace transom;
 
-void Door::unpack(const Request &request, const void *const *results) const {
+void BatchPacker::unpack(const Request &request,
+                         const void *const *results) const {
   for (int32_t i = 0; i < request.program->num_outputs; ++i) {
     if (!(request.requested >> i & 1))
       continue;
@@ -46,7 +47,7 @@ void Door::unpack(const Request &request, const void *const *results) const {
         if (info.extent != TRANSOM_OUTPUT_POSITIONS)
           row = offsets[s];
         for (int64_t column = 0; column < request.columns(s); ++column)
-          if (request.isKept(begin + column))
+          if (request.isAttended(begin + column))
             put(row++);
           else
             putZeros();

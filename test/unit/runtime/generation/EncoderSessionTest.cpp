@@ -1,4 +1,5 @@
-//===- SourceSessionTest.cpp - generation beside sources of a session -----===//
+//===- EncoderSessionTest.cpp - generation beside encoder inputs ----------===//
+//-----===//
 #include "../FakeEncoderDecoder.h"
 #include "Runner.h"
 
@@ -14,7 +15,8 @@ namespace {
 
 constexpr int64_t vocabulary = FakeDecoder::width;
 
-/// A score from what the fake library says of a source and tokens beside it.
+/// A score from what the fake library says of an encoder input and tokens
+/// beside it.
 float scoreOf(float value, int64_t token) {
   int64_t hash = int64_t(value);
   return float((hash * 7919 + hash * (token + 1) * (token + 3) * 104729) %
@@ -47,24 +49,25 @@ struct ScoredPair : OpenedPair {
 /// The same, as the formula's tests do it.
 struct Reference : FormulaDecoder {
   Reference() : FormulaDecoder(vocabulary) {
-    addEncoder(FakeEncoderDecoder::sourceIdBound,
-               FakeEncoderDecoder::sourceBound);
+    addEncoder(FakeEncoderDecoder::encoderIdBound,
+               FakeEncoderDecoder::encoderBound);
     table.ids = FakeDecoder::idBound;
     table.positions = FakeDecoder::positionBound;
-    beside = [](const Ints &source, const Ints &tokens, int32_t next) {
-      return scoreOf(FakeEncoderDecoder::value(source, tokens), next);
+    beside = [](const Ints &encoderInput, const Ints &tokens, int32_t next) {
+      return scoreOf(FakeEncoderDecoder::value(encoderInput, tokens), next);
     };
   }
 };
 
-TEST(SourceSessionTest, AnEngineGivesWhatEachRequestGivesAlone) {
+TEST(EncoderSessionTest, AnEngineGivesWhatEachRequestGivesAlone) {
   std::mt19937 random(9);
   auto below = [&](int bound) { return int(random() % uint32_t(bound)); };
   for (int round = 0; round < 12; ++round) {
     SCOPED_TRACE(round);
     transom_session_options sessionOptions = {};
     sessionOptions.threads = 1 + round % 2;
-    // The largest request needs 4 beams of 64 tokens and a source of 90.
+    // The largest request needs 4 beams of 64 tokens and an encoder input
+    // of 90.
     sessionOptions.cache_tokens = round % 3 ? 420 : 0;
     ScoredPair pair(sessionOptions);
     ASSERT_NE(pair.session, nullptr) << transom_error();
@@ -85,17 +88,18 @@ TEST(SourceSessionTest, AnEngineGivesWhatEachRequestGivesAlone) {
       Lists start({Ints(size_t(1 + below(20)), below(3))});
       if (below(2))
         each.decoder_input_ids = start.get();
-      Ints source(size_t(1 + below(FakeEncoderDecoder::sourceBound)));
-      for (int32_t &token : source)
-        token = below(FakeEncoderDecoder::sourceIdBound);
+      Ints encoderInput(size_t(1 + below(FakeEncoderDecoder::encoderBound)));
+      for (int32_t &token : encoderInput)
+        token = below(FakeEncoderDecoder::encoderIdBound);
       int64_t number;
-      ASSERT_EQ(transom_engine_submit(engine, source.data(),
-                                      int64_t(source.size()), &each,
+      ASSERT_EQ(transom_engine_submit(engine, encoderInput.data(),
+                                      int64_t(encoderInput.size()), &each,
                                       Listener::receive, &results, &number),
                 TRANSOM_OK)
           << transom_error();
       Reference reference;
-      Generated alone = transom::test::generate(reference, {source}, each);
+      Generated alone =
+          transom::test::generate(reference, {encoderInput}, each);
       ASSERT_EQ(alone.status, TRANSOM_OK) << transom_error();
       expected[{number, 0}] = alone.tokens[0];
       for (int steps = below(3); steps > 0; --steps)
@@ -111,7 +115,7 @@ TEST(SourceSessionTest, AnEngineGivesWhatEachRequestGivesAlone) {
   }
 }
 
-TEST(SourceSessionTest, GenerateReadsTheModelsOwnStart) {
+TEST(EncoderSessionTest, GenerateReadsTheModelsOwnStart) {
   ScoredPair pair;
   Lists prompts({{1, 2, 299}, Ints(90, 3)});
   transom_token_lists given = prompts.get();
@@ -148,11 +152,12 @@ TEST(SourceSessionTest, GenerateReadsTheModelsOwnStart) {
                "length of the model's encoder, got 91");
 }
 
-TEST(SourceSessionTest, MaxTokensLimitASource) {
+TEST(EncoderSessionTest, MaxTokensLimitASource) {
   transom_session_options options = {};
   options.max_tokens = 16;
   ScoredPair pair(options);
-  // An engine's steps are as large, and sources are read together within them.
+  // An engine's steps are as large, and encoder inputs are read together within
+  // them.
   Lists prompts({Ints(16, 1), Ints(9, 2), Ints(8, 3), Ints(1, 4)});
   transom_token_lists given = prompts.get();
   ASSERT_EQ(transom_generate(pair.session, &given, nullptr, nullptr, nullptr,
@@ -171,7 +176,7 @@ TEST(SourceSessionTest, MaxTokensLimitASource) {
                "17");
 }
 
-TEST(SourceSessionTest, OneWithoutRoomFailsAlone) {
+TEST(EncoderSessionTest, OneWithoutRoomFailsAlone) {
   transom_session_options options = {};
   options.cache_tokens = 64;
   ScoredPair pair(options);
@@ -182,7 +187,7 @@ TEST(SourceSessionTest, OneWithoutRoomFailsAlone) {
             TRANSOM_EXHAUSTED);
   EXPECT_THAT(transom_error(), HasSubstr("generate: prompt 0: no memory for"));
   EXPECT_EQ(pair.session->sequences.cache.numTaken(), 0);
-  // A source fits, but not what comes beside it.
+  // An encoder input fits, but not what comes beside it.
   prompts = Lists({Ints(60, 1)});
   given = prompts.get();
   EXPECT_EQ(transom_generate(pair.session, &given, nullptr, nullptr, nullptr,

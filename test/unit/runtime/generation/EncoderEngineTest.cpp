@@ -1,4 +1,5 @@
-//===- SourceEngineTest.cpp - requests of an encoder-decoder --------------===//
+//===- EncoderEngineTest.cpp - requests of an encoder-decoder -------------===//
+//--------------===//
 #include "Runner.h"
 
 #include <gmock/gmock.h>
@@ -11,14 +12,14 @@ using testing::HasSubstr;
 
 namespace {
 
-/// What greedy search makes of a source, by the formula.
-Ints greedy(const Ints &source, Ints tokens, size_t count) {
+/// What greedy search makes of an encoder input, by the formula.
+Ints greedy(const Ints &encoderInput, Ints tokens, size_t count) {
   size_t prompt = tokens.size();
   while (tokens.size() < prompt + count) {
     int32_t best = 0;
     for (int32_t next = 1; next < 40; ++next)
-      if (FormulaDecoder::logitBeside(source, tokens, next) >
-          FormulaDecoder::logitBeside(source, tokens, best))
+      if (FormulaDecoder::logitBeside(encoderInput, tokens, next) >
+          FormulaDecoder::logitBeside(encoderInput, tokens, best))
         best = next;
     tokens.push_back(best);
   }
@@ -29,36 +30,36 @@ struct Pair : FormulaDecoder {
   Pair() { addEncoder(); }
 };
 
-TEST(SourceEngineTest, PromptsAreSources) {
+TEST(EncoderEngineTest, PromptsAreSources) {
   Pair fake;
   transom_generation_options options = defaults();
-  std::vector<Ints> sources = {{3, 1, 4}, {1}, Ints(50, 7)};
-  Generated result = transom::test::generate(fake, sources, options);
+  std::vector<Ints> encoderInputs = {{3, 1, 4}, {1}, Ints(50, 7)};
+  Generated result = transom::test::generate(fake, encoderInputs, options);
   ASSERT_EQ(result.status, TRANSOM_OK) << transom_error();
-  for (size_t i = 0; i < sources.size(); ++i)
-    EXPECT_EQ(result.tokens[i], greedy(sources[i], {2}, 20));
-  EXPECT_EQ(fake.sourceSizes, std::vector<Ints>({{3, 1, 50}}));
+  for (size_t i = 0; i < encoderInputs.size(); ++i)
+    EXPECT_EQ(result.tokens[i], greedy(encoderInputs[i], {2}, 20));
+  EXPECT_EQ(fake.encoderSizes, std::vector<Ints>({{3, 1, 50}}));
   EXPECT_EQ(fake.tokensRead, 3 * 20) << "the start and all but the last";
 }
 
-TEST(SourceEngineTest, DecodersBeginAsTheyAreTold) {
-  std::vector<Ints> sources = {{3, 1, 4}, {5, 9}};
+TEST(EncoderEngineTest, DecodersBeginAsTheyAreTold) {
+  std::vector<Ints> encoderInputs = {{3, 1, 4}, {5, 9}};
   transom_generation_options options = defaults();
   options.max_new_tokens = 6;
   Pair fake;
   Lists one({{4, 5, 6}}), each({{4, 5, 6}, {7}}), three({{1}, {2}, {3}});
   options.decoder_input_ids = one.get();
-  Generated result = transom::test::generate(fake, sources, options);
+  Generated result = transom::test::generate(fake, encoderInputs, options);
   ASSERT_EQ(result.status, TRANSOM_OK) << transom_error();
   for (size_t i = 0; i < 2; ++i)
-    EXPECT_EQ(result.tokens[i], greedy(sources[i], {4, 5, 6}, 6));
+    EXPECT_EQ(result.tokens[i], greedy(encoderInputs[i], {4, 5, 6}, 6));
   options.decoder_input_ids = each.get();
-  result = transom::test::generate(fake, sources, options);
+  result = transom::test::generate(fake, encoderInputs, options);
   ASSERT_EQ(result.status, TRANSOM_OK) << transom_error();
-  EXPECT_EQ(result.tokens[0], greedy(sources[0], {4, 5, 6}, 6));
-  EXPECT_EQ(result.tokens[1], greedy(sources[1], {7}, 6));
+  EXPECT_EQ(result.tokens[0], greedy(encoderInputs[0], {4, 5, 6}, 6));
+  EXPECT_EQ(result.tokens[1], greedy(encoderInputs[1], {7}, 6));
   options.decoder_input_ids = three.get();
-  EXPECT_EQ(transom::test::generate(fake, sources, options).status,
+  EXPECT_EQ(transom::test::generate(fake, encoderInputs, options).status,
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_STREQ(
       transom_error(),
@@ -67,29 +68,29 @@ TEST(SourceEngineTest, DecodersBeginAsTheyAreTold) {
   // Without a start of its own, the caller has to give one.
   fake.table.startId = -1;
   options.decoder_input_ids = {};
-  EXPECT_EQ(transom::test::generate(fake, sources, options).status,
+  EXPECT_EQ(transom::test::generate(fake, encoderInputs, options).status,
             TRANSOM_INVALID_ARGUMENT);
   EXPECT_STREQ(transom_error(),
                "expected a token that the decoder begins with: the library "
                "has no 'decoder_start_token_id', give 'decoder_input_ids'");
   fake.table.startId = 40;
-  EXPECT_EQ(transom::test::generate(fake, sources, options).status,
+  EXPECT_EQ(transom::test::generate(fake, encoderInputs, options).status,
             TRANSOM_MISMATCH);
   EXPECT_STREQ(transom_error(),
                "'decoder_start_token_id' of the library: expected a token in "
                "[0, 40), got 40; give 'decoder_input_ids'");
-  EXPECT_EQ(fake.sourceSizes.size(), 2U) << "nothing has run";
+  EXPECT_EQ(fake.encoderSizes.size(), 2U) << "nothing has run";
 }
 
-TEST(SourceEngineTest, ResultsHaveRoomForTheShortestBeginning) {
+TEST(EncoderEngineTest, ResultsHaveRoomForTheShortestBeginning) {
   Pair fake;
-  Lists sources({{3, 1, 4}, {5, 9}}), starts({{4, 5, 6}, {7}});
+  Lists encoderInputs({{3, 1, 4}, {5, 9}}), starts({{4, 5, 6}, {7}});
   transom_generation_options options = defaults();
   options.max_length = 8;
   options.decoder_input_ids = starts.get();
   Ints tokens(20);
   transom_generated results = {sizeof(results), 0, tokens.data(), 6};
-  transom_token_lists prompts = sources.get();
+  transom_token_lists prompts = encoderInputs.get();
   EXPECT_EQ(transom::generate(fake.table, &prompts, &options, nullptr, nullptr,
                               &results),
             TRANSOM_INVALID_ARGUMENT);
@@ -102,7 +103,7 @@ TEST(SourceEngineTest, ResultsHaveRoomForTheShortestBeginning) {
             TRANSOM_OK);
 }
 
-TEST(SourceEngineTest, LengthsAreTheDecoders) {
+TEST(EncoderEngineTest, LengthsAreTheDecoders) {
   Pair fake;
   transom_generation_options options = defaults();
   options.max_length = 8;
@@ -127,17 +128,18 @@ TEST(SourceEngineTest, LengthsAreTheDecoders) {
                                 "prompt's 1 tokens, got 1");
 }
 
-TEST(SourceEngineTest, RefusesWhatTheEncoderCannotRead) {
+TEST(EncoderEngineTest, RefusesWhatTheEncoderCannotRead) {
   Pair fake;
   transom_generation_options options = defaults();
-  auto refuse = [&](transom_status status, const Ints &source,
+  auto refuse = [&](transom_status status, const Ints &encoderInput,
                     const char *message) {
-    EXPECT_EQ(transom::test::generate(fake, {{1}, source}, options).status,
-              status);
+    EXPECT_EQ(
+        transom::test::generate(fake, {{1}, encoderInput}, options).status,
+        status);
     EXPECT_STREQ(transom_error(), message);
-    EXPECT_TRUE(fake.sourceSizes.empty());
+    EXPECT_TRUE(fake.encoderSizes.empty());
   };
-  fake.table.sourceIds = 30;
+  fake.table.encoderIds = 30;
   refuse(TRANSOM_OUT_OF_RANGE, {1, 30},
          "'prompts', list 1, token 1: expected a value in [0, 30), got 30");
   refuse(TRANSOM_INVALID_ARGUMENT, {},
@@ -163,13 +165,13 @@ TEST(SourceEngineTest, RefusesWhatTheEncoderCannotRead) {
       TRANSOM_OUT_OF_RANGE);
   EXPECT_STREQ(transom_error(), "token 0 of the prompt: expected a value in "
                                 "[0, 30), got 30");
-  // An embedding that is not a source's may still be a decoder's.
+  // An embedding that is not an encoder input's may still be a decoder's.
   starts = Lists({{39}});
   options.decoder_input_ids = starts.get();
   EXPECT_EQ(transom::test::generate(fake, {{1}}, options).status, TRANSOM_OK);
 }
 
-TEST(SourceEngineTest, ADecoderAloneHasNoDecoderPrompts) {
+TEST(EncoderEngineTest, ADecoderAloneHasNoDecoderPrompts) {
   FormulaDecoder fake;
   transom_generation_options options = defaults();
   Lists starts({{1}});
@@ -181,7 +183,7 @@ TEST(SourceEngineTest, ADecoderAloneHasNoDecoderPrompts) {
                "encoder: it continues its prompt, got 1");
 }
 
-TEST(SourceEngineTest, ResultsDependOnNobodyElse) {
+TEST(EncoderEngineTest, ResultsDependOnNobodyElse) {
   std::mt19937 random(6);
   int64_t exhaustions = 0, encodes = 0;
   for (int round = 0; round < 60; ++round) {
@@ -193,7 +195,8 @@ TEST(SourceEngineTest, ResultsDependOnNobodyElse) {
         options.max_num_seqs + int32_t(random() % 40);
     options.prefix_cache_sequences = int32_t(random() % 5);
     fake.table.stepTokens = std::max(options.max_num_batched_tokens, 60);
-    // The largest request alone takes 5 beams of 60, and 6 times its source.
+    // The largest request alone takes 5 beams of 60, and 6 times its encoder
+    // input.
     if (round % 2)
       fake.capacity = 700 + int64_t(random() % 300);
     Runner engine(fake, options);
@@ -207,13 +210,13 @@ TEST(SourceEngineTest, ResultsDependOnNobodyElse) {
     engine.runToEnd();
     expectSame(engine, samples);
     exhaustions += fake.exhaustions;
-    encodes += int64_t(fake.sourceSizes.size());
+    encodes += int64_t(fake.encoderSizes.size());
   }
   EXPECT_GT(exhaustions, 100);
   EXPECT_GT(encodes, 1000);
 }
 
-TEST(SourceEngineTest, SourcesAreReadTogetherBeforeAllElse) {
+TEST(EncoderEngineTest, SourcesAreReadTogetherBeforeAllElse) {
   Pair fake;
   transom_engine_options small = {};
   small.max_num_seqs = 8;
@@ -225,23 +228,23 @@ TEST(SourceEngineTest, SourcesAreReadTogetherBeforeAllElse) {
     engine.submit(Ints(size_t(length), 1), options);
   engine.step();
   // As many as fit; what is longer than a step, alone.
-  EXPECT_EQ(fake.sourceSizes, std::vector<Ints>({{8, 12}, {5}, {50}, {3}}));
+  EXPECT_EQ(fake.encoderSizes, std::vector<Ints>({{8, 12}, {5}, {50}, {3}}));
   EXPECT_EQ(fake.partSizes, std::vector<Ints>({{1, 1, 1, 1, 1}}));
   // While others are at their tokens, only as many as a step reads.
   engine.submit(Ints(15, 1), options);
   engine.submit(Ints(6, 1), options);
   engine.step();
-  EXPECT_EQ(fake.sourceSizes.size(), 5U);
+  EXPECT_EQ(fake.encoderSizes.size(), 5U);
   EXPECT_EQ(fake.partSizes[1].size(), 6U);
   engine.step();
-  EXPECT_EQ(fake.sourceSizes.back(), Ints({6}));
+  EXPECT_EQ(fake.encoderSizes.back(), Ints({6}));
   EXPECT_EQ(fake.partSizes[2].size(), 7U);
   engine.runToEnd();
   for (int32_t request = 0; request < 7; ++request)
     EXPECT_EQ(engine.listener.of(request).size(), 4U);
 }
 
-TEST(SourceEngineTest, BranchesShareOneSource) {
+TEST(EncoderEngineTest, BranchesShareOneSource) {
   Pair fake;
   transom_generation_options options = defaults();
   for (int32_t beams : {1, 4}) {
@@ -252,10 +255,10 @@ TEST(SourceEngineTest, BranchesShareOneSource) {
     ASSERT_EQ(transom::test::generate(fake, {Ints(30, 1)}, options).status,
               TRANSOM_OK);
   }
-  EXPECT_EQ(fake.sourceSizes, std::vector<Ints>({{30}, {30}}));
+  EXPECT_EQ(fake.encoderSizes, std::vector<Ints>({{30}, {30}}));
 }
 
-TEST(SourceEngineTest, EqualDecoderPromptsAreNotShared) {
+TEST(EncoderEngineTest, EqualDecoderPromptsAreNotShared) {
   Pair fake;
   transom_engine_options keeping = {};
   keeping.prefix_cache_sequences = 4;
@@ -278,25 +281,27 @@ TEST(SourceEngineTest, EqualDecoderPromptsAreNotShared) {
   EXPECT_TRUE(fake.sequences.empty()) << "nothing is kept";
 }
 
-TEST(SourceEngineTest, GuessesComeFromTheDecoderOnly) {
+TEST(EncoderEngineTest, GuessesComeFromTheDecoderOnly) {
   Pair plain, guessing;
   transom_generation_options options = defaults();
   options.max_new_tokens = 100;
   options.temperature = 0.3F;
   options.do_sample = 1;
-  Ints source(60);
-  std::iota(source.begin(), source.end(), -20);
-  for (int32_t &token : source)
+  Ints encoderInput(60);
+  std::iota(encoderInput.begin(), encoderInput.end(), -20);
+  for (int32_t &token : encoderInput)
     token = (token + 40) % 40;
-  Ints expected = transom::test::generate(plain, {source}, options).tokens[0];
+  Ints expected =
+      transom::test::generate(plain, {encoderInput}, options).tokens[0];
   options.prompt_lookup_num_tokens = 8;
-  EXPECT_EQ(transom::test::generate(guessing, {source}, options).tokens[0],
-            expected);
+  EXPECT_EQ(
+      transom::test::generate(guessing, {encoderInput}, options).tokens[0],
+      expected);
   EXPECT_EQ(guessing.partSizes[0], Ints({1}))
-      << "the start occurs in the source, not before in the decoder";
+      << "the start occurs in the encoder input, not before in the decoder";
 }
 
-TEST(SourceEngineTest, ACancelledRequestIsNotEncoded) {
+TEST(EncoderEngineTest, ACancelledRequestIsNotEncoded) {
   Pair fake;
   Runner engine(fake);
   transom_generation_options options = defaults();
@@ -306,7 +311,7 @@ TEST(SourceEngineTest, ACancelledRequestIsNotEncoded) {
   EXPECT_EQ(engine.engine->cancel(first), TRANSOM_OK);
   EXPECT_EQ((engine.listener.finish[{first, 0}]), TRANSOM_FINISH_CANCELLED);
   engine.step();
-  EXPECT_EQ(fake.sourceSizes, std::vector<Ints>({{2}}));
+  EXPECT_EQ(fake.encoderSizes, std::vector<Ints>({{2}}));
   // Submitted and cancelled by a callback, within a step.
   int64_t third = -1;
   engine.listener.then = [&](const transom_generation_event &event) {
@@ -318,11 +323,11 @@ TEST(SourceEngineTest, ACancelledRequestIsNotEncoded) {
   };
   engine.runToEnd();
   EXPECT_EQ((engine.listener.finish[{third, 0}]), TRANSOM_FINISH_CANCELLED);
-  EXPECT_EQ(fake.sourceSizes.size(), 1U);
+  EXPECT_EQ(fake.encoderSizes.size(), 1U);
   EXPECT_EQ(engine.listener.of(second).size(), 5U);
 }
 
-TEST(SourceEngineTest, OneWhoseSourceFindsNoRoomFails) {
+TEST(EncoderEngineTest, OneWhoseSourceFindsNoRoomFails) {
   Pair fake;
   fake.capacity = 70;
   Runner engine(fake);
@@ -342,7 +347,7 @@ TEST(SourceEngineTest, OneWhoseSourceFindsNoRoomFails) {
   EXPECT_STREQ(transom_error(), "prompt 1: encode: full");
 }
 
-TEST(SourceEngineTest, AnEngineThatGoesFreesItsSources) {
+TEST(EncoderEngineTest, AnEngineThatGoesFreesItsSources) {
   Pair fake;
   transom_engine_options few = {};
   few.max_num_seqs = 4;
@@ -353,12 +358,13 @@ TEST(SourceEngineTest, AnEngineThatGoesFreesItsSources) {
     engine.submit({1, 2, 3}, options);
   engine.step();
   engine.step();
-  EXPECT_EQ(fake.sources.size(), 4U) << "three beams, and what they began as";
+  EXPECT_EQ(fake.encoderInputs.size(), 4U)
+      << "three beams, and what they began as";
   engine.engine.reset();
   EXPECT_TRUE(fake.sequences.empty());
 }
 
-TEST(SourceEngineTest, AFailedEncodeLeavesNothing) {
+TEST(EncoderEngineTest, AFailedEncodeLeavesNothing) {
   Pair fake;
   Runner engine(fake);
   static bool isBroken;

@@ -1,5 +1,5 @@
-//===- DoorValues.cpp - values of tokens, given or made -------------------===//
-#include "runtime/batch/Door.h"
+//===- PackValues.cpp - values of tokens, given or made -------------------===//
+#include "runtime/batch/BatchPacker.h"
 
 #include "runtime/Error.h"
 #include "runtime/batch/Rows.h"
@@ -8,19 +8,20 @@ using namespace transom;
 
 namespace {
 
-/// The place of the token that is read of a sequence if the caller doesn't say
+/// The index of the token that is read of a sequence if the caller doesn't say
 /// it, see transom_input_default; -1 if there is no such token.
-int64_t defaultPlace(const Request &request, int32_t number, int64_t sequence) {
-  const transom_input_info &info = request.program->inputs[number];
+int64_t defaultTokenIndex(const Request &request, int32_t input,
+                          int64_t sequence) {
+  const transom_input_info &info = request.program->inputs[input];
   if (info.default_kind == TRANSOM_DEFAULT_FIRST)
     return 0;
   if (info.default_kind == TRANSOM_DEFAULT_LAST_EQUAL) {
-    const Request &source = *request.source;
-    int64_t place = source.columns(sequence) - 1;
-    while (place >= 0 &&
-           source.value(source.ids, sequence, place) != info.operand)
-      --place;
-    return place;
+    const Request &encoderInput = *request.encoderInput;
+    int64_t index = encoderInput.columns(sequence) - 1;
+    while (index >= 0 && encoderInput.value(encoderInput.ids, sequence,
+                                            index) != info.operand)
+      --index;
+    return index;
   }
   int64_t last = request.columns(sequence) - 1;
   if (info.default_kind == TRANSOM_DEFAULT_LAST_NON_PADDING)
@@ -30,8 +31,8 @@ int64_t defaultPlace(const Request &request, int32_t number, int64_t sequence) {
   return last;
 }
 
-/// The same token in words.
-const char *placeName(const transom_input_info &info) {
+/// The same token, for messages.
+const char *tokenIndexName(const transom_input_info &info) {
   switch (info.default_kind) {
   case TRANSOM_DEFAULT_FIRST:
     return "first token";
@@ -48,64 +49,65 @@ const char *placeName(const transom_input_info &info) {
 
 /// The row of one token of each sequence: that which the caller chose, or the
 /// one that its default names.
-transom_status Door::findPlaces(const Request &request, int32_t number) {
-  const transom_input_info &info = request.program->inputs[number];
-  auto *rows = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
+transom_status BatchPacker::findTokenIndices(const Request &request,
+                                             int32_t input) {
+  const transom_input_info &info = request.program->inputs[input];
+  auto *rows = static_cast<int32_t *>(const_cast<void *>(inputs[input]));
   for (int64_t s = 0; s < request.sequences; ++s) {
     if (keyLengths[s] == 0)
       continue;
-    int64_t begin = request.begin(s), place = defaultPlace(request, number, s);
-    if (request.has(number)) {
-      place = loadInteger(*request.values[number], s);
-      if (place < 0 || place >= request.columns(s))
+    int64_t begin = request.begin(s),
+            index = defaultTokenIndex(request, input, s);
+    if (request.has(input)) {
+      index = loadInteger(*request.values[input], s);
+      if (index < 0 || index >= request.columns(s))
         return fail(TRANSOM_OUT_OF_RANGE,
                     "input '%s', sequence %lld: expected a token's position in "
                     "[0, %lld), got %lld",
                     info.name, (long long)s, (long long)request.columns(s),
-                    (long long)place);
-      if (!request.isKept(begin + place))
+                    (long long)index);
+      if (!request.isAttended(begin + index))
         return fail(TRANSOM_INVALID_ARGUMENT,
                     "input '%s', sequence %lld: expected the position of a "
                     "token that is there, got %lld, which '%s' hides",
-                    info.name, (long long)s, (long long)place,
+                    info.name, (long long)s, (long long)index,
                     request.maskName);
-    } else if (place < 0) {
-      return fail(
-          TRANSOM_INVALID_ARGUMENT,
-          "sequence %lld: expected a source with the id %d, at whose last "
-          "position the model reads its result, got none",
-          (long long)s, info.operand);
-    } else if (place >= request.columns(s)) {
+    } else if (index < 0) {
+      return fail(TRANSOM_INVALID_ARGUMENT,
+                  "sequence %lld: expected an encoder input with the id %d, at "
+                  "whose last position the model reads its result, got none",
+                  (long long)s, info.operand);
+    } else if (index >= request.columns(s)) {
       return fail(
           TRANSOM_INVALID_ARGUMENT,
           "sequence %lld: expected more than %lld tokens, for the model "
-          "reads its result at the source's last id %d, got %lld",
-          (long long)s, (long long)place, info.operand,
+          "reads its result at the encoder input's last id %d, got %lld",
+          (long long)s, (long long)index, info.operand,
           (long long)request.columns(s));
-    } else if (!request.isKept(begin + place)) {
+    } else if (!request.isAttended(begin + index)) {
       return fail(TRANSOM_INVALID_ARGUMENT,
                   "sequence %lld: expected a mask that keeps the %s, position "
                   "%lld",
-                  (long long)s, placeName(info), (long long)place);
+                  (long long)s, tokenIndexName(info), (long long)index);
     }
     rows[s] = offsets[s];
-    for (int64_t column = 0; column < place; ++column)
-      rows[s] += request.isKept(begin + column);
+    for (int64_t column = 0; column < index; ++column)
+      rows[s] += request.isAttended(begin + column);
   }
   return TRANSOM_OK;
 }
 
-transom_status Door::packValues(const Request &request, int32_t number) {
-  const transom_input_info &info = request.program->inputs[number];
-  auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
-  int64_t shift = request.isShifted(number);
+transom_status BatchPacker::packValues(const Request &request, int32_t input) {
+  const transom_input_info &info = request.program->inputs[input];
+  auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[input]));
+  int64_t shift = request.isShifted(input);
   // Without a bound of its own, an input is bounded by the packed form's i32.
   int64_t least = info.bound > 0 ? 0 : INT32_MIN;
   int64_t end = info.bound > 0 ? info.bound : int64_t(INT32_MAX) + 1;
   for (int64_t s = 0; s < request.sequences; ++s) {
     transom_status status = forEachRow(request, s, [&](int64_t column) {
       int64_t value = column < shift ? info.operand
-                                     : request.value(number, s, column - shift);
+                                     : request.value(input, s, column - shift);
       if (value < least || value >= end)
         return fail(TRANSOM_OUT_OF_RANGE,
                     "input '%s', sequence %lld, position %lld: expected a "
@@ -121,12 +123,12 @@ transom_status Door::packValues(const Request &request, int32_t number) {
   return TRANSOM_OK;
 }
 
-transom_status Door::fillPositions(const Request &request, int32_t number,
-                                   const Members *members) {
-  const transom_input_info &info = request.program->inputs[number];
-  auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
+transom_status BatchPacker::fillPositions(const Request &request, int32_t input,
+                                          const Batch *batch) {
+  const transom_input_info &info = request.program->inputs[input];
+  auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[input]));
   for (int64_t s = 0; s < request.sequences; ++s) {
-    int64_t longest = 0, past = members ? (*members)[s].chain.length : 0;
+    int64_t longest = 0, past = batch ? (*batch)[s].chain.length : 0;
     forEachRow(request, s, [&](int64_t column) {
       longest = column + 1 > longest ? column + 1 : longest;
       *packed++ = int32_t(past + column);
@@ -142,9 +144,10 @@ transom_status Door::fillPositions(const Request &request, int32_t number,
   return TRANSOM_OK;
 }
 
-transom_status Door::countPositions(const Request &request, int32_t number) {
-  const transom_input_info &info = request.program->inputs[number];
-  auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[number]));
+transom_status BatchPacker::countPositions(const Request &request,
+                                           int32_t input) {
+  const transom_input_info &info = request.program->inputs[input];
+  auto *packed = static_cast<int32_t *>(const_cast<void *>(inputs[input]));
   for (int64_t s = 0; s < request.sequences; ++s) {
     int64_t next = 0, count = 0, longest = 0;
     auto isToken = [&](int64_t column) {
@@ -155,9 +158,9 @@ transom_status Door::countPositions(const Request &request, int32_t number) {
         next = count = 0;
       for (; next <= column; ++next)
         count += isToken(next);
-      int64_t number = isToken(column) ? count : 0;
-      longest = number > longest ? number : longest;
-      *packed++ = int32_t(info.operand + number);
+      int64_t position = isToken(column) ? count : 0;
+      longest = position > longest ? position : longest;
+      *packed++ = int32_t(info.operand + position);
       return TRANSOM_OK;
     });
     int64_t most = info.bound - 1 - info.operand;
