@@ -5,7 +5,7 @@
 //
 //   peak [threads] [milliseconds a measurement]
 //
-// The best vector unit is found at run time; 16 independent accumulators hide
+// The best vector unit is found at run time; 12 independent accumulators hide
 // the latency of the multiply-add on every core we know.
 //
 //===----------------------------------------------------------------------===//
