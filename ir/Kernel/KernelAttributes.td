@@ -7,8 +7,8 @@ include "ir/Kernel/KernelDialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 
-/// Values equal `transom_extent` in runtime/abi.h; None is a weight's. Blocks,
-/// of sources too, and slots, which are the cache's, are extents of inputs only: the arena has none.
+/// The values are those of `transom_extent` in runtime/abi.h. Only inputs have
+/// the extents of the cache, blocks, slots and encoder blocks: the arena has none.
 def Kernel_Extent
     : I32EnumAttr<"Extent", "the run-time size of an activation's leading dimension",
                   [I32EnumAttrCase<"Tokens", 0, "tokens">,
@@ -29,9 +29,9 @@ def Kernel_BufferType : TypeDef<Kernel_Dialect, "Buffer"> {
   let mnemonic = "buffer";
   let summary = "memory that holds a tensor";
   let description = [{
-    An activation with `extent` rows (plus `slack` rows: sequence offsets have one
-    row more than there are sequences), or a weight if it has no extent. The
-    cache has a row for each of its slots.
+    An activation with `extent` rows, plus `slack` rows (sequence offsets have one
+    row more than there are sequences). Without an extent, a weight. The cache has
+    a row for each of its slots.
 
     ```mlir
     !kernel.buffer<tensor<?x768xf32>, tokens>

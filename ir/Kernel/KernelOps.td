@@ -16,10 +16,10 @@ def DefineOp : Kernel_Op<"define", [
     FunctionOpInterface, IsolatedFromAbove, SingleBlock]> {
   let summary = "what one kernel computes";
   let description = [{
-    The body is the kernel's specification: transformer ops on its arguments, and
-    nothing else. Codegen selects a kernel family by it. `rows` is the argument
-    whose leading extent is the number of rows of a launch; `weights` lists the
-    arguments that are weights and may be packed as the kernel likes.
+    The body specifies the kernel: it contains transformer ops on the arguments,
+    and nothing else. Codegen selects a kernel family by the body. `rows` is the
+    argument whose leading extent is the number of rows of a launch; `weights`
+    lists the arguments that are weights, which codegen packs for the kernel.
 
     ```mlir
     kernel.define @linear_768x3072(%x: tensor<?x768xf32>, %w: tensor<3072x768xf32>,
@@ -49,12 +49,12 @@ def DefineOp : Kernel_Op<"define", [
     ::mlir::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
     ::mlir::Region *getCallableRegion() { return &getBody(); }
 
-    /// The op that the kernel is of: the only one of the body that isn't a
+    /// The op that the kernel computes: the only one in the body that isn't a
     /// slice, a constant or the terminator. Null if there is none or several.
     ::mlir::Operation *getSpecOp();
-    /// The argument that is the cache of a kernel on one of its layers.
+    /// The argument that is the cache, of a kernel on one of its layers.
     std::optional<unsigned> getCacheArgument();
-    /// The argument that the kernel changes in place: its result's buffer.
+    /// The argument that the kernel changes in place: the buffer of its result.
     std::optional<unsigned> getUpdatedArgument();
     /// The argument whose leading extent is the number of rows.
     ::mlir::BlockArgument getRowsArgument() {
@@ -83,10 +83,11 @@ def YieldOp : Kernel_Op<"yield", [Pure, ReturnLike, Terminator, HasParent<"Defin
 def CallOp : Kernel_Op<"call", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a kernel applied to tensors";
   let description = [{
-    Value semantics: what stands in place of the op that was outlined. `layer` is
-    the model's own name of the place, for profiles. A kernel on a cache is one
-    on the layer that begins at column 0; `at` is where the call's begins: the
-    callee sees the cache's columns from there on (and then those before it).
+    Replaces the op that was outlined, with value semantics. `layer` is the
+    model's name of the layer, for profiles. The body of a kernel on a cache
+    describes the layer at column 0; `at` is the column offset of the call's
+    layer. The callee gets the columns of the cache from there on, followed by
+    those before it.
 
     ```mlir
     %y = kernel.call @linear_768x3072(%x, %w, %b)
@@ -106,7 +107,7 @@ def ProgramOp : Kernel_Op<"program", [
   let summary = "a function as launches on one arena";
   let description = [{
     Arguments are the packed inputs, results the slots of the outputs; both keep
-    the `transformer.*` attributes of the function. The arena takes
+    the `transformer.*` attributes of the function. The size of the arena is
     `sum over e of arena[e] * (rows of extent e, rounded up to 16)` bytes.
 
     ```mlir
@@ -186,9 +187,10 @@ def WeightOp : Kernel_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOp
 def LayerOp : Kernel_Op<"layer", [Pure, AllTypesMatch<["cache", "result"]>]> {
   let summary = "the cache from a layer's first column on";
   let description = [{
-    What a kernel on a layer of the cache is launched with: column c of the result
-    is column (at + c) mod W of the cache. In memory that is the cache's address
-    and 16 * at elements: each block has 16 rows of a column side by side.
+    A launch of a kernel on a layer of the cache takes this buffer: column c of
+    the result is column (at + c) mod W of the cache. In memory it begins 16 * at
+    elements after the cache, because each block stores the 16 rows of a column
+    side by side.
 
     ```mlir
     %l = kernel.layer %cache at 1536 : !kernel.buffer<tensor<?x18432xf32>, slots>
@@ -204,10 +206,10 @@ def LaunchOp : Kernel_Op<"launch", [
     AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a kernel run on buffers";
   let description = [{
-    `reads` are the callee's arguments, `writes` its results, in order; what the
-    callee changes in place is among both. `rows` is the extent that counts its
-    rows. `outputs` lists the program's outputs that
-    need this launch: it is skipped if none of them was asked for.
+    `reads` are the callee's arguments and `writes` its results, in order; a
+    buffer that the callee changes in place is among both. `rows` is the extent
+    that counts its rows. `outputs` lists the program's outputs that need this
+    launch: a run that requests none of them skips it.
 
     ```mlir
     kernel.launch @linear_768x3072 rows tokens reads(%x, %w, %b) writes(%s)

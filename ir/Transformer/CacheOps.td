@@ -13,21 +13,21 @@ def AppendCacheOp : Transformer_ValueOp<"append_cache", [
     DeclareOpInterfaceMethods<Transformer_UpdateOpInterface>]> {
   let summary = "the cache with the keys and values of new tokens";
   let description = [{
-    The cache has a row of W columns, a slot, for each token that it has room
-    for; a layer owns 2 * Hkv * P columns from `at`: its keys, then its values,
-    each head in P columns, the head size D rounded up to 16. Token i goes to
-    slots[i]:
+    The cache has a slot, a row of W columns, for each token that it has room
+    for. A layer has 2 * Hkv * P columns from its column offset `at`: first keys,
+    then values, each head in P columns, the head size D rounded up to 16. The
+    slot of token i is slots[i]:
 
         result[slots[i], at + h * P + d]           = key[i, h * D + d]
         result[slots[i], at + (Hkv + h) * P + d]   = value[i, h * D + d]
 
-    with all else as in the cache. Slots are distinct; a token with slot -1 is
-    not stored. cache [slots, W], key and value [N, Hkv*D], slots [N] i32.
-    Columns D to P of a head are never read.
+    All other elements are those of `cache`. Slots are distinct; a token with
+    slot -1 is not stored. cache [slots, W], key and value [N, Hkv*D],
+    slots [N] i32. No op reads columns D to P of a head.
 
-    In memory 16 slots are a block of W * 16 elements, in which column c of a
-    layer begins at 16 * c: of a head's keys [P][16], so that a vector runs over
-    keys, and of its values [16][P].
+    In memory 16 slots are a block of W * 16 elements. In a block, column c of a
+    layer begins at 16 * c. Keys of a head are stored as [P][16], so that a
+    vector holds one column of 16 keys, and values as [16][P].
 
     ```mlir
     %d = transformer.append_cache %c, %k, %v, %slots key_heads 12 at 1536
@@ -50,13 +50,13 @@ def CachedAttentionOp : Transformer_ValueOp<"cached_attention", [
     DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "attention to keys and values in the cache";
   let description = [{
-    As `ragged_attention`, but of sequence s key j is in the cache's slot
+    As `ragged_attention`, but key j of sequence s is in the cache's slot
 
         slot(s, j) = block_table[block_offsets[s] + j / 16] * 16 + j % 16
 
-    for j < key_lengths[s], past and new tokens alike. For a query row i of s,
-    query_offsets[s] <= i < query_offsets[s+1], and head h, with
-    g = h * Hkv / H, P the head size D rounded up to 16:
+    for j < key_lengths[s], which counts past and new tokens. For a query row i of
+    s, query_offsets[s] <= i < query_offsets[s+1], and head h, with
+    g = h * Hkv / H and P the head size D rounded up to 16:
 
         k_j = cache[slot(s, j), at + g * P ..+ D]
         v_j = cache[slot(s, j), at + (Hkv + g) * P ..+ D]
@@ -64,12 +64,12 @@ def CachedAttentionOp : Transformer_ValueOp<"cached_attention", [
                                        + distance_bias[h, r]) * v_j
         r = clamp(j - last[i] - first_distance, 0, R - 1)
 
-    `causal` lets the last query see all keys, the one before all but the last,
-    and so on, up to last[i]: a whole prompt, a part of one after another part,
-    and a single token after all others are the same op. A query without keys
-    gives zeros. distance_bias [H, R] (optional) is added by how far a key is
-    from there. Nothing depends on the other sequences, or on slots without a
-    key.
+    `causal` lets the last query attend to all keys, the query before it to all
+    but the last, and so on: query i attends to the keys up to last[i]. The same
+    op therefore serves a whole prompt, a chunk of a prompt, and a single new
+    token. The result of a query without keys is zeros. distance_bias [H, R]
+    (optional) is added by the distance of key j from last[i]. No result depends
+    on other sequences, or on slots without a key.
 
     query [N, H*D], cache [slots, W], query_offsets and block_offsets [S+1] i32,
     key_lengths [S] i32, block_table [blocks] i32, result [N, H*D].

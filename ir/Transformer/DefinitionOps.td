@@ -14,9 +14,10 @@
 def WeightOp : Transformer_Op<"weight", [Symbol]> {
   let summary = "names a tensor of the checkpoint";
   let description = [{
-    A weight of `type`, read from the checkpoint when it is packed: never in the
-    IR. Several `sources` are concatenated along dimension 0 (merged
-    projections), in order. `value` holds small weights of tests inline instead.
+    A weight of `type`. The compiler reads it from the checkpoint when it packs
+    the weight; the IR does not contain it. Several `sources` (merged
+    projections) are concatenated along dimension 0, in order. Tests have small
+    weights inline, as `value`.
 
     ```mlir
     transformer.weight @layer.0.query.weight
@@ -82,9 +83,10 @@ def LinearOp : Transformer_ValueOp<"linear", [
 
     x [.., K], weight [N, K] as torch.nn.Linear stores it, bias [N], result
     [.., N]. The definition op has no epilogue; `transom-fuse-epilogues` moves
-    elementwise consumers into the region, whose arguments are the accumulator
-    and one scalar for each of `extras` (activations [.., N] or [.., 1], vectors
-    [N], scalars: broadcast to the result), and which yields one scalar.
+    elementwise consumers into the region. The region's arguments are the
+    accumulator and one scalar for each of `extras`, which broadcast to the
+    result (activations [.., N] or [.., 1], vectors [N], scalars). It yields one
+    scalar.
 
     ```mlir
     %y = transformer.linear %x, %w bias %b
@@ -323,8 +325,8 @@ def PaddingMaskOp : Transformer_ValueOp<"padding_mask", [
     DeclareOpInterfaceMethods<Transformer_PackableOpInterface>]> {
   let summary = "the additive bias of an attention mask";
   let description = [{
-    `result[b, 0, 0, t] = mask[b, t] != 0 ? 0 : lowest`, lowest the most negative
-    finite float: added to scores it hides what is not there. mask [B, T],
+    `result[b, 0, 0, t] = mask[b, t] != 0 ? 0 : lowest`, where lowest is the most
+    negative finite float: added to scores, it hides masked keys. mask [B, T],
     result [B, 1, 1, T] f32.
 
     ```mlir
@@ -339,7 +341,7 @@ def PaddingMaskOp : Transformer_ValueOp<"padding_mask", [
 
 def CausalMaskOp : Transformer_ValueOp<"causal_mask", [
     DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
-  let summary = "hides what comes later";
+  let summary = "hides keys after their query";
   let description = [{
     `result[.., i, j] = j <= i + Tk - Tq ? scores[.., i, j] : lowest`;
     scores [.., Tq, Tk].
@@ -357,11 +359,12 @@ def CausalMaskOp : Transformer_ValueOp<"causal_mask", [
 def RelativeBiasOp : Transformer_ValueOp<"relative_bias"> {
   let summary = "T5's bias by bucketed distance";
   let description = [{
-    `result[0, h, i, j] = table[bucket(j - i - (Tk - Tq)), h]`: half of the
-    buckets (all, if not `bidirectional`: then later keys share bucket 0) hold
-    exact distances, the others grow logarithmically up to `max_distance`
-    (Raffel et al. 2020). table [buckets, H]; `queries` and `keys` give Tq, Tk by
-    their dimension 1; result [1, H, Tq, Tk].
+    `result[0, h, i, j] = table[bucket(j - i - (Tk - Tq)), h]` (Raffel et al.
+    2020). If `bidirectional`, keys before and after their query have half of the
+    buckets each; otherwise keys before it have all, and keys after it share
+    bucket 0. The first half of these buckets hold one distance each, the others
+    grow logarithmically up to `max_distance`. table [buckets, H]; dimension 1 of
+    `queries` and `keys` is Tq and Tk; result [1, H, Tq, Tk].
 
     ```mlir
     %b = transformer.relative_bias %table, %q, %k bidirectional max_distance 128
@@ -395,8 +398,8 @@ def RotaryOp : Transformer_ValueOp<"rotary", [
     (Su et al. 2021, in the layout of LLaMA): with f = theta^(-2i/D), i < D/2,
     `result[i] = x[i] cos(p f) - x[i + D/2] sin(p f)` and
     `result[i + D/2] = x[i + D/2] cos(p f) + x[i] sin(p f)`.
-    x [B, H, T, D], positions [B, T]; or of packed tokens, whose `heads` stand
-    side by side, x [N, H*D], positions [N].
+    x [B, H, T, D], positions [B, T]; or, for packed tokens, x [N, H*D] with the
+    `heads` side by side, positions [N].
 
     ```mlir
     %y = transformer.rotary %x, %p theta 10000.0
@@ -440,10 +443,10 @@ def SelectTokenOp : Transformer_ValueOp<"select_token", [
 
 def GatherTokenOp : Transformer_ValueOp<"gather_token", [
     DeclareOpInterfaceMethods<Transformer_PackableOpInterface>]> {
-  let summary = "a token of every sequence, each at a place of its own";
+  let summary = "a token of every sequence, each at an index of its own";
   let description = [{
     `result[b, c] = x[b, index[b], c]`; x [B, T, C], index [B] in [0, T), result
-    [B, C]. Decoders read a class at the last token.
+    [B, C]. Classifiers of decoders read the last token.
 
     ```mlir
     %y = transformer.gather_token %x, %i : tensor<?x?x768xf32>, tensor<?xi32> -> tensor<?x768xf32>

@@ -22,10 +22,11 @@ def AttentionOp : Transformer_ValueOp<"attention", [
 
     query [B,H,Tq,D], key [B,Hkv,Tk,D], value [B,Hkv,Tk,D]; Hkv divides H.
     bias [B,H,Tq,Tk], where an extent of 1 repeats: padding.
-    distance_bias [H,R]: what the distances from `first_distance` on add (T5's
-    positions), by their ends also those beyond; the last query stands at the
-    last key. `causal` masks j > i + Tk - Tq, so one op serves prefill and
-    decode. Softmax accumulates in f32 whatever the element type.
+    distance_bias [H,R] (T5): entry r is added at distance first_distance + r of
+    a key from its query, where the last query has the position of the last key;
+    the first and the last entry also serve all distances beyond. `causal` masks
+    j > i + Tk - Tq, so one op serves prefill and decode. Softmax accumulates in
+    f32 for every element type.
 
     ```mlir
     %y = transformer.attention %q, %k, %v bias %m scale 0.125
@@ -73,11 +74,11 @@ def RaggedAttentionOp : Transformer_ValueOp<"ragged_attention", [
         r = clamp(j - last[i] - first_distance, 0, R - 1)
 
     query [N, H*D], key and value [M, Hkv*D], query_offsets and key_offsets
-    [S+1] i32, key_lengths [S] i32, result [N, H*D]. A sequence without keys
-    gives zeros. `causal` lets the last query see all keys, the one before all
-    but the last, and so on: a query sees the keys up to last[i].
-    distance_bias [H, R] (optional) is added by how far a key is from there.
-    Nothing depends on the other sequences.
+    [S+1] i32, key_lengths [S] i32, result [N, H*D]. Results of a sequence
+    without keys are zeros. `causal` lets the last query attend to all keys, the
+    query before it to all but the last, and so on: query i attends to the keys
+    up to last[i]. distance_bias [H, R] (optional) is added by the distance of
+    key j from last[i]. No result depends on other sequences.
 
     ```mlir
     %y = transformer.ragged_attention %q, %k, %v, %o, %o, %n heads 12 key_heads 12 scale 0.125
@@ -116,7 +117,7 @@ def AddLayerNormOp : Transformer_ValueOp<"add_layer_norm", [
   let summary = "residual addition and layer normalization";
   let description = [{
     `sum = input + residual; result = layer_norm(sum, gamma, beta)`. Both results
-    may be used: pre-layer-norm models carry the sum on.
+    may be used: pre-layer-norm models add the next layer to the sum.
 
     ```mlir
     %y, %s = transformer.add_layer_norm %x, %r, %g, %b epsilon 1.0e-12
@@ -164,8 +165,8 @@ def ElementwiseOp : Transformer_Op<"elementwise", [
     DeclareOpInterfaceMethods<Transformer_DecomposableOpInterface>]> {
   let summary = "a chain of elementwise ops as one loop";
   let description = [{
-    Broadcasts the inputs to the results' shape and computes the region, whose
-    arguments are one scalar for each input, at every index.
+    Broadcasts the inputs to the shape of the results, and computes the region at
+    every index. The region has one scalar argument for each input.
 
     ```mlir
     %y = transformer.elementwise %a, %b : tensor<?x768xf32>, tensor<768xf32> -> tensor<?x768xf32> {

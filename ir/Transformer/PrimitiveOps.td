@@ -152,8 +152,8 @@ def ReduceOp : Transformer_ValueOp<"reduce", [
                               ["isRowwise", "mergeRowDims"]>]> {
   let summary = "sum, mean, max or min along axes";
   let description = [{
-    Reduces the `axes` (ascending, negative counts from the end); `keep_dims`
-    leaves them with extent 1, else they go.
+    Reduces the `axes`, which ascend; negative ones count from the end. With
+    `keep_dims` they have an extent of 1 in the result; without, it lacks them.
 
     ```mlir
     %m = transformer.reduce mean %x axes [-1] keep_dims : tensor<?x768xf32> -> tensor<?x1xf32>
@@ -172,8 +172,8 @@ def ReduceOp : Transformer_ValueOp<"reduce", [
 def GatherOp : Transformer_ValueOp<"gather"> {
   let summary = "slices of a tensor along an axis, by index";
   let description = [{
-    `result[a.., i.., c..] = input[a.., indices[i..], c..]`, the axis at its place;
-    a negative index counts from the end.
+    `result[a.., i.., c..] = input[a.., indices[i..], c..]`, where `axis` follows
+    a..; a negative index counts from the end.
 
     ```mlir
     %y = transformer.gather %x, %i axis 1 : tensor<?x?x768xf32>, tensor<i64> -> tensor<?x768xf32>
@@ -194,9 +194,9 @@ def ReshapeOp : Transformer_ValueOp<"reshape", [
                               ["isRowwise", "mergeRowDims"]>]> {
   let summary = "the same elements in another shape";
   let description = [{
-    `shape` as ONNX writes it: 0 copies the operand's extent at the same place,
-    one -1 is what is left. (So an extent of 0 can't be written; empty tensors
-    come from dynamic extents.)
+    `shape` follows ONNX: 0 copies the operand's extent of the same dimension, one
+    -1 is the quotient of the sizes. (An extent of 0 therefore can't be written;
+    empty tensors come from dynamic extents.)
 
     ```mlir
     %y = transformer.reshape %x to [0, 0, 12, 64] : tensor<?x?x768xf32> -> tensor<?x?x12x64xf32>
@@ -237,8 +237,9 @@ def SliceOp : Transformer_ValueOp<"slice", [
                               ["isRowwise", "mergeRowDims"]>]> {
   let summary = "a range along one axis";
   let description = [{
-    `result = input[.., begin : end : step, ..]` along `axis`; `end` may be
-    ONNX's largest integer for "to the end"; negative numbers count from the end.
+    `result = input[.., begin : end : step, ..]` along `axis`. As in ONNX, `end`
+    may be the largest integer, which means the end; negative numbers count from
+    the end.
 
     ```mlir
     %q = transformer.slice %qkv axis 1 from 0 to 768 : tensor<?x2304xf32> -> tensor<?x768xf32>
@@ -272,8 +273,8 @@ def ConcatOp : Transformer_ValueOp<"concat"> {
 def ExpandOp : Transformer_ValueOp<"expand"> {
   let summary = "extents of 1 repeated (ONNX Expand)";
   let description = [{
-    `input` broadcast with the shape of `like`, as ONNX has it: where `like` has
-    an extent of 1, the input's stays.
+    Broadcasts `input` with the shape of `like`, as in ONNX: where `like` has an
+    extent of 1, the result has the input's.
 
     ```mlir
     %y = transformer.expand %x like %z : tensor<1x1xf32>, tensor<?x8xf32> -> tensor<?x8xf32>

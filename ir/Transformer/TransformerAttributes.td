@@ -53,9 +53,9 @@ def Transformer_SourceAttr : Transformer_Attr<"Source", "source"> {
   let summary = "a tensor of the checkpoint that a weight is read from";
   let description = [{
     `tensor` is the name in the checkpoint's safetensors. `transposed` reads a
-    stored [in, out] matrix (GPT's Conv1D) as [out, in]. Of a matrix that is thus
-    read, `columns` are the ones that make up the weight, in this order and as
-    often as they are listed; empty: all of them.
+    stored [in, out] matrix (GPT's Conv1D) as [out, in]. The weight consists of
+    the `columns` of the matrix thus read, in the given order; a column may be
+    listed several times. If the list is empty, it has all columns.
 
     ```mlir
     #transformer.source<"encoder.layer.0.attention.self.query.weight">
@@ -74,8 +74,8 @@ def Transformer_SourceAttr : Transformer_Attr<"Source", "source"> {
   let hasCustomAssemblyFormat = 1;
 }
 
-// The values of the next four are those of runtime/abi.h (codegen asserts it);
-// what abi.h has not exists before padding is removed only.
+// The values of the next four enums are those of runtime/abi.h (codegen asserts
+// it); values that abi.h lacks exist only until padding is removed.
 
 def Transformer_InputRole
     : I32EnumAttr<"InputRole", "what an input means to the runtime",
@@ -126,17 +126,17 @@ def Transformer_DefaultAttr : Transformer_Attr<"Default", "default"> {
     - `position_ids`: 0, 1, 2, ... within each sequence;
     - `padding_aware_position_ids, p`: p + 1, p + 2, ... at the tokens whose ids
       are not the padding id p, and p at the others (RoBERTa);
-    - `shifted_right, i`: the token id i, then the encoder's ids but the last one
-      (a decoder's tokens).
+    - `shifted_right, i`: the token id i, then all of the encoder's ids but the
+      last one (a decoder's tokens).
 
-    A token of each sequence:
+    The index of a token in each sequence:
 
     - `first`, `last`;
-    - `last_non_padding, p`: the last one whose id is not p, or the first one;
-    - `last_equal, i`: the one at the last index where the encoder's id is i;
-    - `token, k`: token k. No caller can choose another one.
+    - `last_non_padding, p`: of the last token whose id is not p, or of the first;
+    - `last_equal, i`: the last index where the encoder's id is i;
+    - `token, k`: k. The caller can't choose another one.
 
-    Ids are those of the first input without a default.
+    Ids are the values of the first input without a default.
 
     ```mlir
     #transformer.default<ones>
@@ -166,7 +166,7 @@ def Transformer_ProgramKindAttr
 /// The first four are also the extents of an arena (kernel.buffer); the padded
 /// ones and `sequences+1` have no counterpart there.
 def Transformer_Dimension
-    : I32EnumAttr<"Dimension", "a dimension whose extent only a run knows",
+    : I32EnumAttr<"Dimension", "a dimension whose extent is known at run time",
                   [I32EnumAttrCase<"Tokens", 0, "tokens">,
                    I32EnumAttrCase<"Sequences", 1, "sequences">,
                    I32EnumAttrCase<"EncoderTokens", 2, "encoder_tokens">,

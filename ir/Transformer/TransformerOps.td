@@ -16,9 +16,9 @@ class Transformer_Op<string mnemonic, list<Trait> traits = []>
     : Op<Transformer_Dialect, mnemonic, traits>;
 
 /// Result types that follow from the operands. Inference never fails, so that
-/// building an op never does: what doesn't fit is the verifier's to report, and
-/// the trait runs it before the inferred types are compared with the actual
-/// ones, so that the message names the operand at fault.
+/// building an op never does: the verifier reports what does not fit. The trait
+/// runs it before it compares the inferred types with the actual ones, so that
+/// the message names the operand at fault.
 def Transformer_InferredTypes : NativeOpTrait<"InferredTypes", [], [{
     static void inferTypes(Adaptor adaptor,
                            ::llvm::SmallVectorImpl<::mlir::Type> &types);
