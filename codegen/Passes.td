@@ -1,7 +1,7 @@
 //===- Passes.td - passes over kernels and programs -------------*- tablegen -*-//
 //
-// For `transom-opt`; `transom compile` calls the same functions with what it
-// has compiled.
+// For `transom-opt`; `transom compile` calls the same functions with the kernels
+// that it has compiled.
 //
 //===----------------------------------------------------------------------===//
 
@@ -11,17 +11,17 @@
 include "mlir/Pass/PassBase.td"
 
 def SelectKernels : Pass<"transom-select-kernels", "::mlir::ModuleOp"> {
-  let summary = "say which kernel each kernel.define is";
+  let summary = "select the kernel of each kernel.define";
   let description = [{
-    Selects the kernel family of every `kernel.define` and says what it is asked
-    to compute in a remark: the spec's fields, and for each operand of the kernel
-    which argument (`arg`) or result (`res`) of the define it is.
+    Selects the kernel family of every `kernel.define`. A remark has the kernel's
+    spec and, for each operand of the kernel, the argument (`arg`) or result
+    (`res`) of the define.
 
-    A family that refuses what a define asks of it hands it to a generic kernel,
-    and a missed remark of category `selection` says why. A linear that refuses
-    its epilogue (an operand that is a slice at a row's end) becomes a plain
-    linear and a row program, which follow one another on the result's buffer.
-    Nothing else is changed, and so nothing is counted.
+    If a family refuses a define, a generic kernel computes it, and a missed
+    remark of category `selection` says why. A linear that refuses its epilogue
+    (an operand that is a slice at a row's end) becomes a plain linear, followed
+    by a row program on the result's buffer. The pass changes nothing else, and
+    so counts nothing.
 
     (* example test/codegen/select-kernels.mlir @linear *)
   }];
@@ -34,10 +34,10 @@ def LowerHost : Pass<"transom-lower-host", "::mlir::ModuleOp"> {
   let summary = "kernel.program -> LLVM dialect";
   let description = [{
     Turns the program into a function of the LLVM dialect that calls
-    `transom_launch` for every launch, skips those that no requested output
-    needs, and hands a failure through; and makes the tables and exported
-    functions of the library around it. Kernels are not compiled: their tables
-    are declarations. It changes every op, so there is nothing to count.
+    `transom_launch` for every launch, skips launches that no requested output
+    needs, and returns a failure to its caller. Adds the tables and exported
+    functions of the library. Kernels are not compiled: their tables are
+    declarations. The pass changes every op, so it counts nothing.
 
     (* example test/codegen/lower-host.mlir @forward *)
   }];
