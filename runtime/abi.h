@@ -335,7 +335,7 @@ typedef struct transom_library {
   /// library.
   const void *embedded_weights;
   int32_t num_programs;  ///< at least 1
-  int32_t cache_columns; ///< floats of a token in the cache; 0: no cache
+  int32_t cache_columns; ///< floats that the cache has of a token; 0: no cache
   const transom_program *programs; ///< the first is what `run` runs
   int64_t cache_block_bytes;       ///< of all cache_columns; 0: no cache
   const transom_generation_info *generation; ///< null: it generates no text

@@ -4,9 +4,10 @@
 
 Reads what people read (pages, comments, docstrings, messages, `--help`, and the
 descriptions of ops and passes) in every file that git tracks. Terms come from
-the last column of docs/glossary.md: those in backquotes are never right, the
-others only in the meaning of their row, which is a reader's to judge. TURNS are
-sentences that had to be read twice.
+the last column of docs/glossary.md: those in backquotes are never right, those in
+italics not in PUBLIC files, the others only in the meaning of their row, which is
+a reader's to judge. TURNS are sentences that had to be read twice, PUBLIC_TURNS
+those that are left in comments of the code.
 """
 
 import io
@@ -29,6 +30,22 @@ TURNS = {
     r"how [\w ]{1,40} is had": "'which ... is used'",
     r"(go|goes|going) on from": "'continues'",
 }
+
+PUBLIC_TURNS = {
+    r"(that|which) (is|are) (not )?there": "'real', 'not masked', 'present'",
+    r"(go|goes|went) on": "'continues'",
+    r"(is|are) of no|of no (use|meaning)": "'is not ...', 'is ignored'",
+    r"beats": "'overrides', 'takes precedence'",
+    r"as \w+ has it": "'as in ...'",
+    r"asked for": "'requested', or 'output positions'",
+    r"now and then": "'sometimes', or when",
+}
+
+# What users read.
+PUBLIC = re.compile(
+    r"\.(md|td)$|^runtime/(transom|abi|entry)\.h$|^runtime/NAME\.h\.in$"
+    r"|^tools/|^python/transom/"
+)
 
 GENERATED = re.compile(
     r"^docs/reference/|^examples/(data|models)/|^bench/results/|\.json$|\.inc$"
@@ -127,26 +144,31 @@ def prose(name, text):
     return ""
 
 
-def glossary(root):
-    """Forbidden term -> the term of its row."""
+def glossary(root, mark):
+    """Forbidden term between two of `mark` -> the term of its row."""
     terms = {}
+    marked = re.compile(re.escape(mark) + "([^`*]+)" + re.escape(mark))
     page = root / "docs" / "glossary.md"
     for line in page.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if len(cells) == 3:
-            for term in re.findall(r"`([^`]+)`", cells[2]):
+            for term in marked.findall(cells[2]):
                 terms[re.escape(term).replace(r"\ ", " ")] = f"'{cells[0]}'"
     return terms
 
 
-def main(root):
-    rules = [
-        (re.compile(rf"\b(?:{turn})".replace(" ", r"\s+"), re.IGNORECASE), better)
-        for turn, better in TURNS.items()
-    ] + [
-        (re.compile(rf"\b(?:{term})s?\b".replace(" ", r"\s+"), re.IGNORECASE), better)
-        for term, better in glossary(root).items()
+def compiled(turns, terms):
+    def rule(pattern):
+        return re.compile(rf"\b{pattern}".replace(" ", r"\s+"), re.IGNORECASE)
+
+    return [(rule(f"(?:{turn})"), better) for turn, better in turns.items()] + [
+        (rule(f"(?:{term})s?\\b"), better) for term, better in terms.items()
     ]
+
+
+def main(root):
+    rules = compiled(TURNS, glossary(root, "`"))
+    public = compiled(PUBLIC_TURNS, glossary(root, "*"))
     names = subprocess.run(
         ["git", "-C", root, "ls-files", "-z", "--cached", "--others",
          "--exclude-standard"],
@@ -164,7 +186,7 @@ def main(root):
             text = prose(name, path.read_text(encoding="utf-8"))
         except UnicodeDecodeError:
             continue  # Binary.
-        for rule, better in rules:
+        for rule, better in rules + public * bool(PUBLIC.search(name)):
             for match in rule.finditer(text):
                 found += 1
                 line = text.count("\n", 0, match.start()) + 1

@@ -26,7 +26,7 @@ static bool isPositionIds(DictionaryAttr attributes) {
   return value && value.getKind() == transformer::DefaultKind::PositionIds;
 }
 
-/// The index of the token whose row the runtime makes, whoever calls.
+/// The index of the token whose row the runtime makes in every call.
 static std::optional<int64_t> getFixedToken(DictionaryAttr attributes) {
   transformer::DefaultAttr value = transformer::getDefault(attributes);
   if (!value || value.getKind() != transformer::DefaultKind::Token)

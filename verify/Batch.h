@@ -56,7 +56,7 @@ public:
     /// [sequences, length], 1 where there is a token; not there if no argument
     /// is of this set.
     std::optional<Tensor> mask;
-    /// The mask's name at the surface, or empty if there is none.
+    /// The mask's name in the interface, or empty if there is none.
     std::string maskName;
   };
   llvm::ArrayRef<Tokens> getTokens() const { return sets; }

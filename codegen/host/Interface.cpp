@@ -102,7 +102,7 @@ static FailureOr<InterfaceInput> inputOf(kernel::ProgramOp program,
   input.info.extent = static_cast<uint8_t>(*type.getExtent());
   transformer::DefaultAttr value = transformer::getDefault(attributes);
   if (value) {
-    // The runtime always has this one's value: nobody can give another.
+    // The runtime always knows this one's value: no caller can give another.
     if (value.getKind() != transformer::DefaultKind::Token)
       input.info.default_kind = static_cast<uint8_t>(value.getKind());
     input.info.operand = value.getOperand().value_or(0);

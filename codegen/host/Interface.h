@@ -39,8 +39,8 @@ struct Interface {
     return cacheColumns * TRANSOM_CACHE_BLOCK * cacheType.bytes();
   }
 
-  /// Fails with an error at the program if a tensor can't be at the surface of
-  /// a library: without a name, or of a type that abi.h does not have.
+  /// Fails with an error at the program if a tensor can't be in the interface
+  /// of a library: without a name, or of a type that abi.h does not have.
   static mlir::FailureOr<Interface> of(kernel::ProgramOp program);
 
   /// Of a module's programs, in their order. Also fails if they don't make one

@@ -203,7 +203,7 @@ public:
     if (linear.epilogue.results.size() > 1 || linear.in <= 0 ||
         linear.out <= 0 ||
         padded(linear.out, machine.floatLanes) > linear.result.stride)
-      return "it is no matrix product with one result";
+      return "it is not a matrix product with one result";
     for (const ProgramOperand &operand : linear.epilogueOperands)
       // Whole blocks are read, also where the last one is padding.
       if (operand.broadcast == Broadcast::None &&

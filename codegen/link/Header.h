@@ -16,7 +16,7 @@ namespace transom::codegen {
 /// if nothing is left, or if the runtime's own functions would be hit.
 llvm::Expected<std::string> libraryName(llvm::StringRef path);
 
-/// A tensor at the surface, for documentation.
+/// A tensor of the interface, for documentation.
 struct TensorDocumentation {
   std::string name, type, dims, note;
 };

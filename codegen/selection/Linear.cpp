@@ -33,7 +33,7 @@ Choice transom::codegen::selectLinear(const Define &define) {
     Operation *plain = Define(*copy).ops.front();
     RowProgramBuilder builder(spec.out);
     builder.bindAccumulator(plain->getResult(0));
-    // What can't be translated is no error yet.
+    // What can't be translated is not an error yet.
     ScopedDiagnosticHandler silent(define.op.getContext(),
                                    [](Diagnostic &) { return success(); });
     if (failed(results) || failed(builder.addResult(results->front())))

@@ -177,7 +177,7 @@ FailureOr<int> RowProgramBuilder::translate(Operation *op, unsigned result) {
     if (!isComputable(type))
       return refuse(op) << "on " << type << "; expected elements of f32";
 
-  // Repeating a value is no work.
+  // Repeating a value takes no work.
   if (auto expand = dyn_cast<transformer::ExpandOp>(op))
     return translate(expand->getOperand(0));
   std::optional<Kind> unary = unaryKind(op), binary = binaryKind(op);

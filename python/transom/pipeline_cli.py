@@ -63,7 +63,7 @@ class _End:
 
 
 def _batches(stream: BinaryIO, size: int) -> Iterator[list[str]]:
-    """Lines as they come: at most `size`, but none is kept waiting for more."""
+    """Lines as they come: at most `size`, but none waits for more."""
     lines: queue.Queue[str | _End] = queue.Queue(4 * size)
 
     def read() -> None:

@@ -1,6 +1,6 @@
 //===- Generate.cpp - transom generate: text of a compiled library --------===//
 //
-// Tokens in, tokens out: what words they are is a tokenizer's affair.
+// Takes and writes token ids; a tokenizer turns text into them and back.
 //
 //===----------------------------------------------------------------------===//
 
@@ -100,12 +100,12 @@ static cl::opt<float> lengthPenalty("length-penalty", cl::value_desc("x"),
 
 static cl::opt<int> promptLookup("prompt-lookup-num-tokens",
                                  cl::value_desc("n"),
-                                 cl::desc("guess n tokens from the text"),
+                                 cl::desc("n draft tokens by prompt lookup"),
                                  cl::sub(flags));
-static cl::opt<int> matchingNgram("max-matching-ngram-size",
-                                  cl::value_desc("n"),
-                                  cl::desc("guess after n tokens; default: 2"),
-                                  cl::init(2), cl::sub(flags));
+static cl::opt<int>
+    matchingNgram("max-matching-ngram-size", cl::value_desc("n"),
+                  cl::desc("look up the last n tokens; default: 2"),
+                  cl::init(2), cl::sub(flags));
 
 static cl::opt<std::string>
     eosIds("eos-ids", cl::value_desc("1,2,..."),
@@ -136,7 +136,7 @@ static cl::opt<int> threads("threads", cl::init(0), cl::value_desc("n"),
                             cl::sub(flags));
 static cl::opt<int64_t>
     cacheTokens("cache-tokens", cl::value_desc("n"),
-                cl::desc("most that are kept; default: as memory allows"),
+                cl::desc("the most tokens in the cache; default: what fits"),
                 cl::sub(flags));
 static cl::opt<std::string>
     weights("weights", cl::value_desc("file"),

@@ -81,7 +81,7 @@ class Text2TextGeneration(_generating.Generating):
         return answers
 
     def task_name(self, parameters: Parameters) -> str | None:
-        """The name of the task_specific_params that are asked for."""
+        """The name of the task_specific_params to use."""
         return parameters.subtask
 
     def task_params(self, parameters: Parameters) -> Mapping[str, Any]:
