@@ -73,8 +73,8 @@ Type BufferType::parse(AsmParser &parser) {
     extent = symbolizeExtent(keyword);
     if (!extent) {
       parser.emitError(extentLoc)
-          << "expects tokens, sequences, encoder_tokens, positions, blocks, "
-             "slots or encoder_blocks, got '"
+          << "expects tokens, sequences, encoder_tokens, output_positions, "
+             "blocks, slots or encoder_blocks, got '"
           << keyword << "'";
       return {};
     }

@@ -13,7 +13,7 @@ func.func private @f(!kernel.buffer<tensor<4x4xf32>, tokens>)
 // -----
 
 // Extents have names.
-// expected-error@+1 {{expects tokens, sequences, encoder_tokens, positions, blocks, slots or encoder_blocks, got 'words'}}
+// expected-error@+1 {{expects tokens, sequences, encoder_tokens, output_positions, blocks, slots or encoder_blocks, got 'words'}}
 func.func private @f(!kernel.buffer<tensor<?x4xf32>, words>)
 
 // -----
