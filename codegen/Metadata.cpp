@@ -23,32 +23,34 @@ static std::string defaultName(uint8_t kind) {
       .str();
 }
 
-/// Does a caller give the place of a token?
-static bool isPlace(const transom_input_info &info) {
+/// Does a caller give the index of a token?
+static bool isTokenIndex(const transom_input_info &info) {
   return info.role == TRANSOM_ROLE_TOKEN_ROWS &&
          info.default_kind != TRANSOM_DEFAULT_NONE;
 }
 
-/// Which token stands in for one whose place is left out.
-static std::string placeNote(const transom_input_info &info) {
-  std::string note = "the position of a token; if left out: ";
+/// What a token index means, and which token is read without it.
+static std::string tokenIndexNote(const transom_input_info &info) {
+  std::string note = "the index of a token; if left out: ";
   switch (info.default_kind) {
   case TRANSOM_DEFAULT_FIRST:
-    return note + "the first one's";
+    return note + "the first token";
   case TRANSOM_DEFAULT_LAST:
-    return note + "the last one's";
+    return note + "the last token";
   case TRANSOM_DEFAULT_LAST_EQUAL:
-    return note + "the source's last of the id " + std::to_string(info.operand);
+    return note + "that of the encoder's last id " +
+           std::to_string(info.operand);
   default:
-    return note + "that of the last one that is not padding";
+    return note + "the last token that is not padding";
   }
 }
 
-/// What stands in for values that are left out.
-static std::string valuesNote(const transom_input_info &info) {
+/// The values of an input that the caller leaves out.
+static std::string defaultNote(const transom_input_info &info) {
   if (info.default_kind != TRANSOM_DEFAULT_SHIFTED_RIGHT)
     return defaultName(info.default_kind);
-  return std::to_string(info.operand) + ", and the source but its last token";
+  return std::to_string(info.operand) +
+         ", followed by all encoder tokens but the last";
 }
 
 /// The names that Linux gives to CPU features.
@@ -65,10 +67,10 @@ static json::Array featureNames(uint64_t features) {
 static void addTensors(json::Object &object, const Interface &interface) {
   json::Array inputs, outputs;
   for (const InterfaceInput &input : interface.inputs) {
-    // The others are made by the runtime.
+    // The runtime makes the others.
     bool isPositions = input.info.role == TRANSOM_ROLE_OUTPUT_POSITIONS;
     if (input.info.role != TRANSOM_ROLE_VALUES && !isPositions &&
-        !isPlace(input.info))
+        !isTokenIndex(input.info))
       continue;
     json::Object entry{{"name", input.name},
                        {"dtype", "int32"},
@@ -188,30 +190,30 @@ static std::vector<TensorDocumentation>
 documentInputs(const Interface &interface) {
   std::vector<TensorDocumentation> tensors;
   bool hasOffsets = false, isStep = interface.cacheColumns > 0;
-  bool hasSource = false;
+  bool hasEncoder = false;
   for (const InterfaceInput &input : interface.inputs) {
     hasOffsets |= input.info.role == TRANSOM_ROLE_OFFSETS;
-    bool isSource = input.info.extent == TRANSOM_ENCODER_TOKENS;
-    hasSource |= isSource;
+    bool ofEncoder = input.info.extent == TRANSOM_ENCODER_TOKENS;
+    hasEncoder |= ofEncoder;
     if (input.info.role == TRANSOM_ROLE_OUTPUT_POSITIONS)
       tensors.push_back({input.name, "int32 or int64", "[count]",
                          "indices of tokens; if left out: all"});
-    if (isPlace(input.info))
-      tensors.push_back(
-          {input.name, "int32 or int64", "[batch]", placeNote(input.info)});
+    if (isTokenIndex(input.info))
+      tensors.push_back({input.name, "int32 or int64", "[batch]",
+                         tokenIndexNote(input.info)});
     if (input.info.role != TRANSOM_ROLE_VALUES)
       continue;
     TensorDocumentation tensor;
     tensor.name = input.name;
     tensor.type = "int32 or int64";
-    tensor.dims = isStep     ? "[tokens]"
-                  : isSource ? "[batch][encoder_length] or [encoder_tokens]"
-                             : "[batch][length] or [tokens]";
+    tensor.dims = isStep      ? "[tokens]"
+                  : ofEncoder ? "[batch][encoder_length] or [encoder_tokens]"
+                              : "[batch][length] or [tokens]";
     if (input.info.bound)
       tensor.note = "in [0, " + std::to_string(input.info.bound) + ")";
     if (input.info.default_kind != TRANSOM_DEFAULT_NONE)
       tensor.note += (tensor.note.empty() ? "" : "; ") +
-                     std::string("if left out: ") + valuesNote(input.info);
+                     std::string("if left out: ") + defaultNote(input.info);
     tensors.push_back(std::move(tensor));
   }
   if (isStep) {
@@ -219,23 +221,24 @@ documentInputs(const Interface &interface) {
         {transformer::stringifyInputRole(InputRole::SequenceOffsets).str(),
          "int32 or int64", "[sequences + 1]", "from 0, ascending"});
     tensors.push_back({"sequences", "int32 or int64", "[sequences]",
-                       "that the new tokens are of"});
+                       "those of the session, at most once each"});
   } else if (hasOffsets) {
-    if (hasSource) {
-      tensors.push_back({"attention_mask", "int32 or int64",
-                         "[batch][encoder_length]",
-                         "with the source's padded form; if left out: ones"});
+    auto addMask = [&](const char *name, const char *dims) {
       tensors.push_back(
-          {transformer::stringifyInputRole(InputRole::EncoderOffsets).str(),
-           "int32 or int64", "[sequences + 1]",
-           "makes the source's form ragged"});
+          {name, "int32 or int64", dims, "0 masks a token; if left out: ones"});
+    };
+    auto addOffsets = [&](InputRole role) {
+      tensors.push_back({transformer::stringifyInputRole(role).str(),
+                         "int32 or int64", "[sequences + 1]",
+                         "from 0, ascending; if left out: padded"});
+    };
+    if (hasEncoder) {
+      addMask("attention_mask", "[batch][encoder_length] or [encoder_tokens]");
+      addOffsets(InputRole::EncoderOffsets);
     }
-    tensors.push_back({hasSource ? "decoder_attention_mask" : "attention_mask",
-                       "int32 or int64", "[batch][length]",
-                       "with the padded form; if left out: ones"});
-    tensors.push_back(
-        {transformer::stringifyInputRole(InputRole::SequenceOffsets).str(),
-         "int32 or int64", "[sequences + 1]", "makes the form ragged"});
+    addMask(hasEncoder ? "decoder_attention_mask" : "attention_mask",
+            "[batch][length] or [tokens]");
+    addOffsets(InputRole::SequenceOffsets);
   }
   return tensors;
 }
@@ -249,16 +252,16 @@ documentOutputs(const Interface &interface) {
     if (output.info.rank > 0)
       width = "[" + std::to_string(output.info.width) + "]";
     bool ofSequences = output.info.extent == TRANSOM_SEQUENCES;
-    bool ofSource = output.info.extent == TRANSOM_ENCODER_TOKENS;
+    bool ofEncoder = output.info.extent == TRANSOM_ENCODER_TOKENS;
     tensors.push_back({output.name, "float32",
                        ofSequences ? "[batch]" + width
-                       : ofSource  ? "[batch][encoder_length]" + width +
+                       : ofEncoder ? "[batch][encoder_length]" + width +
                                          " or [encoder_tokens]" + width
                        : isStep
                            ? "[tokens]" + width
                            : "[batch][length]" + width + " or [tokens]" + width,
                        output.info.extent == TRANSOM_OUTPUT_POSITIONS
-                           ? "beside positions: [count]" + width
+                           ? "with output_positions: [count]" + width
                            : ""});
   }
   return tensors;
