@@ -263,7 +263,7 @@ struct EmbeddingSpec {
   }
 
   int64_t width = 0, tableRows = 0;
-  Packing table; ///< in blocks if it is a linear's weight, too
+  Packing table;           ///< in blocks if it is a linear's weight, too
   int64_t tableOffset = 0; ///< its first column, if it is an activation
   Activation result;
   Activation addend; ///< stride 0: none

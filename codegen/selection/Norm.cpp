@@ -51,7 +51,8 @@ Choice transom::codegen::selectNorm(const Define &define) {
   spec.epsilon = norm->epsilon.convertToFloat();
   spec.rms = !norm->beta;
   spec.hasBeta = static_cast<bool>(norm->beta);
-  spec.x = operands.read(NormSpec::Input, define.activation(norm->input)).rows();
+  spec.x =
+      operands.read(NormSpec::Input, define.activation(norm->input)).rows();
   if (norm->residual) {
     spec.hasResidual = true;
     spec.residual =

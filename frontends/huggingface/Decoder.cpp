@@ -177,9 +177,8 @@ std::string Decoder::describe() const {
 
 void Decoder::build(StringRef task, ModelBuilder &builder) const {
   Value ids = builder.addInput({"input_ids", std::nullopt, vocabulary});
-  Value mask =
-      builder.addInput({"attention_mask", DefaultKind::Ones, 0,
-                        InputRole::AttentionMask});
+  Value mask = builder.addInput(
+      {"attention_mask", DefaultKind::Ones, 0, InputRole::AttentionMask});
   Value positionIds =
       builder.addInput({"position_ids", DefaultKind::PositionIds, positions});
   SmallVector<StringRef> tied{spec.tokenEmbedding};

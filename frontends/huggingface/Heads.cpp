@@ -35,7 +35,8 @@ static int64_t widthOf(Head::Width kind, const Trunk &trunk) {
 /// The input that says which token of a sequence is read; by default the last
 /// one, as transformers defines it for the family.
 static Input lastToken(const Head &head, const Trunk &trunk) {
-  Input index{.name = "last_token", .role = InputRole::TokenIndex,
+  Input index{.name = "last_token",
+              .role = InputRole::TokenIndex,
               .length = std::nullopt};
   if (head.from == Head::From::EndToken) {
     if (!trunk.endOfSequence)

@@ -189,7 +189,8 @@ void T5::build(StringRef task, ModelBuilder &builder) const {
         "decoder",
         describeDecoderInputs(!taskHeads.empty() &&
                               taskHeads.front()->shiftsEncoderInputs),
-        {.name = "decoder_attention_mask", .defaultKind = DefaultKind::Ones}, builder);
+        {.name = "decoder_attention_mask", .defaultKind = DefaultKind::Ones},
+        builder);
     x = buildStack("decoder", decoder, &encoder, builder);
   }
   if (taskHeads.empty())
