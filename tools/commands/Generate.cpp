@@ -23,80 +23,90 @@ static cl::opt<std::string> path(cl::Positional, cl::Required, cl::desc("LIB"),
                                  cl::sub(flags));
 static cl::list<std::string>
     prompts("input-ids", cl::OneOrMore, cl::value_desc("1,2,..."),
-            cl::desc("tokens of a prompt; again for each further prompt; of a "
-                     "model with an encoder, what that reads"),
+            cl::desc("tokens of a prompt, which the encoder reads if the model "
+                     "has one; once for each prompt"),
             cl::sub(flags));
 static cl::list<std::string> decoderPrompts(
     "decoder-input-ids", cl::value_desc("1,2,..."),
-    cl::desc("what its decoder begins with: once for all prompts, or once for "
-             "each; default: the model's decoder_start_token_id"),
+    cl::desc("tokens that the decoder begins with: once for all prompts, or "
+             "once for each; default: the model's decoder_start_token_id"),
     cl::sub(flags));
 
 static cl::opt<int> maxNewTokens("max-new-tokens", cl::value_desc("n"),
-                                 cl::desc("default: 20"), cl::sub(flags));
-static cl::opt<int> maxLength("max-length", cl::value_desc("n"),
-                              cl::desc("of prompt and new tokens"),
-                              cl::sub(flags));
-static cl::opt<int> minNewTokens("min-new-tokens", cl::value_desc("n"),
-                                 cl::desc("no end of sequence before"),
+                                 cl::desc("most new tokens; default: 20"),
                                  cl::sub(flags));
+static cl::opt<int> maxLength("max-length", cl::value_desc("n"),
+                              cl::desc("most tokens of prompt and result"),
+                              cl::sub(flags));
+static cl::opt<int>
+    minNewTokens("min-new-tokens", cl::value_desc("n"),
+                 cl::desc("fewest new tokens before an end of sequence"),
+                 cl::sub(flags));
 static cl::opt<int> minLength("min-length", cl::value_desc("n"),
-                              cl::desc("the same, of prompt and new tokens"),
+                              cl::desc("fewest tokens of prompt and result"),
                               cl::sub(flags));
 
-static cl::opt<bool> doSample("do-sample",
-                              cl::desc("draw tokens, not the best one"),
-                              cl::sub(flags));
+static cl::opt<bool>
+    doSample("do-sample",
+             cl::desc("sample tokens; default: take the likeliest"),
+             cl::sub(flags));
 static cl::opt<uint64_t> seed("seed", cl::value_desc("n"),
-                              cl::desc("the same gives the same; default: 0"),
+                              cl::desc("seed of the sampling; default: 0"),
                               cl::sub(flags));
 static cl::opt<float> temperature("temperature", cl::value_desc("x"),
-                                  cl::desc("default: 1"), cl::init(1),
-                                  cl::sub(flags));
-static cl::opt<int> topK("top-k", cl::value_desc("n"),
-                         cl::desc("of the n likeliest; 0: all; default: 50"),
-                         cl::init(50), cl::sub(flags));
-static cl::opt<float> topP("top-p", cl::value_desc("x"),
-                           cl::desc("of the likeliest that make up x"),
-                           cl::init(1), cl::sub(flags));
-static cl::opt<float> minP("min-p", cl::value_desc("x"),
-                           cl::desc("of those x times as likely as the best"),
-                           cl::sub(flags));
-static cl::opt<float> typicalP("typical-p", cl::value_desc("x"),
-                               cl::desc("of the most typical that make up x"),
-                               cl::init(1), cl::sub(flags));
+                                  cl::desc("divides the logits; default: 1"),
+                                  cl::init(1), cl::sub(flags));
+static cl::opt<int>
+    topK("top-k", cl::value_desc("n"),
+         cl::desc("sample from the n likeliest tokens; 0: all; default: 50"),
+         cl::init(50), cl::sub(flags));
+static cl::opt<float>
+    topP("top-p", cl::value_desc("x"),
+         cl::desc("sample from the likeliest tokens, of total probability x"),
+         cl::init(1), cl::sub(flags));
+static cl::opt<float>
+    minP("min-p", cl::value_desc("x"),
+         cl::desc("sample from tokens at least x times as likely as the best"),
+         cl::sub(flags));
+static cl::opt<float> typicalP(
+    "typical-p", cl::value_desc("x"),
+    cl::desc("sample from the most typical tokens, of total probability x"),
+    cl::init(1), cl::sub(flags));
 
-static cl::opt<float> repetitionPenalty("repetition-penalty",
-                                        cl::value_desc("x"),
-                                        cl::desc("default: 1"), cl::init(1),
-                                        cl::sub(flags));
+static cl::opt<float> repetitionPenalty(
+    "repetition-penalty", cl::value_desc("x"),
+    cl::desc("penalty on tokens that occurred before; default: 1, none"),
+    cl::init(1), cl::sub(flags));
 static cl::opt<int> noRepeatNgramSize("no-repeat-ngram-size",
                                       cl::value_desc("n"),
-                                      cl::desc("no n tokens come twice"),
+                                      cl::desc("generate no n tokens twice"),
                                       cl::sub(flags));
-static cl::opt<bool> renormalizeLogits("renormalize-logits",
-                                       cl::desc("after all processors"),
-                                       cl::sub(flags));
+static cl::opt<bool>
+    renormalizeLogits("renormalize-logits",
+                      cl::desc("normalize logits after all processors"),
+                      cl::sub(flags));
 
 static cl::opt<int> numBeams("num-beams", cl::value_desc("n"),
-                             cl::desc("beam search; default: 1, none"),
+                             cl::desc("beams of beam search; default: 1, none"),
                              cl::init(1), cl::sub(flags));
-static cl::opt<int> numReturnSequences("num-return-sequences",
-                                       cl::value_desc("n"),
-                                       cl::desc("default: 1"), cl::init(1),
-                                       cl::sub(flags));
-static cl::opt<transom_early_stopping> earlyStopping(
-    "early-stopping", cl::desc("when beams are enough:"),
-    cl::values(clEnumValN(TRANSOM_EARLY_STOPPING_FALSE, "false",
-                          "when the best live one is worse (default)"),
-               clEnumValN(TRANSOM_EARLY_STOPPING_TRUE, "true",
-                          "when num-beams have ended"),
-               clEnumValN(TRANSOM_EARLY_STOPPING_NEVER, "never",
-                          "when none can become better")),
-    cl::init(TRANSOM_EARLY_STOPPING_FALSE), cl::sub(flags));
-static cl::opt<float> lengthPenalty("length-penalty", cl::value_desc("x"),
-                                    cl::desc("default: 1"), cl::init(1),
-                                    cl::sub(flags));
+static cl::opt<int>
+    numReturnSequences("num-return-sequences", cl::value_desc("n"),
+                       cl::desc("sequences for each prompt; default: 1"),
+                       cl::init(1), cl::sub(flags));
+static cl::opt<transom_early_stopping>
+    earlyStopping("early-stopping", cl::desc("when a beam search ends:"),
+                  cl::values(clEnumValN(TRANSOM_EARLY_STOPPING_FALSE, "false",
+                                        "when the best live beam is worse than "
+                                        "all finished ones (default)"),
+                             clEnumValN(TRANSOM_EARLY_STOPPING_TRUE, "true",
+                                        "when num-beams beams have ended"),
+                             clEnumValN(TRANSOM_EARLY_STOPPING_NEVER, "never",
+                                        "when no live beam can become better")),
+                  cl::init(TRANSOM_EARLY_STOPPING_FALSE), cl::sub(flags));
+static cl::opt<float>
+    lengthPenalty("length-penalty", cl::value_desc("x"),
+                  cl::desc("scores are divided by length^x; default: 1"),
+                  cl::init(1), cl::sub(flags));
 
 static cl::opt<int> promptLookup("prompt-lookup-num-tokens",
                                  cl::value_desc("n"),
@@ -107,40 +117,42 @@ static cl::opt<int>
                   cl::desc("look up the last n tokens; default: 2"),
                   cl::init(2), cl::sub(flags));
 
-static cl::opt<std::string>
-    eosIds("eos-ids", cl::value_desc("1,2,..."),
-           cl::desc("ends of a sequence; none; default: the model's"),
-           cl::sub(flags));
+static cl::opt<std::string> eosIds(
+    "eos-ids", cl::value_desc("1,2,..."),
+    cl::desc("tokens that end a sequence, or none; default: the model's"),
+    cl::sub(flags));
 static cl::opt<int> forcedBos("forced-bos-token-id", cl::value_desc("n"),
-                              cl::desc("the token after a prompt of one token"),
+                              cl::desc("token after a prompt of one token"),
                               cl::sub(flags));
-static cl::opt<std::string>
-    forcedEos("forced-eos-token-id", cl::value_desc("1,2,..."),
-              cl::desc("one of these is the last token of the greatest length"),
-              cl::sub(flags));
+static cl::opt<std::string> forcedEos(
+    "forced-eos-token-id", cl::value_desc("1,2,..."),
+    cl::desc("tokens, one of which ends a sequence of the greatest length"),
+    cl::sub(flags));
 static cl::list<std::string>
     badWords("bad-words", cl::value_desc("1,2,..."),
-             cl::desc("tokens that are not to come; may be given again"),
+             cl::desc("tokens that are never generated; may be given again"),
              cl::sub(flags));
-static cl::list<std::string>
-    stopSequences("stop", cl::value_desc("1,2,..."),
-                  cl::desc("tokens to end after; may be given again"),
-                  cl::sub(flags));
+static cl::list<std::string> stopSequences(
+    "stop", cl::value_desc("1,2,..."),
+    cl::desc("tokens after which a sequence ends; may be given again"),
+    cl::sub(flags));
 
-static cl::opt<bool> asJson("json", cl::desc("one object a sequence"),
+static cl::opt<bool> asJson("json",
+                            cl::desc("print a JSON object for each sequence"),
                             cl::sub(flags));
-static cl::opt<bool> showTimes("times", cl::desc("say how long it took"),
+static cl::opt<bool> showTimes("times", cl::desc("print the time on stderr"),
                                cl::sub(flags));
-static cl::opt<int> threads("threads", cl::init(0), cl::value_desc("n"),
-                            cl::desc("default: as the library decides"),
-                            cl::sub(flags));
+static cl::opt<int>
+    threads("threads", cl::init(0), cl::value_desc("n"),
+            cl::desc("threads of the session; default: as the library decides"),
+            cl::sub(flags));
 static cl::opt<int64_t>
     cacheTokens("cache-tokens", cl::value_desc("n"),
                 cl::desc("the most tokens in the cache; default: what fits"),
                 cl::sub(flags));
 static cl::opt<std::string>
     weights("weights", cl::value_desc("file"),
-            cl::desc("default: NAME.weights beside the library"),
+            cl::desc("weights of the library; default: NAME.weights beside it"),
             cl::sub(flags));
 
 namespace {
