@@ -61,7 +61,7 @@ enum transom_extent {
 };
 
 /// Where a task gets the extent of a dimension, a range of rows or a scalar.
-enum transom_source {
+enum transom_task_value {
   TRANSOM_CONSTANT = 0,
   TRANSOM_TASK_ROWS = 1,      ///< rows of this task
   TRANSOM_TASK_COLUMNS = 2,   ///< column units (weight blocks, heads) of it
@@ -94,7 +94,7 @@ typedef struct transom_kernel_argument {
   uint8_t kind;  ///< transom_argument_kind
   uint8_t dtype; ///< transom_dtype_values
   uint8_t rank;
-  uint8_t rows;           ///< transom_source: what rowIndex is
+  uint8_t rows;           ///< transom_task_value: what rowIndex is
   int32_t source;         ///< of a scalar
   int32_t operand;        ///< index into the launch's operands
   int32_t column_divisor; ///< grouped-query attention: heads per key head

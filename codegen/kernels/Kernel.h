@@ -58,8 +58,9 @@ inline Dim taskKeys(int64_t stride) { return {TRANSOM_TASK_KEYS, 0, stride}; }
 struct View {
   int32_t operand = 0;
   ElementType type = f32;
-  std::vector<Dim> dims;           ///< innermost first
-  int32_t rows = TRANSOM_CONSTANT; ///< transom_task_value: which rows address it
+  std::vector<Dim> dims; ///< innermost first
+  int32_t rows =
+      TRANSOM_CONSTANT; ///< transom_task_value: which rows address it
   int64_t rowStride = 0;
   int64_t columnStride = 0; ///< from one column unit to the next
   int64_t offset = 0;

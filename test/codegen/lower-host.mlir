@@ -182,8 +182,9 @@ module {
 
 // What generation takes is typed: the metadata is for others to read. With
 // decoder_start_token_id, bos_token_id does not count.
-// CHECK-LABEL: module
-// CHECK: llvm.mlir.global private constant @eos_token_ids(dense<[3, 4]> : tensor<2xi32>)
+// CHECK-LABEL: module attributes {transformer.metadata
+// CHECK: llvm.mlir.global private constant @eos_token_ids()
+// CHECK:   dense<[3, 4]> : tensor<2xi32>
 // CHECK: llvm.mlir.global private constant @generation()
 // CHECK:   llvm.mlir.addressof @eos_token_ids
 // CHECK:   llvm.mlir.constant(2 : i32)
