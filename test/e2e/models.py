@@ -9,7 +9,12 @@ import transformers
 import transom
 from conftest import rms_error, spread
 
-TOLERANCE = 1e-4
+# Error over rms: five times what random models of BERT and GPT have, 8e-6. The
+# logits of one head (XLM-RoBERTa, question answering) are small: 2e-5.
+TOLERANCE = 4e-5
+# T5 does not scale its scores, so that the softmax of a random model is steep
+# and errors of scores count for more: 8e-5 are measured.
+T5_TOLERANCE = 1e-4
 
 
 def make(folder, name, seed=0, **config):
@@ -51,7 +56,7 @@ def pad(rows, value, left=False):
     return result
 
 
-def check(got, want, mask):
+def check(got, want, mask, tolerance=TOLERANCE):
     """`got` is zeros where there are no tokens, and `want` elsewhere."""
     assert list(got) == list(want)
     for name in want:
@@ -59,9 +64,9 @@ def check(got, want, mask):
         assert got[name].dtype == np.float32
         if want[name].shape[:2] == mask.shape:
             assert (got[name][mask == 0] == 0).all()
-            assert rms_error(got[name][mask == 1], want[name][mask == 1]) <= TOLERANCE
+            assert rms_error(got[name][mask == 1], want[name][mask == 1]) <= tolerance
         else:
-            assert rms_error(got[name], want[name]) <= TOLERANCE
+            assert rms_error(got[name], want[name]) <= tolerance
 
 
 def check_choices(model, library):
@@ -86,7 +91,7 @@ def check_choices(model, library):
     np.testing.assert_array_equal(np.concatenate([first, second]), got.reshape(-1))
 
 
-def check_model(model, library, outputs):
+def check_model(model, library, outputs, tolerance=TOLERANCE):
     """Padded on both sides, ragged, and one sequence alone."""
     if library.task == "multiple-choice":
         check_choices(model, library)
@@ -101,14 +106,14 @@ def check_model(model, library, outputs):
         }
         padded["attention_mask"] = pad([np.ones(n) for n in lengths], 0, left)
         want = reference(model, outputs, **padded)
-        check(library(**padded), want, padded["attention_mask"])
+        check(library(**padded), want, padded["attention_mask"], tolerance)
 
     together = library(**inputs)
     for i, n in enumerate(lengths):
         alone = {name: [rows[i]] for name, rows in inputs.items()}
         want = reference(model, outputs, **alone)
         got = library(**alone)
-        check(got, want, np.ones((1, n)))
+        check(got, want, np.ones((1, n)), tolerance)
         for name in outputs:
             np.testing.assert_array_equal(together[name][i], got[name][0])
 

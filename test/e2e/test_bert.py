@@ -11,7 +11,9 @@ import transformers
 import transom
 from conftest import ROOT, make_bert, reference, rms_error
 
-TOLERANCE = 1e-4
+# Error over rms; the measured ones are 4e-6 to 6e-6, of MiniLM 2e-5.
+TOLERANCE = 2e-5
+MINILM_TOLERANCE = 5e-5
 
 CONFIGURATIONS = {
     "plain": {},

@@ -182,7 +182,7 @@ def test_class_without_an_id_of_padding(tmp_path, compile_folder):
     together = library(input_ids=rows)["logits"]
     for row, got in zip(rows, together):
         want = reference(model, outputs, input_ids=[row])["logits"]
-        assert rms_error(got[None], want) <= 1e-4
+        assert rms_error(got[None], want) <= 2e-5
     with pytest.raises(ValueError, match="keeps the last token, position 1"):
         library(input_ids=[[5, 6]], attention_mask=[[1, 0]])
 

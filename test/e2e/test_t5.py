@@ -1,6 +1,7 @@
 """T5 and its relatives against transformers: random models of odd shapes, with
 lengths beyond the distances that buckets tell apart, ragged and padded."""
 
+import functools
 import json
 import pathlib
 import re
@@ -12,19 +13,21 @@ import safetensors.numpy
 import torch
 import transformers
 
+import models
 import transom
 from conftest import ROOT, rms_error
 from models import (
-    TOLERANCE,
-    check,
+    T5_TOLERANCE,
     check_default_tokens,
-    check_model,
     make,
     pad,
     reference,
 )  # fmt: skip
 
 MODELS = ROOT / "examples" / "models"
+
+check = functools.partial(models.check, tolerance=T5_TOLERANCE)
+check_model = functools.partial(models.check_model, tolerance=T5_TOLERANCE)
 
 # Heads are not as wide as the model divided by their number; distances beyond
 # 11 share a bucket.
@@ -220,7 +223,7 @@ CLASSIFIER = ["logits", "encoder_last_hidden_state"]
 def check_class(model, library, **inputs):
     want, got = reference(model, CLASSIFIER, **inputs), library(**inputs)
     assert list(got) == CLASSIFIER
-    assert rms_error(got["logits"], want["logits"]) <= TOLERANCE
+    assert rms_error(got["logits"], want["logits"]) <= T5_TOLERANCE
     mask = inputs.get("attention_mask", np.ones(np.shape(inputs["input_ids"])))
     states = "encoder_last_hidden_state"
     check({states: got[states]}, {states: want[states]}, mask)
@@ -280,7 +283,7 @@ def test_class_at_another_token(tmp_path, compile_folder):
             input_ids=torch.tensor(ids), decoder_input_ids=torch.tensor([padded])
         ).last_hidden_state[:, len(row) - 1]
         want = model.classification_head(hidden).detach().numpy()
-        assert rms_error(logits[None], want) <= TOLERANCE
+        assert rms_error(logits[None], want) <= T5_TOLERANCE
 
 
 def test_class_of_a_source_that_does_not_end(tmp_path, compile_folder):
@@ -408,5 +411,5 @@ def test_trained(compile_folder):
     for source, target, logits in zip(sources, targets, together):
         inputs = dict(input_ids=[source], decoder_input_ids=[target])
         want = reference(model, ["logits"], **inputs)["logits"][0]
-        assert rms_error(logits, want) <= TOLERANCE
+        assert rms_error(logits, want) <= T5_TOLERANCE
         assert logits.argmax(-1).tolist() == [*target[1:], 1]
