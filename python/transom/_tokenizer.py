@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import pathlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
 import tokenizers
+
+from transom import _files, _tokenizer_classes, _tokenizer_settings
 
 #: One text, a pair of texts, or words; what `tokenizers` calls an input.
 Text = Union[str, tuple[str, str], Sequence[str]]
@@ -19,39 +21,70 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # transformers writes 1e30 where a tokenizer has no maximum.
 _NO_MAXIMUM = 10**9
 
+# transformers' name for cleaning up what BPE decodes, too.
+_CLEAN_UP_BPE = (
+    "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"
+)
 
-def read_json(folder: pathlib.Path, name: str) -> Any:
-    """The contents of a JSON file; {} if there is no such file."""
-    path = folder / name
-    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+def _maximum(settings: _tokenizer_settings.Settings) -> int | None:
+    """The longest sequence that the tokenizer's files allow."""
+    arguments = settings.arguments
+    key = "model_max_length" if "model_max_length" in arguments else "max_len"
+    maximum = arguments.get(key)
+    if maximum is None:
+        return None
+    if isinstance(maximum, bool) or not isinstance(maximum, (int, float)):
+        settings.refuse(key, "a number")
+    if maximum < 1:
+        settings.refuse(key, "1 or more")
+    return int(maximum) if maximum < _NO_MAXIMUM else None
 
 
 class Tokenizer:
-    """The tokenizer of a model: tokenizer.json, tokenizer_config.json.
+    """The tokenizer of a model, with the ids of transformers' AutoTokenizer.
 
     Truncation and padding that tokenizer.json has recorded are switched off:
     they are what it was last used with, and no part of the model.
+
+    Args:
+        folder: holds tokenizer.json and what else the model has.
+        model: the model's config.json, by which transformers chooses the tokenizer's
+            class, if there is none in the folder.
+
+    Raises:
+        FileNotFoundError: there is no tokenizer.json.
+        ValueError: a file is broken, or says what is not supported.
     """
 
-    def __init__(self, folder: pathlib.Path):
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file; a pipeline needs it")
-        self.backend = tokenizers.Tokenizer.from_file(str(path))
-        self.backend.no_truncation()
-        self.backend.no_padding()
-        config = read_json(folder, "tokenizer_config.json")
-        self._special = {**read_json(folder, "special_tokens_map.json"), **config}
-        maximum = config.get("model_max_length")
-        self.model_max_length: int | None = (
-            int(maximum) if maximum and maximum < _NO_MAXIMUM else None
-        )
-        self._truncation_side: str = config.get("truncation_side", "right")
-        self._clean_up: bool = bool(config.get("clean_up_tokenization_spaces"))
+    def __init__(self, folder: pathlib.Path, model: Mapping[str, Any] | None = None):
+        model = _files.read_object(folder, "config.json") or model or {}
+        settings = _tokenizer_settings.read(folder)
+        self.backend, self.special = _tokenizer_classes.make(settings, model)
+        self.model_max_length = _maximum(settings)
+        side = settings.arguments.get("truncation_side", "right")
+        if side not in ("left", "right"):
+            settings.refuse("truncation_side", "left, right")
+        self._truncation_side: str = side
+        clean_up = settings.flag_or_null("clean_up_tokenization_spaces")
+        forced = settings.arguments.get(_CLEAN_UP_BPE)
+        is_bpe = isinstance(self.backend.model, tokenizers.models.BPE)
+        self._cleans_up = bool(clean_up)
+        self._can_clean_up = bool(forced) or not is_bpe
         # A Tokenizer holds its truncation as state, so each one in use has its
         # own: threads must not change it under each other's hands.
         self._truncating: dict[tuple[int, int, str], tokenizers.Tokenizer] = {}
         self._lock = threading.Lock()
+
+    def lower(self) -> None:
+        """From now on texts are lower-cased before all else."""
+        normalizers = tokenizers.normalizers
+        old: Any = self.backend.normalizer
+        is_sequence = isinstance(old, normalizers.Sequence)
+        steps: list[Any] = [*old] if is_sequence else [old]
+        if not any(isinstance(step, normalizers.Lowercase) for step in steps):
+            steps = [normalizers.Lowercase(), *filter(None, steps)]
+            self.backend.normalizer = normalizers.Sequence(steps)
 
     def frame(self, start: str, delimiter: str | None, extract: str) -> None:
         """From now on texts are `start` text `extract`, and pairs `start` text
@@ -72,7 +105,8 @@ class Tokenizer:
             if number is None:
                 raise ValueError(f"{token!r} is not a token of this model")
             tokens[token] = {"id": token, "ids": [number], "tokens": [token]}
-        description = json.loads(self.backend.to_str())
+        empty = tokenizers.Tokenizer(tokenizers.models.BPE())
+        description = json.loads(empty.to_str())
         description["post_processor"] = {
             "type": "TemplateProcessing",
             "single": [special(start), text("A"), special(extract)],
@@ -81,22 +115,12 @@ class Tokenizer:
             ],
             "special_tokens": tokens,
         }  # fmt: skip
-        self.backend = tokenizers.Tokenizer.from_str(json.dumps(description))
+        framing = tokenizers.Tokenizer.from_str(json.dumps(description))
+        self.backend.post_processor = framing.post_processor
 
     def token_id(self, kind: str) -> int | None:
         """The id of "mask_token", "pad_token", ...; None if there is none."""
-        token = self._special.get(kind)
-        if isinstance(token, dict):
-            token = token["content"]
-        if token is not None:
-            return self.backend.token_to_id(token)
-        # As transformers' classes have it that need no such entry.
-        name = kind.split("_")[0]
-        for usual in (f"[{name.upper()}]", f"<{name}>"):
-            number = self.backend.token_to_id(usual)
-            if number is not None:
-                return number
-        return None
+        return self.special.id(kind)
 
     def encode(
         self,
@@ -122,7 +146,7 @@ class Tokenizer:
             key = (max_length, stride, strategy)
             with self._lock:
                 if key not in self._truncating:
-                    copy = tokenizers.Tokenizer.from_str(self.backend.to_str())
+                    copy = self.special.copy_of(backend)
                     copy.enable_truncation(
                         max_length,
                         stride=stride,
@@ -145,9 +169,8 @@ class Tokenizer:
         tokenizer_config.json says."""
         text = self.backend.decode(ids, skip_special_tokens=skip_special_tokens)
         if clean_up is None:
-            is_bpe = isinstance(self.backend.model, tokenizers.models.BPE)
-            clean_up = self._clean_up and not is_bpe
-        if clean_up:
+            clean_up = self._cleans_up
+        if clean_up and self._can_clean_up:
             for mark in (".", "?", "!", ","):
                 text = text.replace(" " + mark, mark)
             text = text.replace(" ' ", "'")

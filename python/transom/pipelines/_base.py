@@ -86,7 +86,7 @@ class Pipeline:
                 "name a folder with tokenizer.json: tokenizer=FOLDER"
             )
         self.folder = folder
-        self.tokenizer = Tokenizer(folder)
+        self.tokenizer = Tokenizer(folder, library.config)
         self.batch_size = batch_size
         self.progress = progress
 

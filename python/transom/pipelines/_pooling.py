@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from transom._tokenizer import read_json
+from transom._files import read_list, read_object
 
 #: Sequences that have tokens: where each begins and ends.
 _Ends = np.ndarray
@@ -93,10 +93,10 @@ class SentenceModel:
         """Raises ValueError if the model has a step that there is not here."""
         modes: tuple[str, ...] | None = None
         normalize = False
-        for module in read_json(folder, "modules.json") or []:
+        for module in read_list(folder, "modules.json"):
             kind = module["type"].rsplit(".", 1)[-1]
             if kind == "Pooling":
-                modes = _modes(read_json(folder, f"{module['path']}/config.json"))
+                modes = _modes(read_object(folder, f"{module['path']}/config.json"))
             elif kind == "Normalize":
                 normalize = True
             elif kind != "Transformer":
@@ -104,8 +104,8 @@ class SentenceModel:
                     f'{folder}/modules.json: "type" is {module["type"]}; supported: '
                     "Transformer, Pooling, Normalize"
                 )
-        transformer = read_json(folder, "sentence_bert_config.json")
-        sentence = read_json(folder, "config_sentence_transformers.json")
+        transformer = read_object(folder, "sentence_bert_config.json")
+        sentence = read_object(folder, "config_sentence_transformers.json")
         return cls(
             modes,
             normalize,
