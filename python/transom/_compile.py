@@ -10,6 +10,7 @@ import sys
 import warnings
 from typing import Any, Union
 
+from transom import _model_folder
 from transom._tools import compiler
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -100,12 +101,21 @@ def compile(
             threads=2, embed_weights=True, dump_ir="FOLDER".
 
     Warns:
-        CompileWarning: for each warning of the compiler.
+        CompileWarning: for each warning of the compiler, and if the tokenizer's
+            settings can't be followed.
 
     Raises:
-        CompileError: with the compiler's message.
+        CompileError: with the compiler's message, or what is wrong with the files of
+            the tokenizer and of sentence-transformers.
         FileNotFoundError: there is no compiler; see `transom.compiler`.
     """
+    if os.path.isdir(model):
+        try:
+            warning = _model_folder.check(pathlib.Path(model), task)
+        except (FileNotFoundError, ValueError) as error:
+            raise CompileError(str(error)) from None
+        if warning:
+            warnings.warn(warning, CompileWarning, stacklevel=2)
     options = {"task": task, "dtype": dtype, "target": target, **options}
     command = [compiler(), "compile", os.fspath(model), "-o", os.fspath(output)]
     status, messages = _run(command + _flags(options))

@@ -23,6 +23,9 @@ class SentenceEncoder:
         library: a library with the output "last_hidden_state", or its path.
         prompts, default_prompt_name: texts to put before sentences, by name.
             Default: those of config_sentence_transformers.json.
+        similarity_fn_name: "cosine", "dot", "euclidean" or "manhattan"; distances are
+            negative. Default: the model's, or else "cosine".
+        truncate_dim: how many numbers a vector has. Default: the model's, or all.
         options: those of a pipeline, such as tokenizer=FOLDER.
     """
 
@@ -31,10 +34,20 @@ class SentenceEncoder:
         library: Library | str | os.PathLike[str],
         prompts: dict[str, str] | None = None,
         default_prompt_name: str | None = None,
+        similarity_fn_name: str | None = None,
+        truncate_dim: int | None = None,
         **options: Any,
     ):
-        self._pipeline = FeatureExtraction(library, **options)
+        if similarity_fn_name not in (None, *_pooling.SIMILARITY):
+            raise ValueError(
+                f"similarity_fn_name: expects {', '.join(_pooling.SIMILARITY)}, "
+                f"got {similarity_fn_name!r}"
+            )
+        self._pipeline = FeatureExtraction(
+            library, truncate_dim=truncate_dim, **options
+        )
         model = self._pipeline.model
+        self.similarity_fn_name = similarity_fn_name or model.similarity
         self.prompts = model.prompts if prompts is None else prompts
         self.default_prompt_name = default_prompt_name or model.default_prompt
         # As sentence-transformers does with a model that has no such files.
@@ -65,6 +78,7 @@ class SentenceEncoder:
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
         normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
     ) -> Any:
         """Vectors of sentences: an array [width] for one, [sentences, width] for
         a list.
@@ -80,6 +94,7 @@ class SentenceEncoder:
             convert_to_tensor: gives torch tensors.
             normalize_embeddings: makes the length of vectors 1 even if the
                 model does not.
+            truncate_dim: how many numbers a vector has. Default: the encoder's.
         """
         if output_value not in ("sentence_embedding", "token_embeddings"):
             raise ValueError(
@@ -89,6 +104,7 @@ class SentenceEncoder:
         if prompt is None:
             prompt = self._prompt(prompt_name or self.default_prompt_name)
         pooling = "none" if output_value == "token_embeddings" else self._pooling
+        more = {} if truncate_dim is None else {"truncate_dim": truncate_dim}
         vectors = self._pipeline(
             sentences if isinstance(sentences, str) else list(sentences),
             batch_size=batch_size,
@@ -96,6 +112,7 @@ class SentenceEncoder:
             pooling=pooling,
             normalize=normalize_embeddings or None,
             prompt=prompt,
+            **more,
         )
         if convert_to_tensor:
             import torch
@@ -117,5 +134,6 @@ class SentenceEncoder:
         return self.prompts[name]
 
     def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The cosines between the rows of two arrays, [first, second]."""
-        return _pooling.normalized(first) @ _pooling.normalized(second).T
+        """How alike the rows of two arrays are, [first, second]: see
+        `similarity_fn_name`."""
+        return _pooling.SIMILARITY[self.similarity_fn_name](first, second)

@@ -11,6 +11,7 @@ from tokenizers import Encoding
 
 from transom._tokenizer import Text
 from transom.pipelines import _base, _pooling
+from transom.pipelines._sentence_model import Normalize, SentenceModel
 
 
 class FeatureExtraction(_base.Pipeline):
@@ -29,7 +30,9 @@ class FeatureExtraction(_base.Pipeline):
         """
         pooling: "cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean",
             "lasttoken", or "none": vectors of tokens. Default: the model's.
-        normalize: whether vectors have length 1. Default: the model's.
+        normalize: whether vectors have length 1 in the end. Default: the model's
+            modules decide.
+        truncate_dim: how many numbers a pooled vector has. Default: the model's.
         truncation: False refuses texts that are too long.
         max_length: the longest sequence of tokens. Default: the model's.
         prompt: a text that stands before each text.
@@ -37,6 +40,7 @@ class FeatureExtraction(_base.Pipeline):
 
         pooling: str | None = None
         normalize: bool | None = None
+        truncate_dim: int | None = None
         truncation: bool = True
         max_length: int | None = None
         prompt: str = ""
@@ -47,6 +51,10 @@ class FeatureExtraction(_base.Pipeline):
                     f"pooling: expects none, {', '.join(_pooling.POOLING)}, "
                     f"got {self.pooling!r}"
                 )
+            if self.truncate_dim is not None and self.truncate_dim < 1:
+                raise ValueError(
+                    f"truncate_dim: expects 1 or more, got {self.truncate_dim}"
+                )
 
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
@@ -55,8 +63,15 @@ class FeatureExtraction(_base.Pipeline):
                 f"{self.library.path} was compiled for {self.library.task} and has no "
                 'output "last_hidden_state": transom compile --task=feature-extraction'
             )
-        self.model = _pooling.SentenceModel.read(self.folder)
-        self.max_seq_length = self.model.max_length or self.max_length()
+        self.model = SentenceModel.read(self.folder)
+        limits = [
+            self.model.max_length or self.max_length(),
+            self.library.max_positions,
+        ]
+        self.max_seq_length = min(filter(None, limits), default=None)
+        if self.model.lower:
+            self.tokenizer.lower()
+        self.width()  # An error here if the model's modules do not fit.
 
     def modes(self, parameters: Parameters) -> tuple[str, ...] | None:
         """How tokens are pooled; None: not at all."""
@@ -67,8 +82,7 @@ class FeatureExtraction(_base.Pipeline):
     def texts(self, item: Any, parameters: Parameters) -> list[Text]:
         if not isinstance(item, str):
             raise ValueError(f"expects a text, got {item!r:.80}")
-        text = (parameters.prompt + item).strip()
-        return [text.lower() if self.model.lower else text]
+        return [parameters.prompt + item]
 
     def tokenization(self, parameters: Parameters) -> dict[str, Any]:
         if not parameters.truncation:
@@ -80,16 +94,36 @@ class FeatureExtraction(_base.Pipeline):
     ) -> Sequence[np.ndarray] | np.ndarray:
         modes = self.modes(parameters)
         if modes is None:
-            vectors = self.run_tokens(encodings, "last_hidden_state")
+            tokens = self.run_tokens(encodings, "last_hidden_state")
             if parameters.normalize:
-                vectors = [_pooling.normalized(rows) for rows in vectors]
-            return vectors
+                tokens = [_pooling.normalized(rows) for rows in tokens]
+            return tokens
         outputs, offsets = self.run(encodings, ["last_hidden_state"])
-        pooled = _pooling.pool(outputs["last_hidden_state"], offsets, modes)
-        normalize = parameters.normalize
-        if self.model.normalize if normalize is None else normalize:
-            pooled = _pooling.normalized(pooled)
-        return pooled
+        skip = 0 if self.model.includes_prompt else self.prompt_length(parameters)
+        vectors = _pooling.pool(outputs["last_hidden_state"], offsets, modes, skip)
+        for step in self.steps(parameters):
+            vectors = step(vectors)
+        vectors = vectors[:, : self.truncate_dim(parameters)]
+        return _pooling.normalized(vectors) if parameters.normalize else vectors
+
+    def steps(self, parameters: Parameters) -> Sequence[Any]:
+        """What is done with a pooled vector."""
+        steps = self.model.steps
+        if parameters.normalize is False and steps and isinstance(steps[-1], Normalize):
+            return steps[:-1]
+        return steps
+
+    def truncate_dim(self, parameters: Parameters) -> int | None:
+        return parameters.truncate_dim or self.model.truncate_dim
+
+    def prompt_length(self, parameters: Parameters) -> int:
+        """How many tokens of each sequence are the prompt's, with those before it."""
+        if not parameters.prompt:
+            return 0
+        arguments = self.tokenization(parameters)
+        ids = self.tokenizer.encode([parameters.prompt], **arguments)[0].ids
+        ends = bool(ids) and ids[-1] in self.tokenizer.special.ids()
+        return len(ids) - ends
 
     def postprocess(self, results: _base.Results, parameters: Parameters) -> Any:
         return results.value
@@ -103,6 +137,13 @@ class FeatureExtraction(_base.Pipeline):
 
     def width(self, parameters: Parameters | None = None) -> int:
         """The length of a vector."""
-        modes = self.modes(self.defaults if parameters is None else parameters)
+        if parameters is None:
+            parameters = self.defaults
+        modes = self.modes(parameters)
         width = self.library.outputs["last_hidden_state"]["dims"][-1]
-        return width * len(modes or ("none",))
+        if modes is None:
+            return width
+        width *= len(modes)
+        for step in self.steps(parameters):
+            width = step.width(width)
+        return min(width, self.truncate_dim(parameters) or width)
