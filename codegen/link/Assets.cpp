@@ -4,6 +4,8 @@
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
 #include <algorithm>
@@ -20,7 +22,13 @@ static constexpr llvm::StringLiteral assetNames[] = {
     "generation_config.json",
     "merges.txt",
     "modules.json",
+    "sentence_albert_config.json",
     "sentence_bert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
     "sentencepiece.bpe.model",
     "special_tokens_map.json",
     "spiece.model",
@@ -30,6 +38,40 @@ static constexpr llvm::StringLiteral assetNames[] = {
     "vocab.json",
     "vocab.txt",
 };
+
+// What a module of sentence-transformers has in a folder of its own.
+static constexpr llvm::StringLiteral moduleNames[] = {
+    "config.json", "model.safetensors", "pytorch_model.bin"};
+
+/// The folders below `model` that modules.json names. The frontend has reported
+/// a file that is not JSON; a module without a folder is the model itself.
+static std::vector<std::string> moduleFolders(llvm::StringRef model) {
+  llvm::SmallString<128> file(model);
+  path::append(file, "modules.json");
+  std::vector<std::string> folders;
+  auto text = llvm::MemoryBuffer::getFile(file);
+  if (!text)
+    return folders;
+  llvm::Expected<llvm::json::Value> modules =
+      llvm::json::parse((*text)->getBuffer());
+  if (!modules) {
+    llvm::consumeError(modules.takeError());
+    return folders;
+  }
+  const llvm::json::Array *array = modules->getAsArray();
+  if (!array)
+    return folders;
+  for (const llvm::json::Value &module : *array) {
+    const llvm::json::Object *object = module.getAsObject();
+    std::optional<llvm::StringRef> folder =
+        object ? object->getString("path") : std::nullopt;
+    // Only one folder is made, and none outside of the assets.
+    if (folder && !folder->empty() && *folder != "." && *folder != ".." &&
+        !folder->contains('/'))
+      folders.push_back(folder->str());
+  }
+  return folders;
+}
 
 static llvm::Error copy(llvm::StringRef from, llvm::StringRef to,
                         OutputFiles &outputs) {
@@ -47,16 +89,11 @@ llvm::Error transom::codegen::copyAssets(llvm::StringRef model,
                                          llvm::StringRef assets,
                                          OutputFiles &outputs) {
   std::vector<std::string> names(std::begin(assetNames), std::end(assetNames));
-  // Pooling's options are the config.json of a folder of their own, by
-  // convention 1_Pooling.
-  std::error_code code;
-  for (fs::directory_iterator entry(model, code), end; !code && entry != end;
-       entry.increment(code)) {
-    llvm::StringRef folder = path::filename(entry->path());
-    if (folder.ends_with("_Pooling"))
-      names.push_back((folder + "/config.json").str());
-  }
+  for (const std::string &folder : moduleFolders(model))
+    for (llvm::StringRef name : moduleNames)
+      names.push_back(folder + "/" + name.str());
   std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   for (const std::string &name : names) {
     llvm::SmallString<128> from(model), to(assets);
     path::append(from, name);

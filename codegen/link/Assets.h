@@ -7,7 +7,7 @@
 namespace transom::codegen {
 
 /// Copies what applications need around the model (tokenizer, vocabulary,
-/// sentence-transformers' pooling) from the folder `model` to the folder
+/// sentence-transformers' modules) from the folder `model` to the folder
 /// `assets`, which is made if there is anything to copy.
 llvm::Error copyAssets(llvm::StringRef model, llvm::StringRef assets,
                        OutputFiles &outputs);

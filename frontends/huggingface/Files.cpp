@@ -126,7 +126,7 @@ static Error checkStructure(StringRef text) {
   return Error::success();
 }
 
-Expected<json::Object> parseObject(StringRef text) {
+static Expected<json::Value> parseValue(StringRef text) {
   if (text.trim().empty())
     return createStringError("is empty");
   if (Error error = checkStructure(text))
@@ -135,11 +135,20 @@ Expected<json::Object> parseObject(StringRef text) {
   if (!value)
     return createStringError("is not valid JSON: " +
                              printable(toString(value.takeError())));
+  return value;
+}
+
+Expected<json::Object> parseObject(StringRef text) {
+  Expected<json::Value> value = parseValue(text);
+  if (!value)
+    return value.takeError();
   if (json::Object *object = value->getAsObject())
     return std::move(*object);
   return createStringError("holds " + describe(*value) +
                            "; expected a JSON object");
 }
+
+Error checkJson(StringRef text) { return parseValue(text).takeError(); }
 
 SmallVector<const json::Object::value_type *>
 sorted(const json::Object &object) {

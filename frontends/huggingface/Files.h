@@ -31,6 +31,9 @@ llvm::StringRef remedyFor(llvm::StringRef recognized);
 /// pass or could not survive: a key given twice, nesting beyond 64 levels.
 llvm::Expected<llvm::json::Object> parseObject(llvm::StringRef text);
 
+/// Whether text is JSON, with the checks of `parseObject`.
+llvm::Error checkJson(llvm::StringRef text);
+
 /// The entries of `object` by key, so that messages come in the same order in
 /// every run.
 llvm::SmallVector<const llvm::json::Object::value_type *>

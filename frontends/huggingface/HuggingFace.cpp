@@ -111,6 +111,36 @@ static json::Object readGenerationConfig(StringRef folder, const Family &family,
   return std::move(*object);
 }
 
+/// Reports the files of tokenizers and of sentence-transformers that are
+/// broken: the library's assets are copies of them.
+static void checkAssets(StringRef folder, Problems &problems) {
+  constexpr StringLiteral files[] = {"added_tokens.json",
+                                     "config_sentence_transformers.json",
+                                     "modules.json",
+                                     "sentence_bert_config.json",
+                                     "special_tokens_map.json",
+                                     "tokenizer.json",
+                                     "tokenizer_config.json"};
+  for (StringRef file : files) {
+    SmallString<128> path(folder);
+    sys::path::append(path, file);
+    if (!sys::fs::exists(path))
+      continue;
+    auto text = mapFile(path);
+    if (!text) {
+      problems.error(file, toString(text.takeError()));
+      continue;
+    }
+    StringRef contents = (*text)->getBuffer();
+    StringRef kind =
+        contents.ltrim().starts_with("{") ? "" : recognize(contents);
+    if (!kind.empty())
+      problems.error(file, "is " + kind + "; expected JSON", remedyFor(kind));
+    else if (Error error = checkJson(contents))
+      problems.error(file, toString(std::move(error)));
+  }
+}
+
 static ModelMetadata metadataOf(StringRef task, const Config &config,
                                 json::Object generation) {
   json::Object copy = config.getObject();
@@ -140,6 +170,7 @@ static ImportedModel import(MLIRContext &context, StringRef folder,
   // What the weights lack is worth knowing even if the configuration is wrong.
   std::optional<Config> config = readConfig(folder, problems);
   std::unique_ptr<Checkpoint> checkpoint = Checkpoint::open(folder, problems);
+  checkAssets(folder, problems);
   if (!config)
     return result;
 
