@@ -117,7 +117,7 @@ def read(folder: pathlib.Path) -> Settings:
 
     Raises:
         FileNotFoundError: there is no tokenizer.json.
-        BrokenFileError: a file is no JSON.
+        BrokenFileError: a file is not JSON.
         SettingError: a file says what can't be followed.
     """
     path = folder / _FILE
