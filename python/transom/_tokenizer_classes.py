@@ -463,7 +463,7 @@ def class_name(settings: Settings, model: Mapping[str, Any]) -> str:
         return _OF_MODEL.get(str(kind), "TokenizersBackend")
     name = str(named).removesuffix("Fast")
     if name == "LlamaTokenizer" and '"ByteLevel"' in settings.text:
-        return "TokenizersBackend"  # LLaMA 3 has kept the name.
+        return "TokenizersBackend"  # LLaMA 3 still has the name.
     if kind == "umt5":
         return "TokenizersBackend"
     if name not in _CLASSES:
