@@ -10,6 +10,7 @@
 #include <cinttypes>
 #include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -18,6 +19,11 @@
 #include <unistd.h>
 
 using namespace transom;
+
+/// Of the path of a weights file and its hash.
+static constexpr char interimFormat[] = "%s"
+#include "runtime/model/interim_suffix.def"
+    ;
 
 /// The name of a bit of transom_cpu_feature; null: this runtime has none.
 static const char *featureName(int bit) {
@@ -80,24 +86,71 @@ static transom_status checkHeader(const transom_library &library,
   return TRANSOM_OK;
 }
 
-/// The folder of the binary that contains `library`, with its last slash;
-/// an empty text for the working folder. False if it doesn't fit.
-static bool binaryFolder(const transom_library *library, char *folder,
-                         size_t capacity) {
-  Dl_info info;
-  ssize_t length = 0;
-  // The main program is known by how it was called, maybe without a folder.
-  if (dladdr(library, &info) && info.dli_fname && strchr(info.dli_fname, '/')) {
-    length = ssize_t(strlen(info.dli_fname));
-    if (size_t(length) >= capacity)
-      return false;
-    memcpy(folder, info.dli_fname, size_t(length));
-  } else {
-    length = readlink("/proc/self/exe", folder, capacity - 1);
-    if (length < 0)
-      length = 0;
+/// The path of the file that is mapped at `address`: absolute, without symbolic
+/// links, and as it was when the loader mapped the file, whatever the working
+/// folder or a link is now. False if the system has no such table, or if the
+/// path doesn't fit into PATH_MAX bytes.
+static bool mappedFile(const void *address, char *path) {
+  FILE *maps = fopen("/proc/self/maps", "re");
+  if (!maps)
+    return false;
+  // Numbers take 73 columns at most; of a longer line the rest comes as lines
+  // of its own, which begin with no range.
+  char line[PATH_MAX + 128];
+  bool found = false, isWhole = true;
+  while (!found && fgets(line, sizeof(line), maps)) {
+    bool begins = isWhole;
+    char *end = strchr(line, '\n');
+    isWhole = end;
+    char *next = line;
+    uintptr_t first = strtoull(next, &next, 16);
+    if (!begins || !end || *next != '-')
+      continue;
+    uintptr_t last = strtoull(next + 1, &next, 16);
+    char *name = strchr(line, '/'); // No column before the path has one.
+    if (uintptr_t(address) < first || uintptr_t(address) >= last || !name)
+      continue;
+    *end = '\0';
+    // A line feed in a name, the only character that is escaped.
+    char *to = name;
+    for (const char *from = name; *from; ++to)
+      if (strncmp(from, "\\012", 4) == 0) {
+        *to = '\n';
+        from += 4;
+      } else {
+        *to = *from++;
+      }
+    *to = '\0';
+    // The library may have been replaced since: its folder is the same.
+    constexpr char deleted[] = " (deleted)";
+    constexpr size_t length = sizeof(deleted) - 1;
+    if (size_t(to - name) > length && strcmp(to - length, deleted) == 0 &&
+        access(name, F_OK) != 0)
+      *(to -= length) = '\0';
+    found = to - name < PATH_MAX;
+    if (found)
+      memcpy(path, name, size_t(to - name) + 1);
   }
-  folder[length] = '\0';
+  fclose(maps);
+  return found;
+}
+
+/// The folder of the binary that contains `library`, with its last slash;
+/// an empty text for the working folder. False if it doesn't fit into PATH_MAX
+/// bytes.
+static bool binaryFolder(const transom_library *library, char *folder) {
+  Dl_info info;
+  if (mappedFile(library, folder)) {
+    // The file itself, whatever name the loader has of it.
+  } else if (dladdr(library, &info) && info.dli_fname &&
+             strchr(info.dli_fname, '/')) {
+    if (!realpath(info.dli_fname, folder))
+      return false;
+  } else {
+    // The main program is known by how it was called, maybe without a folder.
+    ssize_t length = readlink("/proc/self/exe", folder, PATH_MAX - 1);
+    folder[length < 0 ? 0 : length] = '\0';
+  }
   char *slash = strrchr(folder, '/');
   (slash ? slash + 1 : folder)[0] = '\0';
   return true;
@@ -106,7 +159,8 @@ static bool binaryFolder(const transom_library *library, char *folder,
 /// Maps the weights file at `path` and checks it.
 static transom_status mapWeights(const transom_library &library,
                                  const char *path, transom_model &model) {
-  int file = open(path, O_RDONLY | O_CLOEXEC);
+  // Opening a pipe would otherwise wait for someone who writes to it.
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (file < 0)
     return fail(TRANSOM_IO_ERROR,
                 "open: weights '%s' of library '%s' can't be opened: %s", path,
@@ -165,22 +219,32 @@ static transom_status findWeights(const transom_library &library,
     model.weights = static_cast<const uint8_t *>(library.embedded_weights);
     return checkHeader(library, header, "embedded");
   }
-  char beside[PATH_MAX];
-  if (!path) {
-    if (!binaryFolder(&library, beside, sizeof(beside)))
-      return fail(TRANSOM_IO_ERROR,
-                  "open: the path of the folder of library '%s' is too long; "
-                  "give the path of its weights",
-                  library.name);
-    size_t length = strlen(beside), room = sizeof(beside) - length;
-    int written = snprintf(beside + length, room, "%s.weights", library.name);
-    if (written < 0 || size_t(written) >= room)
-      return fail(TRANSOM_IO_ERROR,
-                  "open: the path of the weights of library '%s' is too long",
-                  library.name);
-    path = beside;
-  }
-  return mapWeights(library, path, model);
+  if (path)
+    return mapWeights(library, path, model);
+  char folder[PATH_MAX], beside[PATH_MAX], interim[PATH_MAX];
+  if (!binaryFolder(&library, folder))
+    return fail(TRANSOM_IO_ERROR,
+                "open: the path of the folder of library '%s' can't be found "
+                "or is too long; give the path of its weights",
+                library.name);
+  int length =
+      snprintf(beside, sizeof(beside), "%s%s.weights", folder, library.name);
+  int longer = snprintf(interim, sizeof(interim), interimFormat, beside,
+                        static_cast<unsigned long long>(library.weights_hash));
+  if (length < 0 || size_t(length) >= sizeof(beside))
+    return fail(TRANSOM_IO_ERROR,
+                "open: the path of the weights of library '%s' is too long",
+                library.name);
+  transom_status status = mapWeights(library, beside, model);
+  if (status == TRANSOM_OK || status == TRANSOM_EXHAUSTED || longer < 0 ||
+      size_t(longer) >= sizeof(interim))
+    return status;
+  // A compiler that replaces library and weights has renamed the library, but
+  // not yet its weights; or they have got their name since the first look.
+  // The last look's message is of the name that a user knows.
+  return mapWeights(library, interim, model) == TRANSOM_OK
+             ? TRANSOM_OK
+             : mapWeights(library, beside, model);
 }
 
 transom_status transom_open(const transom_library *library,

@@ -8,9 +8,11 @@
 #include "second.h"
 
 #include <dlfcn.h>
+#include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 using testing::HasSubstr;
@@ -91,6 +93,46 @@ TEST(LibraryTest, ALoaderFindsAllByOneName) {
       EXPECT_FALSE(dlsym(library, name)) << name;
     dlclose(library);
   }
+}
+
+// However a library is named when it is loaded, its weights are beside the
+// file, and a later working folder changes nothing.
+TEST(LibraryTest, WeightsAreBesideTheFile) {
+  namespace fs = std::filesystem;
+  fs::path library = ENCODER_LIBRARY, before = fs::current_path();
+  fs::path folder = fs::path(testing::TempDir()) /
+                    ("library-test-" + std::to_string(getpid()));
+  // A line feed, and the mark that the system appends to a removed file.
+  fs::path real = folder / "a\nb (deleted)";
+  fs::create_directories(real);
+  fs::create_directory(folder / "links");
+  fs::copy_file(library, real / "real.so");
+  fs::copy_file(library.parent_path() / "encoder.weights",
+                real / "encoder.weights");
+  fs::create_symlink(real / "real.so", folder / "links" / "libencoder.so");
+  fs::copy_file(real / "real.so", real / "relative.so");
+  fs::copy_file(real / "real.so", real / "replaced.so");
+
+  auto opens = [](void *handle) {
+    ASSERT_TRUE(handle) << dlerror();
+    auto *entry = static_cast<const transom_entry_points *>(
+        dlsym(handle, "transom_entry"));
+    transom_model *model = nullptr;
+    EXPECT_EQ(entry->open(nullptr, &model), TRANSOM_OK) << entry->error();
+    entry->close(model);
+    dlclose(handle);
+  };
+  std::string link = folder / "links" / "libencoder.so";
+  opens(dlopen(link.c_str(), RTLD_NOW | RTLD_LOCAL));
+  fs::current_path(real);
+  void *relative = dlopen("./relative.so", RTLD_NOW | RTLD_LOCAL);
+  fs::current_path(before);
+  opens(relative);
+  void *replaced =
+      dlopen((real / "replaced.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  fs::remove(real / "replaced.so");
+  opens(replaced);
+  fs::remove_all(folder);
 }
 
 TEST(LibraryTest, HeadersDeclareMetadata) {

@@ -3,9 +3,11 @@
 #include "runtime/arch/Arch.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace transom::test;
@@ -65,6 +67,33 @@ TEST_F(ModelTest, LooksBesideItsBinary) {
   ASSERT_EQ(openFile(), TRANSOM_OK) << transom_error();
   transom_close(model);
   EXPECT_EQ(open(), TRANSOM_OK) << transom_error();
+}
+
+// The library has its name, its weights not yet: what a compiler leaves that
+// was killed between two renames.
+TEST_F(ModelTest, LooksUnderTheInterimName) {
+  fake.library.embedded_weights = nullptr;
+  fake.library.name = "interim-test";
+  char program[4096] = "";
+  ASSERT_GT(readlink("/proc/self/exe", program, sizeof(program) - 1), 0);
+  std::string beside = program;
+  beside = beside.substr(0, beside.rfind('/')) + "/interim-test.weights";
+  path = beside + ".0000000000001234.tmp";
+  ASSERT_EQ(openFile(), TRANSOM_OK) << transom_error();
+  transom_close(model);
+  // No weights under the final name, then those of another library.
+  ASSERT_EQ(open(), TRANSOM_OK) << transom_error();
+  transom_close(model);
+  std::ofstream(beside, std::ios::binary) << std::string(200, 'x');
+  EXPECT_EQ(open(), TRANSOM_OK) << transom_error();
+  transom_close(model);
+  // Those under the interim name are compared like any.
+  std::filesystem::resize_file(path, 100);
+  EXPECT_EQ(open(), TRANSOM_MISMATCH);
+  EXPECT_THAT(transom_error(), HasSubstr("/interim-test.weights'"));
+  // Who names a file means that file.
+  EXPECT_EQ(open(beside.c_str()), TRANSOM_MISMATCH);
+  std::remove(beside.c_str());
 }
 
 TEST_F(ModelTest, RefusesNull) {
@@ -166,6 +195,10 @@ TEST_F(ModelTest, RefusesWhatIsNoFile) {
   EXPECT_EQ(open("/dev"), TRANSOM_IO_ERROR);
   EXPECT_EQ(open("/no/such/file"), TRANSOM_IO_ERROR);
   EXPECT_EQ(open(""), TRANSOM_IO_ERROR);
+  // No process writes to this pipe: opening must not wait.
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(open(path.c_str()), TRANSOM_IO_ERROR);
+  EXPECT_THAT(transom_error(), HasSubstr("expected a regular file"));
 }
 
 TEST_F(ModelTest, RefusesTablesItDoesNotKnow) {
