@@ -2,22 +2,28 @@
 
 #include "codegen/ObjectCache.h"
 #include "codegen/kernels/KernelCompiler.h"
+#include "codegen/link/TemporaryFolder.h"
 
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace transom::codegen;
 namespace fs = llvm::sys::fs;
 
 // Counts up with every change of the layout below. Layouts of abi.h are copied
 // as they are, so its version belongs to it.
-static constexpr uint32_t entryVersion = 1;
+static constexpr uint32_t entryVersion = 2;
 static constexpr char entryMagic[8] = {'T', 'R', 'A', 'N', 'S', 'O', 'M', 'K'};
 
 namespace {
@@ -83,8 +89,10 @@ private:
 };
 } // namespace
 
-std::string transom::codegen::serialize(const CompiledKernel &kernel) {
+std::string transom::codegen::serialize(const CompiledKernel &kernel,
+                                        llvm::StringRef key) {
   Writer writer;
+  writer.text(key);
   writer.text(kernel.family);
   writer.text(llvm::StringRef(kernel.object.data(), kernel.object.size()));
   writer.value<uint64_t>(kernel.variants.size());
@@ -114,7 +122,7 @@ std::string transom::codegen::serialize(const CompiledKernel &kernel) {
 }
 
 std::optional<CompiledKernel>
-transom::codegen::deserialize(llvm::StringRef bytes) {
+transom::codegen::deserialize(llvm::StringRef bytes, llvm::StringRef key) {
   EntryHeader header;
   if (bytes.size() < sizeof(header))
     return std::nullopt;
@@ -128,6 +136,10 @@ transom::codegen::deserialize(llvm::StringRef bytes) {
 
   CompiledKernel kernel;
   Reader reader(body);
+  std::string writtenFor;
+  reader.text(writtenFor);
+  if (writtenFor != key)
+    return std::nullopt;
   reader.text(kernel.family);
   reader.text(kernel.object);
   uint64_t variants = 0;
@@ -178,48 +190,108 @@ std::string ObjectCache::key(const KernelSpec &spec, const Machine &machine,
          llvm::utohexstr(hash.low64, /*LowerCase=*/true, /*Width=*/16);
 }
 
-std::string ObjectCache::path(llvm::StringRef key) const {
-  llvm::SmallString<128> file(folder);
-  llvm::sys::path::append(file, "kernels", key + ".kernel");
-  return file.str().str();
+/// Opens the folder of the entries, or returns an errno, negated. What is in it
+/// is linked into programs of this user, so no other user may write to it;
+/// entries themselves are checked too, for the time before it was closed to
+/// others.
+static int openFolder(const std::string &folder, bool create) {
+  llvm::SmallString<128> path(folder);
+  llvm::sys::path::append(path, "kernels");
+  if (create) {
+    if (std::error_code code = fs::create_directories(folder))
+      return -code.value();
+    if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+      return -errno;
+  }
+  int descriptor =
+      open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (descriptor < 0)
+    return -errno;
+  struct stat status;
+  int error = 0;
+  if (fstat(descriptor, &status) != 0)
+    error = errno;
+  else if (status.st_uid != geteuid())
+    error = EPERM;
+  else if ((status.st_mode & 077) != 0 && fchmod(descriptor, 0700) != 0)
+    error = errno;
+  if (error == 0)
+    return descriptor;
+  close(descriptor);
+  return -error;
+}
+
+/// All of a file of this user that no other user can write; nullopt for any
+/// other.
+static std::optional<std::string> readOwn(int folder, const std::string &name) {
+  int file = openat(folder, name.c_str(),
+                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0)
+    return std::nullopt;
+  llvm::scope_exit closeFile([&] { close(file); });
+  struct stat status;
+  if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode) ||
+      status.st_uid != geteuid() || (status.st_mode & 022) != 0)
+    return std::nullopt;
+  // Read, not mapped: another process may be replacing the file.
+  std::string bytes(size_t(status.st_size), '\0');
+  size_t done = 0;
+  while (done < bytes.size()) {
+    ssize_t size = read(file, bytes.data() + done, bytes.size() - done);
+    if (size < 0 && errno == EINTR)
+      continue;
+    if (size <= 0)
+      return std::nullopt;
+    done += size_t(size);
+  }
+  return bytes;
+}
+
+static std::string fileName(llvm::StringRef key) {
+  return (key + ".kernel").str();
 }
 
 std::optional<CompiledKernel> ObjectCache::load(llvm::StringRef key) const {
   if (folder.empty())
     return std::nullopt;
-  // Read, not mapped: another process may be replacing the file.
-  auto file = llvm::MemoryBuffer::getFile(path(key), /*IsText=*/false,
-                                          /*RequiresNullTerminator=*/false,
-                                          /*IsVolatile=*/true);
-  if (!file)
+  int directory = openFolder(folder, /*create=*/false);
+  if (directory < 0)
     return std::nullopt;
-  return deserialize((*file)->getBuffer());
+  std::optional<std::string> bytes = readOwn(directory, fileName(key));
+  close(directory);
+  return bytes ? deserialize(*bytes, key) : std::nullopt;
 }
 
 void ObjectCache::store(llvm::StringRef key,
                         const CompiledKernel &kernel) const {
   if (folder.empty())
     return;
-  std::string file = path(key);
-  std::error_code code =
-      fs::create_directories(llvm::sys::path::parent_path(file));
-  llvm::SmallString<128> temporary;
-  int descriptor = -1;
-  if (!code)
-    code = fs::createUniqueFile(file + ".tmp-%%%%%%%%", descriptor, temporary);
-  if (!code) {
-    llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
-    stream << serialize(kernel);
-    stream.close();
-    code = stream.error();
-    stream.clear_error();
-    if (!code)
-      code = fs::rename(temporary, file);
-    if (code)
-      (void)fs::remove(temporary);
+  int directory = openFolder(folder, /*create=*/true);
+  if (directory < 0) {
+    storeError = -directory;
+    return;
   }
-  if (code)
-    storeError = code.value();
+  llvm::scope_exit closeDirectory([&] { close(directory); });
+  std::string file = fileName(key);
+  std::string temporary = file + "." + uniqueDigits() + ".tmp";
+  int descriptor = openat(directory, temporary.c_str(),
+                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) {
+    storeError = errno;
+    return;
+  }
+  llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
+  stream << serialize(kernel, key);
+  stream.close();
+  int error = stream.error().value();
+  stream.clear_error();
+  if (error == 0 &&
+      renameat(directory, temporary.c_str(), directory, file.c_str()) != 0)
+    error = errno;
+  if (error == 0)
+    return;
+  (void)unlinkat(directory, temporary.c_str(), 0);
+  storeError = error;
 }
 
 std::string ObjectCache::problem() const {

@@ -2,9 +2,10 @@
 //
 // One file a kernel, named by a hash of all that decides its code. Nothing that
 // goes wrong with the cache is an error: an entry that can't be read, or that
-// is not what was written, does not count as an entry, and a folder that can't
-// be written stays as it is. Processes may share a folder: entries are renamed
-// into place.
+// is not what was written for its key, does not count as an entry, and a folder
+// that can't be written stays as it is. Processes of one user may share a
+// folder: entries are renamed into place. What others can write, or own, is not
+// read.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRANSOM_CODEGEN_OBJECTCACHE_H
@@ -42,16 +43,15 @@ public:
   std::string problem() const;
 
 private:
-  std::string path(llvm::StringRef key) const;
-
   std::string folder;
   mutable std::atomic<int> storeError = 0; ///< an errno
 };
 
 /// The bytes of a cache entry, and back; nullopt for what `serialize` did not
-/// write.
-std::string serialize(const CompiledKernel &kernel);
-std::optional<CompiledKernel> deserialize(llvm::StringRef bytes);
+/// write, with this key.
+std::string serialize(const CompiledKernel &kernel, llvm::StringRef key);
+std::optional<CompiledKernel> deserialize(llvm::StringRef bytes,
+                                          llvm::StringRef key);
 
 } // namespace transom::codegen
 

@@ -9,8 +9,10 @@
 #include "llvm/Support/raw_ostream.h"
 #include "gtest/gtest.h"
 
-#include <random>
+#include <cstdio>
+#include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace transom::codegen;
 
@@ -38,7 +40,7 @@ CompiledKernel kernelOf(int size) {
 }
 
 void expectEqual(const CompiledKernel &a, const CompiledKernel &b) {
-  EXPECT_EQ(serialize(a), serialize(b));
+  EXPECT_EQ(serialize(a, "k"), serialize(b, "k"));
   EXPECT_EQ(a.object, b.object);
   ASSERT_EQ(a.variants.size(), b.variants.size());
   EXPECT_EQ(a.variants[1].symbol, b.variants[1].symbol);
@@ -83,20 +85,66 @@ TEST_F(ObjectCacheTest, RefusesDamagedEntries) {
   ObjectCache cache(folder.str().str());
   CompiledKernel kernel = kernelOf(50);
   cache.store("a", kernel);
-  std::string good = serialize(kernel);
+  std::string good = serialize(kernel, "a");
   for (size_t length = 0; length < good.size(); ++length)
-    ASSERT_FALSE(deserialize(llvm::StringRef(good).take_front(length)))
+    ASSERT_FALSE(deserialize(llvm::StringRef(good).take_front(length), "a"))
         << length << " bytes";
   for (size_t i = 0; i < good.size(); ++i) {
     std::string bad = good;
     bad[i] ^= 0x40;
-    ASSERT_FALSE(deserialize(bad)) << "byte " << i;
+    ASSERT_FALSE(deserialize(bad, "a")) << "byte " << i;
   }
-  ASSERT_FALSE(deserialize(good + "x"));
+  ASSERT_FALSE(deserialize(good + "x", "a"));
   write("a", llvm::StringRef(good).take_front(60));
   EXPECT_FALSE(cache.load("a"));
   cache.store("a", kernel);
   EXPECT_TRUE(cache.load("a"));
+  // Whole, but of another key.
+  EXPECT_FALSE(deserialize(good, "b"));
+  write("b", good);
+  EXPECT_FALSE(cache.load("b"));
+}
+
+// What another user may have written is not linked into this user's programs.
+TEST_F(ObjectCacheTest, IsOfOneUser) {
+  ObjectCache cache(folder.str().str());
+  cache.store("a", kernelOf(10));
+  std::string entries = llvm::sys::path::parent_path(entry("a")).str();
+  struct stat status;
+  ASSERT_EQ(stat(entries.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700u);
+  ASSERT_EQ(stat(entry("a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+
+  // A folder of former versions is closed.
+  ASSERT_EQ(chmod(entries.c_str(), 0755), 0);
+  EXPECT_TRUE(cache.load("a"));
+  ASSERT_EQ(stat(entries.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700u);
+
+  ASSERT_EQ(chmod(entry("a").c_str(), 0666), 0);
+  EXPECT_FALSE(cache.load("a"));
+  ASSERT_EQ(chmod(entry("a").c_str(), 0600), 0);
+  EXPECT_TRUE(cache.load("a"));
+
+  std::string moved = entry("a") + ".moved";
+  ASSERT_EQ(rename(entry("a").c_str(), moved.c_str()), 0);
+  ASSERT_EQ(symlink(moved.c_str(), entry("a").c_str()), 0);
+  EXPECT_FALSE(cache.load("a"));
+
+  if (geteuid() != 0)
+    return;
+  ASSERT_EQ(rename(moved.c_str(), entry("a").c_str()), 0);
+  ASSERT_EQ(chown(entry("a").c_str(), 12345, 12345), 0);
+  EXPECT_FALSE(cache.load("a"));
+  cache.store("a", kernelOf(10));
+  EXPECT_TRUE(cache.load("a"));
+  ASSERT_EQ(chown(entries.c_str(), 12345, 12345), 0);
+  EXPECT_FALSE(cache.load("a"));
+  cache.store("a", kernelOf(10));
+  EXPECT_EQ(cache.problem(), "cannot write the object cache '" +
+                                 folder.str().str() +
+                                 "': Operation not permitted");
 }
 
 TEST_F(ObjectCacheTest, DoesNothingWithoutAFolder) {
