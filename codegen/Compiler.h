@@ -33,6 +33,8 @@ struct CompileOptions {
   std::string cacheFolder; ///< of compiled kernels; "": none
   /// The model's folder, whose tokenizer is copied; "": none.
   std::string assetsFrom;
+  /// Files and folders that the model was read from: no output replaces them.
+  std::vector<std::string> inputs;
   std::string summary; ///< one line about the model, for the header
   /// Called as work is done, from any thread but from one at a time.
   std::function<void(size_t done, size_t total)> progress;

@@ -74,8 +74,9 @@ static std::vector<std::string> moduleFolders(llvm::StringRef model) {
 }
 
 static llvm::Error copy(llvm::StringRef from, llvm::StringRef to,
+                        llvm::ArrayRef<std::string> witnesses,
                         OutputFiles &outputs) {
-  llvm::Expected<std::string> temporary = outputs.create(to);
+  llvm::Expected<std::string> temporary = outputs.create(to, witnesses);
   if (!temporary)
     return temporary.takeError();
   if (std::error_code code = fs::copy_file(from, *temporary))
@@ -87,6 +88,7 @@ static llvm::Error copy(llvm::StringRef from, llvm::StringRef to,
 
 llvm::Error transom::codegen::copyAssets(llvm::StringRef model,
                                          llvm::StringRef assets,
+                                         llvm::ArrayRef<std::string> witnesses,
                                          OutputFiles &outputs) {
   std::vector<std::string> names(std::begin(assetNames), std::end(assetNames));
   for (const std::string &folder : moduleFolders(model))
@@ -102,7 +104,9 @@ llvm::Error transom::codegen::copyAssets(llvm::StringRef model,
       continue;
     if (llvm::Error error = outputs.createFolder(assets))
       return error;
-    if (llvm::Error error = copy(from, to, outputs))
+    if (llvm::Error error = outputs.createFolder(path::parent_path(to)))
+      return error;
+    if (llvm::Error error = copy(from, to, witnesses, outputs))
       return error;
   }
   return llvm::Error::success();

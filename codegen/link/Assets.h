@@ -8,8 +8,11 @@ namespace transom::codegen {
 
 /// Copies what applications need around the model (tokenizer, vocabulary,
 /// sentence-transformers' modules) from the folder `model` to the folder
-/// `assets`, which is made if there is anything to copy.
+/// `assets`, which is made if there is anything to copy. Files that are there
+/// are replaced if one of `witnesses` is there, by Transom: nothing in them
+/// says who copied them.
 llvm::Error copyAssets(llvm::StringRef model, llvm::StringRef assets,
+                       llvm::ArrayRef<std::string> witnesses,
                        OutputFiles &outputs);
 
 } // namespace transom::codegen

@@ -1,15 +1,35 @@
-//===- OutputFiles.cpp - files that appear whole or not at all ------------===//
+//===- OutputFiles.cpp - the files of a compilation, old or new as one ----===//
 
 #include "codegen/link/OutputFiles.h"
 
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Object/Archive.h"
+#include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace transom::codegen;
 namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;
+
+static constexpr char interimSuffix[] =
+#include "runtime/model/interim_suffix.def"
+    ;
+
+static std::error_code lastError() {
+  return std::error_code(errno, std::generic_category());
+}
 
 llvm::Error transom::codegen::writeError(llvm::StringRef file,
                                          std::error_code code) {
@@ -17,50 +37,11 @@ llvm::Error transom::codegen::writeError(llvm::StringRef file,
                                  file.str().c_str(), code.message().c_str());
 }
 
-OutputFiles::~OutputFiles() {
-  if (committed)
-    return;
-  for (const File &file : files) {
-    (void)fs::remove(file.renamed ? file.path : file.temporary);
-    llvm::sys::DontRemoveFileOnSignal(file.temporary);
-  }
-  for (const std::string &folder : llvm::reverse(folders))
-    (void)fs::remove(folder); // Refused by the system unless it is empty.
-}
-
-llvm::Error OutputFiles::createFolder(llvm::StringRef folder) {
-  if (folder.empty() || fs::is_directory(folder))
-    return llvm::Error::success();
-  if (std::error_code code =
-          fs::create_directory(folder, /*IgnoreExisting=*/true, fs::all_all))
-    return writeError(folder, code);
-  folders.push_back(folder.str());
-  return llvm::Error::success();
-}
-
-llvm::Expected<std::string> OutputFiles::create(llvm::StringRef name) {
-  if (fs::is_directory(name))
-    return writeError(name, std::make_error_code(std::errc::is_a_directory));
-  if (llvm::Error error = createFolder(path::parent_path(name)))
-    return error;
-  llvm::SmallString<128> temporary;
-  if (std::error_code code = fs::createUniqueFile(
-          name + ".tmp-%%%%%%%%", temporary,
-          static_cast<fs::perms>(fs::all_read | fs::all_write)))
-    return writeError(name, code);
-  // After a crash or ^C too: a half-written library must not stay behind.
-  llvm::sys::RemoveFileOnSignal(temporary);
-  files.push_back({name.str(), temporary.str().str()});
-  return files.back().temporary;
-}
-
-llvm::Expected<std::string> OutputFiles::write(llvm::StringRef name,
-                                               llvm::StringRef text) {
-  llvm::Expected<std::string> temporary = create(name);
-  if (!temporary)
-    return temporary.takeError();
+llvm::Error transom::codegen::writeText(llvm::StringRef temporary,
+                                        llvm::StringRef name,
+                                        llvm::StringRef text) {
   std::error_code code;
-  llvm::raw_fd_ostream stream(*temporary, code, fs::CD_OpenExisting);
+  llvm::raw_fd_ostream stream(temporary, code);
   if (code)
     return writeError(name, code);
   stream << text;
@@ -70,16 +51,354 @@ llvm::Expected<std::string> OutputFiles::write(llvm::StringRef name,
     stream.clear_error(); // Or its destructor would abort.
     return writeError(name, code);
   }
+  return llvm::Error::success();
+}
+
+/// The folder of a file, to be opened.
+static std::string folderOf(llvm::StringRef file) {
+  llvm::StringRef folder = path::parent_path(file);
+  return folder.empty() ? "." : folder.str();
+}
+
+//===----------------------------------------------------------------------===//
+// Who wrote a file
+//===----------------------------------------------------------------------===//
+
+/// Whether symbols are those that a model's library shows, for any NAME.
+static bool hasModelFunctions(const llvm::StringSet<> &symbols) {
+  for (const auto &symbol : symbols) {
+    llvm::StringRef name = symbol.getKey();
+    if (name.consume_back("_entry") &&
+        symbols.contains((name + "_metadata").str()) &&
+        symbols.contains((name + "_session_create").str()))
+      return true;
+  }
+  return false;
+}
+
+static bool isModelBinary(llvm::StringRef file) {
+  llvm::Expected<llvm::object::OwningBinary<llvm::object::Binary>> binary =
+      llvm::object::createBinary(file);
+  if (!binary) {
+    llvm::consumeError(binary.takeError());
+    return false;
+  }
+  llvm::StringSet<> symbols;
+  if (auto *archive =
+          llvm::dyn_cast<llvm::object::Archive>(binary->getBinary())) {
+    if (archive->hasSymbolTable())
+      for (const llvm::object::Archive::Symbol &symbol : archive->symbols())
+        symbols.insert(symbol.getName());
+  } else if (auto *object = llvm::dyn_cast<llvm::object::ELFObjectFileBase>(
+                 binary->getBinary())) {
+    auto add = [&](llvm::object::ELFSymbolRef symbol) {
+      llvm::Expected<uint32_t> flags = symbol.getFlags();
+      llvm::Expected<llvm::StringRef> name = symbol.getName();
+      if (flags && name && (*flags & llvm::object::SymbolRef::SF_Global) &&
+          !(*flags & llvm::object::SymbolRef::SF_Undefined))
+        symbols.insert(*name);
+      llvm::consumeError(flags.takeError());
+      llvm::consumeError(name.takeError());
+    };
+    for (llvm::object::ELFSymbolRef symbol : object->symbols())
+      add(symbol);
+    for (llvm::object::ELFSymbolRef symbol :
+         object->getDynamicSymbolIterators())
+      add(symbol);
+  }
+  return hasModelFunctions(symbols);
+}
+
+bool transom::codegen::isWrittenByTransom(llvm::StringRef file) {
+  std::string name = file.str();
+  int descriptor = open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+                                          O_NOFOLLOW | O_NOCTTY);
+  if (descriptor < 0)
+    return false;
+  struct stat status;
+  char begin[256];
+  ssize_t size = -1;
+  if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode))
+    size = pread(descriptor, begin, sizeof(begin), 0);
+  close(descriptor);
+  if (size <= 0)
+    return false;
+  llvm::StringRef text(begin, size_t(size));
+  if (text.starts_with("TRANSOMW")) // TRANSOM_WEIGHTS_MAGIC
+    return true;
+  if (text.starts_with("\x7f"
+                       "ELF") ||
+      text.starts_with("!<arch>\n"))
+    return isModelBinary(name);
+  return text.split('\n').first.contains("generated by transom");
+}
+
+void OutputFiles::protect(llvm::StringRef name) {
+  fs::file_status status;
+  if (name.empty() || fs::status(name, status))
+    return;
+  if (status.type() != fs::file_type::directory_file) {
+    inputs.push_back(
+        {status.getUniqueID().getDevice(), status.getUniqueID().getFile()});
+    return;
+  }
+  std::error_code code;
+  fs::recursive_directory_iterator entry(name, code), end;
+  for (; !code && entry != end; entry.increment(code)) {
+    if (entry.level() > 0)
+      entry.no_push();
+    if (!fs::status(entry->path(), status) &&
+        status.type() != fs::file_type::directory_file)
+      inputs.push_back(
+          {status.getUniqueID().getDevice(), status.getUniqueID().getFile()});
+  }
+}
+
+llvm::Error
+OutputFiles::checkReplaceable(llvm::StringRef name,
+                              llvm::ArrayRef<std::string> witnesses) const {
+  auto refuse = [&](const char *reason) {
+    return llvm::createStringError("cannot write '%s': %s", name.str().c_str(),
+                                   reason);
+  };
+  struct stat status;
+  if (lstat(name.str().c_str(), &status) != 0)
+    // What is wrong with the folder is said when it is to be made.
+    return errno == ENOENT || errno == ENOTDIR ? llvm::Error::success()
+                                               : writeError(name, lastError());
+  if (S_ISDIR(status.st_mode))
+    return writeError(name, std::make_error_code(std::errc::is_a_directory));
+  if (S_ISLNK(status.st_mode))
+    return refuse("it is a symbolic link; expected a regular file or none");
+  if (!S_ISREG(status.st_mode))
+    return refuse("expected a regular file or none");
+  if (llvm::is_contained(
+          inputs, std::pair<uint64_t, uint64_t>(status.st_dev, status.st_ino)))
+    return refuse("it is a file of the model that is compiled");
+  if (status.st_size == 0 || isWrittenByTransom(name) ||
+      llvm::any_of(witnesses, isWrittenByTransom))
+    return llvm::Error::success();
+  return refuse("a file that Transom did not write has this name; move it, or "
+                "choose another name");
+}
+
+//===----------------------------------------------------------------------===//
+// Temporary files
+//===----------------------------------------------------------------------===//
+
+OutputFiles::~OutputFiles() {
+  // Before the folder that it may be in.
+  stage = TemporaryFolder();
+  if (committed)
+    return;
+  for (const std::string &folder : llvm::reverse(folders))
+    (void)rmdir(folder.c_str()); // Refused by the system unless it is empty.
+}
+
+llvm::Error OutputFiles::begin(llvm::StringRef name) {
+  mainPath = name.str();
+  if (llvm::Error error = checkReplaceable(mainPath, {}))
+    return error;
+  if (llvm::Error error = createFolder(path::parent_path(mainPath)))
+    return error;
+  TemporaryFolder::removeStale(mainPath);
+  llvm::ErrorOr<TemporaryFolder> made = TemporaryFolder::create(mainPath);
+  if (!made)
+    return writeError(mainPath, made.getError());
+  stage = std::move(*made);
+  return llvm::Error::success();
+}
+
+llvm::Error OutputFiles::createFolder(llvm::StringRef folder) {
+  if (folder.empty() || fs::is_directory(folder))
+    return llvm::Error::success();
+  std::string name = folder.str();
+  if (mkdir(name.c_str(), 0777) == 0) {
+    folders.push_back(name);
+    return llvm::Error::success();
+  }
+  std::error_code code = lastError();
+  if (errno == EEXIST) {
+    if (fs::is_directory(folder)) // Made by another process just now.
+      return llvm::Error::success();
+    code = std::make_error_code(std::errc::not_a_directory);
+  }
+  return writeError(folder, code);
+}
+
+llvm::Expected<std::string>
+OutputFiles::create(llvm::StringRef name,
+                    llvm::ArrayRef<std::string> witnesses) {
+  if (llvm::Error error = checkReplaceable(name, witnesses))
+    return error;
+  File file;
+  file.path = name.str();
+  file.temporary = stage.file(llvm::Twine(files.size()));
+  file.witnesses = witnesses.vec();
+  int descriptor = open(file.temporary.c_str(),
+                        O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor < 0)
+    return writeError(name, lastError());
+  close(descriptor);
+  files.push_back(std::move(file));
+  return files.back().temporary;
+}
+
+llvm::Expected<std::string> OutputFiles::write(llvm::StringRef name,
+                                               llvm::StringRef text) {
+  llvm::Expected<std::string> temporary = create(name);
+  if (!temporary)
+    return temporary.takeError();
+  if (llvm::Error error = writeText(*temporary, name, text))
+    return error;
   return temporary;
 }
 
-llvm::Error OutputFiles::commit() {
+//===----------------------------------------------------------------------===//
+// The commit
+//===----------------------------------------------------------------------===//
+
+void OutputFiles::setWeights(llvm::StringRef name,
+                             std::optional<uint64_t> hash) {
+  weightsPath = name.str();
+  if (!hash)
+    return;
+  for (File &file : files)
+    if (file.path == name) {
+      llvm::raw_string_ostream stream(file.interim);
+      stream << name
+             << llvm::format(interimSuffix,
+                             static_cast<unsigned long long>(*hash));
+    }
+}
+
+static std::error_code syncFile(const std::string &name, int flags = 0) {
+  int descriptor = open(name.c_str(), O_RDONLY | O_CLOEXEC | flags);
+  if (descriptor < 0)
+    return lastError();
+  std::error_code code;
+  // A disk that fills up may say so only now.
+  if (fsync(descriptor) != 0 && errno != EINVAL && errno != EROFS)
+    code = lastError();
+  close(descriptor);
+  return code;
+}
+
+static bool existsNow(const std::string &name) {
+  struct stat status;
+  return lstat(name.c_str(), &status) == 0;
+}
+
+/// All that can fail without a trace: files on the disk, and a second name, or
+/// a copy, of each that is going to be replaced.
+llvm::Error OutputFiles::prepare() {
+  for (auto [index, file] : llvm::enumerate(files)) {
+    if (llvm::Error error = checkReplaceable(file.path, file.witnesses))
+      return error;
+    if (std::error_code code = syncFile(file.temporary))
+      return writeError(file.path, code);
+    file.hadInterim = !file.interim.empty() && existsNow(file.interim);
+    if (file.hadInterim)
+      if (llvm::Error error = checkReplaceable(file.interim, {}))
+        return error;
+    // Weights are the last to change: nothing fails after them.
+    if (!file.interim.empty() || !existsNow(file.path))
+      continue;
+    file.backup = stage.file("old" + llvm::Twine(index));
+    if (link(file.path.c_str(), file.backup.c_str()) == 0)
+      continue;
+    // A file system without hard links, or a file that may have none.
+    std::error_code code = fs::copy_file(file.path, file.backup);
+    if (!code)
+      if (llvm::ErrorOr<fs::perms> mode = fs::getPermissions(file.path))
+        code = fs::setPermissions(file.backup, *mode);
+    if (code)
+      return writeError(file.path, code);
+  }
+  return llvm::Error::success();
+}
+
+static std::error_code renameFile(const std::string &from,
+                                  const std::string &to) {
+  return rename(from.c_str(), to.c_str()) == 0 ? std::error_code()
+                                               : lastError();
+}
+
+llvm::Error OutputFiles::renameAll() {
+  const std::string folder = folderOf(mainPath);
   for (File &file : files) {
-    if (std::error_code code = fs::rename(file.temporary, file.path))
+    const std::string &name = file.interim.empty() ? file.path : file.interim;
+    if (std::error_code code = renameFile(file.temporary, name))
       return writeError(file.path, code);
     file.renamed = true;
-    llvm::sys::DontRemoveFileOnSignal(file.temporary);
+    // The order of renames holds for a system that goes down too: the new
+    // library finds its weights.
+    if (!file.interim.empty() || &file == &files.back())
+      (void)syncFile(folder, O_DIRECTORY);
   }
+  for (File &file : files) {
+    if (file.interim.empty())
+      continue;
+    if (std::error_code code = renameFile(file.interim, file.path))
+      return writeError(file.path, code);
+    (void)syncFile(folder, O_DIRECTORY);
+  }
+  return llvm::Error::success();
+}
+
+/// The former files again, in the reverse order.
+llvm::Error OutputFiles::rollBack(llvm::Error reason) {
+  for (File &file : llvm::reverse(files)) {
+    if (!file.renamed)
+      continue;
+    if (!file.interim.empty()) {
+      // The former library may need the weights under this name: then they are
+      // the same, since the name has their hash.
+      if (!file.hadInterim)
+        (void)unlink(file.interim.c_str());
+    } else if (file.backup.empty()) {
+      (void)unlink(file.path.c_str());
+    } else if (std::error_code code = renameFile(file.backup, file.path)) {
+      stage.keep();
+      return llvm::joinErrors(
+          std::move(reason),
+          llvm::createStringError("cannot restore '%s': %s; it is kept as '%s'",
+                                  file.path.c_str(), code.message().c_str(),
+                                  file.backup.c_str()));
+    }
+  }
+  return reason;
+}
+
+/// Removes weights that a killed compilation left under their interim name.
+/// Under the lock, no library needs them after the library has changed.
+void OutputFiles::removeInterim() const {
+  std::error_code code;
+  llvm::StringRef base = path::filename(weightsPath);
+  for (fs::directory_iterator entry(folderOf(weightsPath), code,
+                                    /*follow=*/false),
+       end;
+       !code && entry != end; entry.increment(code))
+    if (isTemporaryName(path::filename(entry->path()), base) &&
+        isWrittenByTransom(entry->path()))
+      (void)unlink(entry->path().c_str());
+}
+
+llvm::Error OutputFiles::commit() {
+  const std::string folder = folderOf(mainPath);
+  int lock = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock < 0)
+    return writeError(folder, lastError());
+  llvm::scope_exit unlock([&] { close(lock); });
+  // Some network file systems have no locks on folders.
+  while (flock(lock, LOCK_EX) != 0 && errno == EINTR)
+    ;
+  if (llvm::Error error = prepare())
+    return error;
+  if (llvm::Error error = renameAll())
+    return rollBack(std::move(error));
   committed = true;
+  if (!weightsPath.empty())
+    removeInterim();
   return llvm::Error::success();
 }

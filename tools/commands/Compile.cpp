@@ -175,6 +175,7 @@ static int run() {
   if (!noCache)
     options.cacheFolder = codegen::ObjectCache::defaultFolder();
   options.assetsFrom = source.assets;
+  options.inputs = {model.path, weights};
   options.summary = source.description;
   bool showsProgress = false;
   if (sys::Process::StandardErrIsDisplayed())

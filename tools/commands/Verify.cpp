@@ -7,16 +7,21 @@
 
 #include "codegen/Compiler.h"
 #include "codegen/ObjectCache.h"
+#include "codegen/link/OutputFiles.h"
 #include "passes/Pipelines.h"
 #include "tools/Registry.h"
 #include "verify/CompiledLibrary.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <cerrno>
+#include <cstdlib>
 
 using namespace llvm;
 
@@ -65,30 +70,6 @@ private:
 
 } // namespace
 
-/// A folder that goes with all in it.
-class TemporaryFolder {
-public:
-  Error create() {
-    if (std::error_code code =
-            sys::fs::createUniqueDirectory("transom-verify", path))
-      return createStringError(code, "cannot make a temporary folder: %s",
-                               code.message().c_str());
-    return Error::success();
-  }
-  ~TemporaryFolder() {
-    if (!path.empty())
-      (void)sys::fs::remove_directories(path);
-  }
-  std::string file(StringRef name) const {
-    SmallString<128> result(path);
-    sys::path::append(result, name);
-    return std::string(result);
-  }
-
-private:
-  SmallString<128> path;
-};
-
 /// Compiles the planned programs and runs them.
 static Expected<StageChecker::Stage>
 compileAndRun(mlir::ModuleOp module, const WeightSource *weights,
@@ -98,11 +79,17 @@ compileAndRun(mlir::ModuleOp module, const WeightSource *weights,
       codegen::Machine::fromTarget("host", message);
   if (!machine)
     return createStringError(message);
-  TemporaryFolder folder;
-  if (Error error = folder.create())
-    return error;
+  // Not a TemporaryFolder: its lock would be held when the compiler locks the
+  // folder of its outputs, and wait for itself. mkdtemp takes a % as it is.
+  SmallString<64> folder;
+  sys::path::system_temp_directory(/*ErasedOnReboot=*/true, folder);
+  sys::path::append(folder, "transom-verify-XXXXXX");
+  if (!mkdtemp(const_cast<char *>(folder.c_str())))
+    return codegen::writeError(folder,
+                               std::error_code(errno, std::generic_category()));
+  scope_exit remove([&] { (void)sys::fs::remove_directories(folder); });
   codegen::CompileOptions options;
-  options.output = folder.file("libverified.so");
+  options.output = (folder + "/libverified.so").str();
   options.cacheFolder = codegen::ObjectCache::defaultFolder();
   codegen::CompileReport report;
   if (mlir::failed(
