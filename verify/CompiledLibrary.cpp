@@ -42,7 +42,6 @@ static transom_tensor makeOutput(StringRef name, int64_t numElements,
   return result;
 }
 
-/// The text of an attribute of a function's result, or empty.
 /// Runs a library on the batch; its outputs in the order in which the model's
 /// function has them.
 static Expected<SmallVector<Tensor>>

@@ -255,6 +255,27 @@ template <typename Fake> struct OpenedFake : FakeSession<Fake> {
 };
 using OpenedDecoder = OpenedFake<FakeDecoder>;
 
+/// The score of a next token, from the value that a fake decoder computes of a
+/// sequence.
+inline float scoreOf(float value, int64_t token) {
+  auto hash = static_cast<int64_t>(value);
+  return float((hash * 7919 + hash * (token + 1) * (token + 3) * 104729) %
+               10007) /
+         1500;
+}
+
+/// After a fake decoder's step: scores instead of each output position's value.
+inline void scoreOutputs(transom_frame *frame) {
+  auto *logits =
+      const_cast<float *>(static_cast<const float *>(frame->outputs[0]));
+  for (int64_t row = 0; row < frame->extents[TRANSOM_OUTPUT_POSITIONS]; ++row) {
+    float *scores = logits + row * FakeDecoder::stride;
+    float value = scores[0];
+    for (int64_t token = 0; token < FakeDecoder::width; ++token)
+      scores[token] = scoreOf(value, token);
+  }
+}
+
 } // namespace transom::test
 
 #endif // TRANSOM_TEST_UNIT_RUNTIME_FAKEDECODER_H
